@@ -1,0 +1,90 @@
+// The plugins at hand: where they were found, why some were refused, and the components they provide.
+//
+//   Registry registry = Registry::scan(search);            // reads notes and schema files; runs no plugin code
+//   const KnownComponent* c = registry.find("selection-policy", "reward-gap");
+//   auto policy = registry.make<SelectionPolicy>("reward-gap", params, host);   // loads the library on first use
+//
+// Thread contract: scan is [setup]; everything else is [any] (loading is locked inside).
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "framework/result.h"
+#include "plumb/component.h"
+#include "plumb/host.h"
+#include "plumb/registrar.h"
+
+namespace plumb {
+
+struct PluginSearch {
+  std::vector<std::filesystem::path> files;    // --plugin and the recipe's `plugins:`
+  std::vector<std::filesystem::path> folders;  // PLUMB_PLUGIN_PATH, user data folder, install prefix; in order
+  static PluginSearch standard();              // folders from the environment and from where this library lies
+};
+
+struct PluginCandidate {
+  std::filesystem::path file;
+  std::string id, version, licence, summary, fingerprint, sha256;
+  std::string refused;  // why it is not used, field by field; empty when it is
+  std::vector<ComponentInfo> components;
+};
+
+struct KnownComponent {
+  ComponentInfo info;
+  const PluginCandidate* plugin;
+};
+
+class Registry {
+ public:
+  static Registry scan(const PluginSearch& search);
+  Registry(Registry&&) noexcept;
+  ~Registry();
+
+  [[nodiscard]] const std::vector<PluginCandidate>& candidates() const;
+  // `kind` without revision; `name` short ("reward-gap") or full ("org.example.reward-gap:reward-gap"). Null when absent;
+  // throws Error(plugin) naming the files when a short name is ambiguous.
+  [[nodiscard]] const KnownComponent* find(const std::string& kind, const std::string& name) const;
+  [[nodiscard]] std::vector<const KnownComponent*> all(const std::string& kind) const;
+  [[nodiscard]] std::vector<std::string> names(const std::string& kind) const;
+  // The component of `kind` that claims a file name or model_type, or null.
+  [[nodiscard]] const KnownComponent* claiming(const std::string& kind, const std::string& what) const;
+
+  // Loads the plugin if needed, makes the component. Whatever the plugin throws comes out as Error(plugin) with the
+  // plugin, the component and `host`'s stage named; bad parameters stay Error(recipe).
+  [[nodiscard]] std::unique_ptr<Component> make_component(const std::string& kind, const std::string& name,
+                                                          const Value& params, Host& host, void* extra = nullptr) const;
+  template <class T>
+  [[nodiscard]] std::unique_ptr<T> make(const std::string& name, const Value& params, Host& host,
+                                        void* extra = nullptr) const {
+    std::string kind = T::kind;
+    kind.resize(kind.find('/'));
+    return std::unique_ptr<T>(static_cast<T*>(make_component(kind, name, params, host, extra).release()));
+  }
+  // Runs a component's own parameter rules (needs the code); returns the message or empty.
+  [[nodiscard]] std::string check_params(const std::string& kind, const std::string& name, const Value& params) const;
+
+ private:
+  struct State;
+  explicit Registry(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// Calls a plugin's method and turns whatever it throws into an Error that names the plugin and the stage.
+template <class F>
+auto guarded(const std::string& component, const std::string& stage, F&& call) -> decltype(call());
+[[noreturn]] void rethrow_as_plugin_error(const std::string& component, const std::string& stage);
+
+template <class F>
+auto guarded(const std::string& component, const std::string& stage, F&& call) -> decltype(call()) {
+  try {
+    return call();
+  } catch (...) {
+    rethrow_as_plugin_error(component, stage);
+  }
+}
+
+}  // namespace plumb

@@ -1,0 +1,158 @@
+// The parameters of every stage kind: one struct each, declared as Params in catalogue.cpp. Names are HF's and TRL's where
+// they have one.
+//
+//   auto settings = sft_params().parse(context.params());
+//
+// Thread contract: plain values.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "plumb/params.h"
+
+namespace plumb {
+
+// Shared by every training stage, spliced into its declaration.
+struct TrainingSettings {
+  std::int64_t batch_size = 64;                  // sequences (sft), pairs (dpo, reward_model) per update, over all ranks
+  std::int64_t micro_batch_size = 0;             // per forward pass; 0: the whole batch
+  double learning_rate = 1e-5;
+  std::string lr_scheduler_type = "linear";      // linear, cosine, constant
+  double warmup_ratio = 0;                       // W = ceil(ratio · T)
+  std::int64_t warmup_steps = 0;                 // used when > 0, before the ratio
+  double num_train_epochs = 1;
+  std::int64_t max_steps = 0;                    // > 0: instead of epochs
+  double weight_decay = 0;
+  double adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8;
+  double max_grad_norm = 1.0;                    // 0: no clipping
+  std::int64_t max_length = 1024;                // tokens of prompt and completion; longer rows are dropped and counted
+  std::int64_t logging_steps = 10;
+  std::int64_t eval_steps = 0;                   // 0: only at the end
+  std::int64_t save_steps = 100;                 // checkpoint interval; also on SIGTERM
+  std::string dtype = "float32";
+  std::string device = "cpu";
+  bool gradient_checkpointing = false;
+};
+
+struct LoraParams {  // `lora:` in a recipe; absent: full fine-tuning
+  std::int64_t r = 8;
+  double alpha = 16;
+  double dropout = 0;
+  std::vector<std::string> target_modules;
+};
+
+struct DatasetSettings {       // datasets.NAME
+  ComponentRef source;         // data-source
+  std::int64_t limit = 0;      // first rows after the shuffle; 0: all
+  std::int64_t skip = 0;       // rows left out before the limit: disjoint splits of one source
+  bool shuffle = false;        // by the run's seed
+  std::string as;              // convert: "prompts" from demonstrations or preferences, "texts", "demonstrations"; empty: as yielded
+};
+
+struct ModelSettings {                        // models.NAME
+  std::optional<std::string> path;            // an HF folder
+  std::optional<std::string> architecture;    // or: random weights of this model component
+  Value config;                               // config.json keys (hidden_size, …) for random weights
+  std::optional<std::string> tokenizer;       // stage of kind tokenizer, or a folder's model
+  std::optional<std::string> chat_format;     // required for random weights; overrides and is stored
+};
+
+struct TokenizerSettings {     // stage: tokenizer — trains a byte-level BPE
+  std::string data;            // texts, demonstrations or preferences
+  std::int64_t vocabulary_size = 512;
+};
+
+struct LanguageModelSettings { // stage: language_model — next-token loss on every token (the reward model's backbone)
+  std::string model, data;
+  TrainingSettings training;
+};
+
+struct SftSettings {           // stage: sft
+  std::string model, data;
+  ComponentRef optimizer{"sft", {}};
+  std::string learn = "assistant";  // "assistant" or "all" tokens
+  std::optional<std::string> eval;  // held-out demonstrations: eval_loss
+  Value lora;
+  TrainingSettings training;
+};
+
+struct RewardModelSettings {   // stage: reward_model
+  std::string model, data;
+  ComponentRef optimizer{"bradley-terry", {}};
+  std::optional<std::string> eval;  // held-out preferences: eval_accuracy, eval_margin
+  Value lora;
+  TrainingSettings training;
+};
+
+struct SampleSettings {        // stage: sample
+  std::string model, prompts;
+  ComponentRef generator{"local", {}};
+  std::int64_t k = 16;
+  std::int64_t max_new_tokens = 512;
+  double temperature = 1.0;
+  std::int64_t top_k = 50;
+  double top_p = 0.98;
+};
+
+struct ScoreSettings {         // stage: score
+  std::string responses;
+  ComponentRef reward{"classifier-head", {}};
+  std::optional<std::string> reward_model;  // handed to the reward component as its `path`
+  std::string normalise = "none";           // none, or standardise: (r − mean) / std over the artifact; recorded
+};
+
+struct SelectSettings {        // stage: select
+  std::string scored;
+  ComponentRef policy{"reward-gap", {}};
+  std::int64_t max_pairs = 0;  // 0: all; else a seeded subsample of this size (paper's Table 6)
+  bool deduplicate = true;     // one of several identical responses of a prompt
+};
+
+struct TrainSettings {         // stage: train
+  std::string model, data;     // pairs, preferences or demonstrations, as the optimizer takes
+  ComponentRef optimizer{"dpo", {}};
+  std::optional<std::string> reference;  // default: the starting model itself
+  std::optional<std::string> eval;       // held-out pairs or preferences: eval_rewards/accuracies, eval_rewards/margins
+  std::string pair_batching = "exact";   // exact, grouped, or capped
+  std::int64_t pair_cap = 8;             // of capped
+  Value lora;
+  TrainingSettings training;
+};
+
+struct EvaluateSettings {      // stage: evaluate
+  std::vector<std::string> models;
+  std::optional<std::string> baseline;      // one of the models; win rates and paired differences are against it
+  std::string prompts;                      // held-out
+  std::vector<ComponentRef> evaluators;
+  std::optional<ComponentRef> judge;
+  std::optional<std::string> reward_model;
+  std::int64_t max_new_tokens = 512;
+  double temperature = 0;
+  std::int64_t top_k = 0;
+  double top_p = 1;
+  std::int64_t samples = 1;                 // answers per prompt and model
+};
+
+struct ReportSettings {        // stage: report
+  std::vector<std::string> of;              // evaluations, pairs, trained models: everything to be shown
+  std::string title;
+  std::int64_t examples = 5;
+};
+
+Params<DatasetSettings> dataset_params();
+Params<ModelSettings> model_params();
+Params<TokenizerSettings> tokenizer_params();
+Params<LanguageModelSettings> language_model_params();
+Params<SftSettings> sft_params();
+Params<RewardModelSettings> reward_model_params();
+Params<SampleSettings> sample_params();
+Params<ScoreSettings> score_params();
+Params<SelectSettings> select_params();
+Params<TrainSettings> train_params();
+Params<EvaluateSettings> evaluate_params();
+Params<ReportSettings> report_params();
+
+}  // namespace plumb

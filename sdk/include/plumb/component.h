@@ -1,0 +1,30 @@
+// The base of everything a plugin provides.
+//
+// A component class names its kind, declares its parameters and is made from its settings and the host:
+//
+//   class RewardGap final : public plumb::SelectionPolicy {
+//    public:
+//     struct Settings { … };
+//     static plumb::Params<Settings> params();
+//     RewardGap(const Settings& settings, plumb::Host& host);
+//     …
+//   };
+//
+// Thread tags on methods, from CLAP's convention:
+//   [setup] one thread, before work starts;   [lane] never concurrently on one instance, the thread may change;
+//   [any]   concurrent calls allowed;          [rank] same order on all ranks.
+#pragma once
+
+namespace plumb {
+inline namespace v1 {
+
+class Component {
+ public:
+  Component() = default;
+  Component(const Component&) = delete;
+  Component& operator=(const Component&) = delete;
+  virtual ~Component();
+};
+
+}  // namespace v1
+}  // namespace plumb

@@ -1,0 +1,76 @@
+// An evaluator measures models by their answers.
+//
+//   Evaluation evaluate(EvaluationContext& context) override {
+//     for (const std::string& model : context.models()) {
+//       auto answers = context.answer(model, context.prompts());
+//       … judge each, then evaluation.metrics.push_back({.name = model + "/gold/mean", …});
+//     }
+//   }
+//
+// Thread contract: evaluate is [lane].
+#pragma once
+
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "plumb/component.h"
+#include "plumb/host.h"
+#include "plumb/judge.h"
+#include "plumb/params.h"
+#include "plumb/records.h"
+
+namespace plumb {
+inline namespace v1 {
+
+struct AnswerOptions {
+  double temperature = 0;         // 0: greedy
+  std::optional<std::int64_t> max_new_tokens;
+  std::int64_t samples = 1;       // answers per prompt
+};
+
+// One row of an evaluation's record: a prompt, a model's answer and its scores by name.
+struct EvaluatedAnswer {
+  std::string prompt_id;
+  std::string model;
+  Conversation prompt;
+  std::string answer;
+  std::map<std::string, double> scores;
+  Value extra;
+};
+
+struct Evaluation {
+  std::vector<Metric> metrics;
+  std::vector<EvaluatedAnswer> answers;
+  std::map<std::string, std::string> files;  // further files by name (FastChat's and alpaca_eval's formats)
+};
+
+class EvaluationContext {
+ public:
+  virtual ~EvaluationContext();
+  [[nodiscard]] virtual const std::vector<std::string>& models() const = 0;  // names as the recipe gives them
+  [[nodiscard]] virtual std::string baseline() const = 0;                    // the model compared against, or empty
+  [[nodiscard]] virtual const std::vector<Prompt>& prompts() const = 0;      // held-out prompts of the stage
+
+  // Answers of one model, prompts × samples, in order. Cached: asking again costs nothing.
+  virtual std::vector<std::string> answer(const std::string& model, std::span<const Prompt> prompts,
+                                          const AnswerOptions& options) = 0;
+
+  // The stage's reward model on the given answers; throws Error(recipe) when the stage names none.
+  virtual std::vector<double> reward(std::span<const Prompt> prompts, std::span<const std::string> answers) = 0;
+
+  [[nodiscard]] virtual Judge* judge() = 0;  // null when the stage names none
+  [[nodiscard]] virtual std::uint64_t seed() const = 0;
+};
+
+class Evaluator : public Component {
+ public:
+  static constexpr const char* kind = "evaluator/1";
+  ~Evaluator() override;
+  [[nodiscard]] virtual Evaluation evaluate(EvaluationContext& context) = 0;  // [lane]
+};
+
+}  // namespace v1
+}  // namespace plumb

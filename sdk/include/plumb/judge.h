@@ -1,0 +1,48 @@
+// A judge rates one answer or compares two.
+//
+// A language-model judge answers `messages` with text that the evaluator parses; a programmatic judge (gold, reward
+// model) sets `score` itself from the conversation and the answers.
+//
+// Thread contract: judge is [any], so that slow judges can be asked in parallel.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "plumb/component.h"
+#include "plumb/host.h"
+#include "plumb/params.h"
+#include "plumb/records.h"
+
+namespace plumb {
+inline namespace v1 {
+
+struct JudgeRequest {
+  std::string id;                       // unique within the evaluation; the cache and the replay key on it
+  Prompt prompt;                        // what was asked (for a second turn: with the first answer in place)
+  std::string answer;                   // rated, or the first of two
+  std::optional<std::string> other;     // the second of two
+  std::optional<std::string> reference; // a reference answer
+  Conversation messages;                // the rendered judge prompt, for language-model judges
+  double temperature = 0;
+};
+
+struct Judgement {
+  std::optional<double> score;       // of `answer`, in the judge's own scale
+  std::optional<double> preference;  // of two: 1 when `answer` wins, 0 when `other` wins, 0.5 a tie
+  std::string text;                  // what a language-model judge said
+  std::string failure;               // why there is no judgement; empty when there is one
+};
+
+class Judge : public Component {
+ public:
+  static constexpr const char* kind = "judge/1";
+  ~Judge() override;
+
+  // [any] A failure of the judge is returned in Judgement::failure, counted and shown; it is not thrown.
+  [[nodiscard]] virtual Judgement judge(const JudgeRequest& request) = 0;
+};
+
+}  // namespace v1
+}  // namespace plumb

@@ -1,0 +1,49 @@
+// The framework's own models as a service to components: loading a folder, sampling from it, scoring with its reward head.
+//
+//   auto* models = static_cast<plumb::LanguageModels*>(host.query(plumb::LanguageModels::service));
+//   auto policy = models->open_policy("runs/demo/sft");
+//   policy->generate(prompts, sampling, done);
+//
+// Thread contract: open_* may be called from any thread; what they return is [lane].
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "plumb/generator.h"
+#include "plumb/records.h"
+
+namespace plumb {
+inline namespace v1 {
+
+struct OpenOptions {
+  std::string dtype = "float32";  // "float32", "bfloat16", "int8"
+  std::string device = "cpu";
+};
+
+class PolicyHandle {
+ public:
+  virtual ~PolicyHandle();
+  virtual void generate(std::span<const Prompt> prompts, const Sampling& sampling,
+                        const std::function<void(std::size_t, ResponseGroup&&)>& done) = 0;
+};
+
+class RewardHandle {
+ public:
+  virtual ~RewardHandle();
+  virtual std::vector<std::vector<double>> score(std::span<const ResponseGroup> groups) = 0;
+};
+
+class LanguageModels {
+ public:
+  static constexpr const char* service = "language-models/1";
+  virtual ~LanguageModels();
+  virtual std::unique_ptr<PolicyHandle> open_policy(const std::string& folder, const OpenOptions& options = {}) = 0;
+  virtual std::unique_ptr<RewardHandle> open_reward(const std::string& folder, const OpenOptions& options = {}) = 0;
+};
+
+}  // namespace v1
+}  // namespace plumb

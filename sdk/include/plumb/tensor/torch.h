@@ -1,0 +1,19 @@
+// The only door to LibTorch. Including it puts a plugin into the tensor tier: its fingerprint then names this LibTorch
+// version and only a host with the same one loads it.
+//
+// It brings at::Tensor and nothing else. A source file includes <ATen/ops/NAME.h> for each operator it uses; including
+// <torch/torch.h> costs 18 seconds a file and is refused by tools/check.
+#pragma once
+
+#ifdef PLUMB_ABI_TORCH
+#error "include plumb/tensor headers before plumb/plugin.h"
+#endif
+
+#include <torch/headeronly/version.h>
+
+#define PLUMB_STRINGIFY_(x) #x
+#define PLUMB_STRINGIFY(x) PLUMB_STRINGIFY_(x)
+#define PLUMB_ABI_TORCH                                                                        \
+  PLUMB_STRINGIFY(TORCH_VERSION_MAJOR) "." PLUMB_STRINGIFY(TORCH_VERSION_MINOR) "." PLUMB_STRINGIFY(TORCH_VERSION_PATCH)
+
+#include <ATen/core/Tensor.h>
