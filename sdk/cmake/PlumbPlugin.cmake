@@ -47,6 +47,7 @@ function(plumb_add_plugin name)
     add_executable(${name}_test ${arg_TESTS} $<TARGET_OBJECTS:${name}>)
     target_compile_features(${name}_test PRIVATE cxx_std_20)
     target_link_libraries(${name}_test PRIVATE ${sdk} ${arg_LINK} ${PLUMB_PLUGIN_TEST_LIBRARIES})
+    set_target_properties(${name}_test PROPERTIES BUILD_WITH_INSTALL_RPATH OFF)  # it stays where it is built
     add_test(NAME plugin.${name}.unit COMMAND ${name}_test)
     set_tests_properties(plugin.${name}.unit PROPERTIES LABELS fast)
   endif()
