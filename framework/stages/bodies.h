@@ -1,0 +1,23 @@
+// What runs when a stage of some kind runs. The bodies need LibTorch, so they live in the engine library, which a run
+// opens only when a stage is not cached; this table is the one symbol looked up in it.
+//
+//   auto* table = boost::dll::shared_library(engine).get<const StageBodies*()>("plumb_engine_stage_bodies")();
+//   table->at("sample")(context);
+//
+// To add a kind: declare `void run_KIND(StageContext& context)` here, add its line in bodies.cpp, and declare its
+// parameters in catalogue.cpp.
+// Thread contract: [any]; the table never changes. A body runs in one thread at a time.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "framework/pipeline/stage.h"
+
+namespace plumb {
+
+using StageBodies = std::map<std::string, StageBody>;  // by StageKind::kind
+
+}  // namespace plumb
+
+extern "C" const plumb::StageBodies* plumb_engine_stage_bodies();
