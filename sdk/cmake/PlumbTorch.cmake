@@ -29,5 +29,6 @@ if(PlumbTorch_FOUND AND NOT TARGET plumb::torch)
   target_link_libraries(plumb::torch INTERFACE plumb::torch_cpu plumb::torch_c10)
   target_include_directories(plumb::torch SYSTEM INTERFACE
     "${PLUMB_LIBTORCH_INCLUDE}" "${PLUMB_LIBTORCH_INCLUDE}/torch/csrc/api/include")
-  target_compile_definitions(plumb::torch INTERFACE FMT_HEADER_ONLY)
+  # With it <ATen/TensorOperators.h> (a + b, a * b …) costs a second or two; without it, every operator of ATen.
+  target_compile_definitions(plumb::torch INTERFACE FMT_HEADER_ONLY AT_PER_OPERATOR_HEADERS)
 endif()

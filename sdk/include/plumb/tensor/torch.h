@@ -1,8 +1,9 @@
 // The only door to LibTorch. Including it puts a plugin into the tensor tier: its fingerprint then names this LibTorch
 // version and only a host with the same one loads it.
 //
-// It brings at::Tensor and nothing else. A source file includes <ATen/ops/NAME.h> for each operator it uses; including
-// <torch/torch.h> costs 18 seconds a file and is refused by tools/check.
+// It brings at::Tensor and nothing else. A source file includes <ATen/ops/NAME.h> for each function it uses and
+// <ATen/TensorOperators.h> for a + b, a * b and their kin; including <torch/torch.h> costs 18 seconds a file and is
+// refused by tools/check.
 #pragma once
 
 #ifdef PLUMB_ABI_TORCH

@@ -1,0 +1,82 @@
+#include "plumb/tensor/linear.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/_weight_int8pack_mm.h>
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/dropout.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/mm.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+namespace plumb {
+inline namespace v1 {
+namespace {
+
+thread_local bool adapters_off = false;
+
+// Above this many rows the packed kernel is slower than widening the weight once and calling the full-precision
+// product.
+constexpr std::int64_t kPackedRows = 32;
+
+at::Tensor widen(const at::Tensor& weight, const at::Tensor& scale, at::ScalarType type) {
+  return weight.to(type).mul_(scale.to(type).unsqueeze(1));
+}
+
+// y = x Wᵀ for a row-wise 8-bit W. The weight is frozen; the gradient flows to x, so that an adapter may be trained
+// above it.
+class Int8Product : public torch::autograd::Function<Int8Product> {
+ public:
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
+                            const at::Tensor& scale) {
+    context->save_for_backward({weight, scale});
+    if (x.size(0) > kPackedRows || !x.device().is_cpu()) return at::mm(x, widen(weight, scale, x.scalar_type()).t());
+    return at::_weight_int8pack_mm(x.contiguous(), weight, scale.to(x.scalar_type()));
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& grads) {
+    const auto saved = context->get_saved_variables();
+    return {at::mm(grads[0], widen(saved[0], saved[1], grads[0].scalar_type())), at::Tensor(), at::Tensor()};
+  }
+};
+
+at::Tensor int8_linear(const at::Tensor& rows, const Linear& layer) {
+  at::Tensor y = Int8Product::apply(rows, layer.weight, layer.weight_scale);
+  return layer.bias.defined() ? y + layer.bias : y;
+}
+
+// y [n, out] += scale · drop(x) Aᵀ Bᵀ, computed in the adapter's type as PEFT does.
+at::Tensor add_adapter(at::Tensor y, const at::Tensor& rows, const LoraAdapter& lora) {
+  at::Tensor x = rows;
+  if (lora.training && lora.dropout > 0) x = at::dropout(x, lora.dropout, true);
+  const at::Tensor low = at::linear(x.to(lora.a.scalar_type()), lora.a);
+  if (y.scalar_type() == lora.b.scalar_type()) return at::addmm(y, low, lora.b.t(), 1, lora.scale);
+  return y + at::linear(low, lora.b).mul(lora.scale).to(y.scalar_type());
+}
+
+}  // namespace
+
+at::Tensor Linear::operator()(const at::Tensor& x) const {
+  const bool adapted = adapter && !adapters_off;
+  if (!adapted && !weight_scale.defined()) return at::linear(x, weight, bias);
+  const at::Tensor rows = x.dim() == 2 ? x : x.reshape({-1, x.size(-1)});
+  at::Tensor y = weight_scale.defined() ? int8_linear(rows, *this) : at::linear(rows, weight, bias);
+  if (adapted) y = add_adapter(std::move(y), rows, *adapter);
+  if (x.dim() == 2) return y;
+  auto shape = x.sizes().vec();
+  shape.back() = y.size(-1);
+  return y.reshape(shape);
+}
+
+AdaptersOff::AdaptersOff() : before_(adapters_off) {
+  adapters_off = true;
+}
+AdaptersOff::~AdaptersOff() {
+  adapters_off = before_;
+}
+bool AdaptersOff::active() {
+  return adapters_off;
+}
+
+}  // namespace v1
+}  // namespace plumb
