@@ -53,11 +53,14 @@ struct PluginUse {
 
 struct ArtifactManifest {
   std::string key, type;
+  std::string stage;  // its name in the recipe that made it
   std::string stage_kind;
   int revision = 0;  // of the stage's code: bumped when its output changes
   Value params;      // resolved
+  std::vector<std::pair<std::string, std::string>> contents;  // dotted path parameter -> SHA-256 of what it names
   std::vector<std::pair<std::string, std::string>> inputs;  // parameter (or parameter/name) -> key of that artifact
   std::vector<PluginUse> plugins;
+  std::optional<std::uint64_t> seed;  // the run's, when the stage uses it
   std::vector<ArtifactFile> files;  // filled by commit
   Value summary;                    // what `plumb show` prints: counts, losses, δ …
   double seconds = 0;

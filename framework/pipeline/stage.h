@@ -38,7 +38,8 @@ struct StageKind {
   std::string output_from;
   int revision = 1;      // bump when the same inputs give another output
   std::vector<ParamInfo> params;
-  std::function<void(const Value&)> check;  // rules between parameters; throws Error(recipe)
+  std::function<std::vector<ParamIssue>(const Value&)> check;  // rules between complete, valid parameters
+  std::function<bool(const Value&)> uses_seed;                 // of resolved parameters; null: always
 };
 
 // Every stage kind, in the order of the data flow. Defined in stages/catalogue.cpp.

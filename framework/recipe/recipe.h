@@ -1,0 +1,86 @@
+// From a recipe's text to a checked graph of stages.
+//
+//   LoadedRecipe loaded = load_recipe({.file = "recipe.yaml", .overrides = {"stages.pairs.policy.eta=0.9"}});
+//   if (!loaded.problems.empty()) { std::cerr << show_problems(loaded.problems, loaded.source.text); return 2; }
+//   for (const StageSpec& stage : loaded.recipe.stages) …      // inputs stand before the stages that use them
+//
+// Checking runs no plugin code: components are known from the schema files beside their libraries.
+// Thread contract: load_recipe is [setup]; a loaded recipe may be read from any thread.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "framework/pipeline/stage.h"
+#include "framework/recipe/problem.h"
+#include "framework/registry/registry.h"
+#include "plumb/value.h"
+
+namespace plumb {
+
+struct StageInput {
+  std::string param;  // "model"; of a list of inputs with the name, as "models/sft"
+  std::string stage;  // the name of the stage, dataset or model
+};
+
+struct ComponentUse {
+  std::string param;  // dotted within the stage: "policy", "evaluators.0", "path" (the model's own components)
+  const KnownComponent* component;  // borrowed from the registry
+};
+
+struct StageSpec {
+  std::string name;
+  std::string section;    // "datasets", "models" or "stages"
+  const StageKind* kind;  // `dataset` and `model` in the first two sections
+  Mark mark;              // of its name
+  // Complete: defaults filled in, components as {name: …, their parameters…}, paths absolute.
+  Value params;
+  std::string output;  // artifact type
+  std::vector<StageInput> inputs;
+  std::vector<ComponentUse> components;
+};
+
+struct Recipe {
+  std::filesystem::path file;
+  std::string name;
+  std::uint64_t seed = 1;
+  std::vector<std::filesystem::path> plugins;  // absolute
+  std::vector<StageSpec> stages;               // inputs first, otherwise in the order of the file
+
+  [[nodiscard]] const StageSpec* find(const std::string& name) const;
+};
+
+struct RecipeRequest {
+  std::filesystem::path file;
+  std::vector<std::string> overrides;          // --set: "stages.pairs.policy.eta=0.9"
+  std::vector<std::filesystem::path> plugins;  // --plugin
+};
+
+// A recipe's tree after --set, before anything is known of plugins.
+struct RecipeSource {
+  RecipeText text;
+  std::filesystem::path file;  // absolute
+  Value root;
+  std::vector<std::filesystem::path> plugins;  // of `plugins:`, absolute
+  std::vector<Problem> problems;
+};
+
+struct LoadedRecipe {
+  RecipeSource source;
+  Registry registry;              // stages point into it
+  Recipe recipe;                  // complete when there are no problems
+  std::vector<Problem> problems;  // sorted
+};
+
+// Never throws for what is wrong with the recipe; a file that cannot be read is a problem too.
+RecipeSource read_recipe(const RecipeRequest& request);
+Recipe check_recipe(const RecipeSource& source, const Registry& registry, std::vector<Problem>& problems);
+// The two, with a registry of the standard search path, --plugin and the recipe's own plugins.
+LoadedRecipe load_recipe(const RecipeRequest& request);
+
+// The resolved recipe as YAML: every default written out, paths absolute. Loading it gives the same stages.
+std::string write_recipe(const Recipe& recipe);
+
+}  // namespace plumb
