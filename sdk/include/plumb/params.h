@@ -18,6 +18,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -37,6 +38,8 @@ struct ComponentRef {
 
 enum class ParamType { boolean, integer, real, string, path, choice, strings, integers, reals, component, components, stage_input, stage_inputs, value };
 
+const char* param_type_name(ParamType type);  // "integer", "stage-input" …
+
 // One parameter as data: what validation, documentation and schemas read. `path` is a file or folder relative to the
 // recipe. `stage_input` names another stage, a dataset or a model, `stage_inputs` a list of them; `accepts` lists the
 // artifact types they may have.
@@ -50,13 +53,13 @@ struct ParamInfo {
   std::optional<double> min, max;
   bool min_open = false, max_open = false;
   std::string unit;
-  std::vector<std::string> choices;  // ParamType::choice
+  std::vector<std::string> choices;  // ParamType::choice; strings: of every item
   std::string component_kind;        // ParamType::component, e.g. "selection-policy"
   std::vector<std::string> accepts;  // ParamType::stage_input, e.g. {"pairs", "preferences"}
   std::vector<ParamInfo> fields;     // ParamType::value with declared fields: a nested map; empty: any value
 };
 
-// One thing wrong with a value. `path` is dotted ("policy.eta").
+// One thing wrong with a value. `path` is dotted, items of a list are counted from 0 ("policy.eta", "models[2]").
 struct ParamIssue {
   std::string path;
   Mark mark;             // of the key for unknown keys, else of the value
@@ -66,7 +69,8 @@ struct ParamIssue {
 
 // Checks `value` (a map or null) against the declarations and returns every problem: unknown key, wrong type, out of
 // range, missing. Components inside are checked by the caller, who knows the registry. Also the one place where
-// defaults are filled in: `resolved`, when given, receives the complete map in declaration order.
+// defaults are filled in: `resolved`, when given, receives the complete map in declaration order and in one spelling: a
+// real is a real even when written `1`, a component is a map with `name` first.
 std::vector<ParamIssue> check_params(const std::vector<ParamInfo>& infos, const Value& value, Value* resolved = nullptr);
 
 // The candidate nearest to `word` by edit distance, or empty when none is near.
@@ -130,7 +134,7 @@ class Params {
     S settings{};
     for (std::size_t i = 0; i < infos_.size(); ++i) {
       const Value* field = resolved.find(infos_[i].name);
-      if (field != nullptr && !(field->is_null() && infos_[i].type != ParamType::value)) readers_[i](settings, *field);
+      if (field != nullptr && (infos_[i].nullable || !field->is_null())) readers_[i](settings, *field);
     }
     for (const auto& rule : rules_) {
       std::string problem = rule(settings);
@@ -163,7 +167,12 @@ class Params<S>::Added {
   Added& below(double v) { info().max = v; info().max_open = true; return *this; }
   Added& unit(std::string v) { info().unit = std::move(v); return *this; }
   Added& required() { info().required = true; info().default_value = Value(); return *this; }
-  Added& choices(std::vector<std::string> v) { info().type = ParamType::choice; info().choices = std::move(v); return *this; }
+  // Of a vector of strings: every item is one of these.
+  Added& choices(std::vector<std::string> v) {
+    if (info().type == ParamType::string) info().type = ParamType::choice;
+    info().choices = std::move(v);
+    return *this;
+  }
   Added& path() { info().type = ParamType::path; return *this; }
   // The member is a ComponentRef (or an optional one), or a vector of them.
   Added& component(std::string kind) { info().component_kind = std::move(kind); return *this; }

@@ -61,7 +61,8 @@ class Value {
   [[nodiscard]] List& as_list();
   [[nodiscard]] Map& as_map();
 
-  // Map access. find returns null when the key is absent; at throws Error(recipe); set inserts or replaces.
+  // Map access. find returns null when the key is absent; at throws Error(recipe); set inserts or replaces. A null value
+  // reads as an empty map, and becomes one when set.
   [[nodiscard]] const Value* find(std::string_view key) const;
   [[nodiscard]] Value* find(std::string_view key);
   [[nodiscard]] const Value& at(std::string_view key) const;
@@ -84,7 +85,9 @@ struct Value::Entry {
 };
 
 // Canonical JSON: keys in file order (or sorted), shortest round-trip numbers, UTF-8. Content hashes are taken over the
-// sorted form. parse_json rejects duplicate keys, depth > 64 and trailing text with Error(data) naming line and column.
+// sorted form. A malformed byte of a string is written as U+FFFD; a number that is not finite is Error(run_failed).
+// parse_json rejects duplicate keys, depth > 64, malformed UTF-8 and trailing text with Error(data) naming
+// origin:line:column. Integers beyond 64 bits become reals. Every value of the result carries its mark.
 std::string to_json(const Value& value, bool sorted = false, int indent = 0);
 Value parse_json(std::string_view text, std::string_view origin = "JSON");
 
