@@ -32,6 +32,10 @@ std::string joined(const std::vector<std::string>& names) {
   return out;
 }
 
+std::string with_article(const std::string& noun) {
+  return (noun.find_first_of("aeiou") == 0 ? "an " : "a ") + noun;
+}
+
 std::string range_text(const ParamInfo& info) {
   std::string out;
   if (info.min) out += (info.min_open ? "above " : "at least ") + number_text(*info.min);
@@ -150,7 +154,7 @@ class Checker {
       case ParamType::choice:
         return "one of " + joined(info.choices);
       case ParamType::component:
-        return "the name of a " + info.component_kind + ", or a map with `name`";
+        return "the name of " + with_article(info.component_kind) + ", or a map with `name`";
       case ParamType::strings:
         return "a list of strings";
       case ParamType::integers:
@@ -220,9 +224,9 @@ class Checker {
     if (!value.is_map()) {
       wrong(path, value, wanted(info));
     } else if (name == nullptr) {
-      add(path, value.mark, "`name` is missing: the name of a " + info.component_kind);
+      add(path, value.mark, "`name` is missing: the name of " + with_article(info.component_kind));
     } else if (!name->is_string() || name->as_string().empty()) {
-      wrong(path + ".name", *name, "the name of a " + info.component_kind);
+      wrong(path + ".name", *name, "the name of " + with_article(info.component_kind));
     } else {
       out.set("name", *name);
       for (const auto& [key, parameter] : value.as_map()) out.set(key, parameter);
