@@ -14,7 +14,8 @@ constexpr int kDepthLimit = 64;
 
 class Parser {
  public:
-  Parser(std::string_view text, std::string_view origin) : text_(text), origin_(origin) {}
+  Parser(std::string_view text, std::string_view origin, int first_line)
+      : text_(text), origin_(origin), first_line_(first_line) {}
 
   Value document() {
     if (text_.substr(0, 3) == "\xEF\xBB\xBF") fail(0, "starts with a byte order mark; JSON is plain UTF-8");
@@ -29,7 +30,7 @@ class Parser {
   Mark mark(std::size_t offset) {
     if (offset < marked_) {
       marked_ = 0;
-      last_ = {1, 1};
+      last_ = {first_line_, 1};
     }
     for (; marked_ < offset; ++marked_) {
       const auto byte = static_cast<unsigned char>(text_[marked_]);
@@ -299,15 +300,16 @@ class Parser {
   }
 
   std::string_view text_, origin_;
+  int first_line_;
   std::size_t at_ = 0;
   std::size_t marked_ = 0;
-  Mark last_{1, 1};
+  Mark last_{first_line_, 1};
 };
 
 }  // namespace
 
-Value parse_json(std::string_view text, std::string_view origin) {
-  return Parser(text, origin).document();
+Value parse_json(std::string_view text, std::string_view origin, int first_line) {
+  return Parser(text, origin, first_line).document();
 }
 
 }  // namespace v1

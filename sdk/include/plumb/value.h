@@ -87,9 +87,10 @@ struct Value::Entry {
 // Canonical JSON: keys in file order (or sorted), shortest round-trip numbers, UTF-8. Content hashes are taken over the
 // sorted form. A malformed byte of a string is written as U+FFFD; a number that is not finite is Error(run_failed).
 // parse_json rejects duplicate keys, depth > 64, malformed UTF-8 and trailing text with Error(data) naming
-// origin:line:column. Integers beyond 64 bits become reals. Every value of the result carries its mark.
+// origin:line:column. Integers beyond 64 bits become reals. Every value of the result carries its mark. `first_line` is
+// the number of the text's first line in its file: rows of a JSONL file are parsed one by one.
 std::string to_json(const Value& value, bool sorted = false, int indent = 0);
-Value parse_json(std::string_view text, std::string_view origin = "JSON");
+Value parse_json(std::string_view text, std::string_view origin = "JSON", int first_line = 1);
 
 }  // namespace v1
 }  // namespace plumb

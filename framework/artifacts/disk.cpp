@@ -1,0 +1,187 @@
+#include "framework/artifacts/disk.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <openssl/evp.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <system_error>
+#include <vector>
+
+namespace plumb {
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::string_view temporary_mark = ".plumb-tmp-";
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  [[nodiscard]] int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+fs::path nearest_existing(fs::path path) {
+  std::error_code ignored;
+  path = fs::absolute(path, ignored);
+  while (!fs::exists(path, ignored) && path.has_relative_path()) path = path.parent_path();
+  return path;
+}
+
+void sync_path(const fs::path& path, int flags) {
+  Descriptor fd(::open(path.c_str(), flags | O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) throw disk_error("open", path, errno);
+  // Some file systems cannot sync a folder and say EINVAL; there is nothing more to do there.
+  if (::fsync(fd.get()) != 0 && errno != EINVAL) throw disk_error("flush to disk", path, errno);
+}
+
+class Sha256 {
+ public:
+  Sha256() : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) {
+    if (!context_ || EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) != 1) fail();
+  }
+  void add(const void* data, std::size_t size) {
+    if (EVP_DigestUpdate(context_.get(), data, size) != 1) fail();
+  }
+  [[nodiscard]] std::string hex() {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned int size = 0;
+    if (EVP_DigestFinal_ex(context_.get(), digest.data(), &size) != 1) fail();
+    std::string text;
+    for (unsigned int i = 0; i < size; ++i) text += fmt::format("{:02x}", digest[i]);
+    return text;
+  }
+
+ private:
+  [[noreturn]] static void fail() { throw Error(ErrorCode::run_failed, "OpenSSL cannot compute SHA-256"); }
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
+};
+
+}  // namespace
+
+std::string in_bytes(std::uint64_t bytes) {
+  if (bytes < 1024) return fmt::format("{} byte{}", bytes, bytes == 1 ? "" : "s");
+  static constexpr std::array units{"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  double value = static_cast<double>(bytes) / 1024;
+  std::size_t unit = 0;
+  while (value >= 1023.95 && unit + 1 < units.size()) {
+    value /= 1024;
+    ++unit;
+  }
+  return fmt::format("{:.1f} {}", value, units[unit]);
+}
+
+std::uint64_t free_bytes(const fs::path& path) {
+  struct statvfs info {};
+  if (::statvfs(nearest_existing(path).c_str(), &info) != 0) return 0;
+  return std::uint64_t{info.f_bavail} * info.f_frsize;
+}
+
+Error disk_error(std::string_view verb, const fs::path& file, int error_number, std::uint64_t wanted) {
+  std::string text =
+      fmt::format("cannot {} {}: {}", verb, file.string(), std::generic_category().message(error_number));
+  if (error_number == EFBIG) {
+    text += fmt::format(" ({} more were wanted; `ulimit -f` limits the size of a file)", in_bytes(wanted));
+  } else if (error_number == ENOSPC || error_number == EDQUOT) {
+    text += fmt::format(
+        " ({} more were wanted, {} are free there). Free some space, then run the same command again; "
+        "finished work is kept",
+        in_bytes(wanted), in_bytes(free_bytes(file)));
+  }
+  return {ErrorCode::data, text};
+}
+
+void write_all(int fd, std::string_view bytes, const fs::path& file) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      throw disk_error("write", file, errno, bytes.size());
+    }
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+void sync_file(const fs::path& file) {
+  sync_path(file, 0);
+}
+
+void sync_folder(const fs::path& folder) {
+  sync_path(folder.empty() ? fs::path(".") : folder, O_DIRECTORY);
+}
+
+Result<std::string> read_file(const fs::path& file) {
+  const Descriptor fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) return disk_error("open", file, errno);
+  struct stat info {};
+  if (::fstat(fd.get(), &info) == 0 && S_ISDIR(info.st_mode)) return disk_error("read", file, EISDIR);
+  std::string content;
+  content.reserve(static_cast<std::size_t>(info.st_size));
+  std::vector<char> block(std::size_t{1} << 16);
+  for (;;) {
+    const ssize_t got = ::read(fd.get(), block.data(), block.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return disk_error("read", file, errno);
+    if (got == 0) return content;
+    content.append(block.data(), static_cast<std::size_t>(got));
+  }
+}
+
+Result<void> write_file(const fs::path& file, std::string_view content) {
+  const fs::path temporary =
+      file.parent_path() / fmt::format(".{}{}{}", file.filename().string(), temporary_mark, ::getpid());
+  try {
+    Descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+    if (fd.get() < 0) throw disk_error("create", file, errno);
+    write_all(fd.get(), content, file);
+    if (::fsync(fd.get()) != 0) throw disk_error("flush to disk", file, errno, content.size());
+    if (::close(fd.release()) != 0) throw disk_error("close", file, errno, content.size());
+    if (::rename(temporary.c_str(), file.c_str()) != 0) throw disk_error("replace", file, errno);
+    sync_folder(file.parent_path());
+  } catch (const Error& error) {
+    ::unlink(temporary.c_str());
+    return error;
+  }
+  return {};
+}
+
+bool is_abandoned_temporary(const fs::path& file) {
+  const std::string name = file.filename().string();
+  return name.starts_with('.') && name.find(temporary_mark) != std::string::npos;
+}
+
+std::string sha256_of(std::string_view bytes) {
+  Sha256 hash;
+  hash.add(bytes.data(), bytes.size());
+  return hash.hex();
+}
+
+Result<std::string> sha256_of_file(const fs::path& file) {
+  const Descriptor fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) return disk_error("open", file, errno);
+  Sha256 hash;
+  std::vector<char> block(std::size_t{1} << 20);
+  for (;;) {
+    const ssize_t got = ::read(fd.get(), block.data(), block.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return disk_error("read", file, errno);
+    if (got == 0) return hash.hex();
+    hash.add(block.data(), static_cast<std::size_t>(got));
+  }
+}
+
+}  // namespace plumb

@@ -1,0 +1,80 @@
+#include "framework/artifacts/disk.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <boost/test/unit_test.hpp>
+#include <cerrno>
+#include <csignal>
+#include <fstream>
+
+#include "framework/artifacts/test_folder.h"
+
+namespace plumb {
+
+BOOST_AUTO_TEST_SUITE(disk)
+
+BOOST_AUTO_TEST_CASE(sha256_agrees_with_fips_180_examples) {
+  BOOST_TEST(sha256_of("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  BOOST_TEST(sha256_of("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  test::Folder folder;
+  std::ofstream(folder / "million", std::ios::binary) << std::string(1000000, 'a');
+  BOOST_TEST(sha256_of_file(folder / "million").value() ==
+             "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
+BOOST_AUTO_TEST_CASE(write_file_replaces_atomically_and_leaves_no_temporary) {
+  test::Folder folder;
+  write_file(folder / "a", "one").value();
+  write_file(folder / "a", "two").value();
+  BOOST_TEST(read_file(folder / "a").value() == "two");
+  BOOST_TEST(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_failed_write_keeps_the_old_content) {
+  test::Folder folder;
+  const auto file = folder / "a";
+  write_file(file, "old").value();
+  rlimit before{};
+  getrlimit(RLIMIT_FSIZE, &before);
+  auto* handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{1000, before.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &small);
+  const auto written = write_file(file, std::string(5000, 'x'));
+  setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  BOOST_REQUIRE(!written);
+  BOOST_CHECK(written.error().code() == ErrorCode::data);
+  BOOST_TEST(std::string(written.error().what()) ==
+             "cannot write " + file.string() +
+                 ": File too large (3.9 KiB more were wanted; `ulimit -f` limits the size of a file)");
+  BOOST_TEST(read_file(file).value() == "old");
+  BOOST_TEST(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);
+}
+
+BOOST_AUTO_TEST_CASE(errors_name_the_file) {
+  BOOST_TEST(std::string(read_file("/nonexistent/x").error().what()) ==
+             "cannot open /nonexistent/x: No such file or directory");
+  BOOST_TEST(std::string(read_file("/").error().what()) == "cannot read /: Is a directory");
+  const std::string full = disk_error("write", "/nonexistent/x", ENOSPC, 12288).what();
+  BOOST_TEST(full.starts_with("cannot write /nonexistent/x: No space left on device (12.0 KiB more were wanted, "));
+}
+
+BOOST_AUTO_TEST_CASE(sizes_read_well) {
+  BOOST_TEST(in_bytes(0) == "0 bytes");
+  BOOST_TEST(in_bytes(1) == "1 byte");
+  BOOST_TEST(in_bytes(1023) == "1023 bytes");
+  BOOST_TEST(in_bytes(1536) == "1.5 KiB");
+  BOOST_TEST(in_bytes((std::uint64_t{1} << 20) - 1) == "1.0 MiB");
+  BOOST_TEST(in_bytes(std::uint64_t{5} << 30) == "5.0 GiB");
+  BOOST_TEST(free_bytes("/nonexistent/folder") > 0U);
+}
+
+BOOST_AUTO_TEST_CASE(temporaries_of_a_dead_process_are_recognised) {
+  BOOST_TEST(is_abandoned_temporary("/a/.run.json.plumb-tmp-123"));
+  BOOST_TEST(!is_abandoned_temporary("/a/run.json"));
+  BOOST_TEST(!is_abandoned_temporary("/a/.hidden"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+}  // namespace plumb
