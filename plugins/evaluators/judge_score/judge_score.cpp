@@ -1,0 +1,73 @@
+// Mean judge score of every model on the held-out prompts, and the paired difference to the baseline by prompt.
+#include <plumb/evaluator.h>
+#include <plumb/statistics.h>
+
+#include <plumb/plugin.h>
+
+namespace {
+
+class JudgeScore final : public plumb::Evaluator {
+ public:
+  struct Settings {
+    std::int64_t samples = 1;
+    double temperature = 0;
+  };
+  static plumb::Params<Settings> params() {
+    plumb::Params<Settings> p{"mean score by the stage's judge, with the paired difference to the baseline"};
+    p.add(&Settings::samples, "samples", "answers per prompt; their mean is the prompt's score").at_least(1);
+    p.add(&Settings::temperature, "temperature", "of sampling the answers; 0 is greedy").at_least(0);
+    return p;
+  }
+  JudgeScore(const Settings& settings, plumb::Host& host) : settings_(settings), host_(host) {}
+
+  [[nodiscard]] plumb::Evaluation evaluate(plumb::EvaluationContext& context) override {
+    if (context.judge() == nullptr) {
+      throw plumb::Error(plumb::ErrorCode::recipe, "evaluator judge-score needs a judge: give the evaluate stage `judge:`");
+    }
+    plumb::Evaluation evaluation;
+    std::map<std::string, std::vector<double>> scores;
+    for (const std::string& model : context.models()) scores[model] = rate(context, model, evaluation);
+    for (const std::string& model : context.models()) {
+      const std::string name = "judge/" + model;
+      evaluation.metrics.push_back(plumb::to_metric(name + "/mean", plumb::estimate(scores[model])));
+      if (!context.baseline().empty() && model != context.baseline()) {
+        evaluation.metrics.push_back(plumb::to_metric(
+            name + "/difference", plumb::paired_difference(scores[model], scores[context.baseline()])));
+      }
+    }
+    return evaluation;
+  }
+
+ private:
+  // One mean per prompt. A failed judgement ends the evaluation: a mean over the rest would flatter the model.
+  std::vector<double> rate(plumb::EvaluationContext& context, const std::string& model, plumb::Evaluation& evaluation) {
+    const auto& prompts = context.prompts();
+    const auto answers = context.answer(model, prompts, {settings_.temperature, std::nullopt, settings_.samples});
+    const auto samples = static_cast<std::size_t>(settings_.samples);
+    std::vector<plumb::Judgement> judgements(answers.size());
+    host_.parallel_for(answers.size(), [&](std::size_t i) {
+      const plumb::Prompt& prompt = prompts[i / samples];
+      const std::string id = model + "/" + prompt.id + "/" + std::to_string(i % samples);
+      judgements[i] = context.judge()->judge({id, prompt, answers[i], {}, {}, {}, 0});
+    });
+    std::vector<double> means(prompts.size());
+    for (std::size_t i = 0; i < answers.size(); ++i) {
+      if (!judgements[i].score) {
+        throw plumb::Error(plumb::ErrorCode::data, "the judge gave no score for model " + model + ": " + judgements[i].failure);
+      }
+      means[i / samples] += *judgements[i].score / static_cast<double>(samples);
+      evaluation.answers.push_back({prompts[i / samples].id, model, prompts[i / samples].messages, answers[i],
+                                    {{"judge", *judgements[i].score}}, plumb::Value(judgements[i].text)});
+    }
+    return means;
+  }
+
+  Settings settings_;
+  plumb::Host& host_;
+};
+
+}  // namespace
+
+PLUMB_PLUGIN(registrar, "org.plumbline.judge-score", "1.0.0", "Apache-2.0", "mean score by a judge") {
+  registrar.add<JudgeScore>("judge-score").needs({"judge"});
+}

@@ -1,0 +1,41 @@
+#include "plumb/statistics.h"
+
+#include <boost/test/unit_test.hpp>
+#include <vector>
+
+#include "plumb/error.h"
+
+BOOST_AUTO_TEST_SUITE(statistics)
+
+// R: x <- c(2,4,4,4,5,5,7,9); t.test(x) gives mean 5, interval 3.2125 … 6.7875.
+BOOST_AUTO_TEST_CASE(an_interval_is_students) {
+  const std::vector<double> x{2, 4, 4, 4, 5, 5, 7, 9};
+  const auto e = plumb::estimate(x);
+  BOOST_TEST(e.mean == 5.0);
+  BOOST_TEST(e.standard_error == 0.7559289460184544, boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(e.low == 3.212505, boost::test_tools::tolerance(1e-6));
+  BOOST_TEST(e.high == 6.787495, boost::test_tools::tolerance(1e-6));
+}
+
+// Tabulated quantiles of Student's t.
+BOOST_AUTO_TEST_CASE(quantiles_match_the_tables) {
+  BOOST_TEST(plumb::student_t_95(1) == 12.7062047362, boost::test_tools::tolerance(1e-9));
+  BOOST_TEST(plumb::student_t_95(40) == 2.0210753903, boost::test_tools::tolerance(1e-6));
+  BOOST_TEST(plumb::student_t_95(100) == 1.9839715185, boost::test_tools::tolerance(1e-7));
+  BOOST_TEST(plumb::student_t_95(499) == 1.9647293909, boost::test_tools::tolerance(1e-8));
+}
+
+BOOST_AUTO_TEST_CASE(pairing_needs_equal_sizes_and_finite_values) {
+  const std::vector<double> a{1, 2, 3}, b{1, 2}, c{0, 0, 0};
+  BOOST_CHECK_THROW(plumb::paired_difference(a, b), plumb::Error);
+  BOOST_CHECK_THROW(plumb::estimate(std::vector<double>{}), plumb::Error);
+  BOOST_CHECK_THROW(plumb::estimate(std::vector<double>{1, 1.0 / 0.0}), plumb::Error);
+  BOOST_TEST(plumb::paired_difference(a, c).mean == 2.0);
+}
+
+BOOST_AUTO_TEST_CASE(ties_are_half_a_win) {
+  const std::vector<double> preferences{1, 0.5, 0, 1};
+  BOOST_TEST(plumb::win_rate(preferences).mean == 62.5);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
