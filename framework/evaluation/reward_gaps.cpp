@@ -1,0 +1,73 @@
+#include "framework/evaluation/reward_gaps.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace plumb {
+namespace {
+
+std::size_t count_above(const std::vector<double>& ascending, double delta) {
+  return static_cast<std::size_t>(ascending.end() - std::upper_bound(ascending.begin(), ascending.end(), delta));
+}
+
+Value histogram(const std::vector<double>& ascending, std::size_t bins) {
+  const double top = ascending.empty() || ascending.back() == 0 ? 1.0 : ascending.back();
+  Value::List edges, counts;
+  std::vector<std::int64_t> filled(bins);
+  for (double gap : ascending) {
+    ++filled[std::min(bins - 1, static_cast<std::size_t>(gap / top * static_cast<double>(bins)))];
+  }
+  for (std::size_t i = 0; i <= bins; ++i) edges.emplace_back(top * static_cast<double>(i) / static_cast<double>(bins));
+  for (std::int64_t count : filled) counts.emplace_back(count);
+  return Value::map({{"edges", std::move(edges)}, {"counts", std::move(counts)}});
+}
+
+}  // namespace
+
+std::size_t RewardGaps::pairs_above(double delta) const { return count_above(gaps, delta); }
+std::size_t RewardGaps::prompts_above(double delta) const { return count_above(largest, delta); }
+
+RewardGaps measure_reward_gaps(std::span<const ResponseGroup> groups) {
+  RewardGaps result;
+  for (const ResponseGroup& group : groups) {
+    double largest = 0;
+    for (std::size_t i = 0; i < group.responses.size(); ++i) {
+      for (std::size_t j = i + 1; j < group.responses.size(); ++j) {
+        const double gap = std::abs(*group.responses[i].reward - *group.responses[j].reward);
+        result.gaps.push_back(gap);
+        largest = std::max(largest, gap);
+      }
+    }
+    if (group.responses.size() > 1) result.largest.push_back(largest);
+  }
+  std::sort(result.gaps.begin(), result.gaps.end());
+  std::sort(result.largest.begin(), result.largest.end());
+  const double n = static_cast<double>(result.gaps.size());
+  for (double gap : result.gaps) result.mean += gap / n;
+  double squares = 0;
+  for (double gap : result.gaps) squares += (gap - result.mean) * (gap - result.mean);
+  if (result.gaps.size() > 1) result.deviation = std::sqrt(squares / (n - 1));
+  return result;
+}
+
+Value to_value(const RewardGaps& gaps, std::optional<double> threshold) {
+  constexpr int kSteps = 100;
+  const double top = gaps.gaps.empty() ? 1.0 : gaps.gaps.back();
+  Value::List curve;
+  for (int step = 0; step <= kSteps; ++step) {
+    const double delta = top * step / kSteps;
+    curve.push_back(Value::map({{"delta", delta},
+                                {"eta", 1 / (1 + std::exp(-delta))},
+                                {"pairs", static_cast<std::int64_t>(gaps.pairs_above(delta))},
+                                {"prompts", static_cast<std::int64_t>(gaps.prompts_above(delta))}}));
+  }
+  Value value = Value::map({{"mean", gaps.mean},
+                            {"deviation", gaps.deviation},
+                            {"pairs", static_cast<std::int64_t>(gaps.gaps.size())},
+                            {"histogram", histogram(gaps.gaps, 60)},
+                            {"curve", std::move(curve)}});
+  if (threshold) value.set("threshold", *threshold);
+  return value;
+}
+
+}  // namespace plumb

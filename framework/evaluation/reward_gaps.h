@@ -1,0 +1,33 @@
+// The distribution of reward gaps, and how many pairs each threshold would keep: what a user looks at before choosing η.
+//
+//   RewardGaps gaps = measure_reward_gaps(groups);
+//   gaps.pairs_above(1.3863);                          // pairs with gap > δ
+//   write_file("gaps.json", to_json(to_value(gaps, delta)));
+//
+// The gap of an unordered pair is its absolute reward difference. Source: paper §4, Figure 2; δ = τ·ln(η/(1−η)).
+// Thread contract: a value type.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "plumb/records.h"
+
+namespace plumb {
+
+struct RewardGaps {
+  std::vector<double> gaps;        // of every pair of responses of one prompt, ascending
+  std::vector<double> largest;     // of each prompt with at least two responses, ascending
+  double mean = 0, deviation = 0;  // of gaps; deviation with n − 1
+  [[nodiscard]] std::size_t pairs_above(double delta) const;
+  [[nodiscard]] std::size_t prompts_above(double delta) const;
+};
+
+RewardGaps measure_reward_gaps(std::span<const ResponseGroup> groups);
+
+// {mean, deviation, pairs, threshold?, histogram: {edges, counts}, curve: [{delta, eta, pairs, prompts}]}; `eta` is at τ = 1.
+Value to_value(const RewardGaps& gaps, std::optional<double> threshold);
+
+}  // namespace plumb

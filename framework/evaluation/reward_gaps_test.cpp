@@ -1,0 +1,49 @@
+#include "framework/evaluation/reward_gaps.h"
+
+#include <boost/test/unit_test.hpp>
+
+namespace {
+plumb::ResponseGroup group(std::initializer_list<double> rewards) {
+  plumb::ResponseGroup made;
+  for (double reward : rewards) {
+    plumb::Response response;
+    response.reward = reward;
+    made.responses.push_back(response);
+  }
+  return made;
+}
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(reward_gaps)
+
+BOOST_AUTO_TEST_CASE(counts_follow_the_threshold_strictly) {
+  const std::vector<plumb::ResponseGroup> groups{group({0, 1, 3}), group({2, 2}), group({5})};
+  const auto gaps = plumb::measure_reward_gaps(groups);
+  BOOST_TEST((gaps.gaps == std::vector<double>{0, 1, 2, 3}));
+  BOOST_TEST((gaps.largest == std::vector<double>{0, 3}));
+  BOOST_TEST(gaps.mean == 1.5);
+  BOOST_TEST(gaps.deviation == 1.2909944487358056, boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(gaps.pairs_above(1) == 2U);
+  BOOST_TEST(gaps.pairs_above(0.999) == 3U);
+  BOOST_TEST(gaps.prompts_above(0) == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(the_curve_starts_with_all_distinct_pairs_and_ends_with_none) {
+  const auto value = plumb::to_value(plumb::measure_reward_gaps(std::vector{group({0, 1, 3}), group({2, 2})}), 1.0);
+  const auto& curve = value.at("curve").as_list();
+  BOOST_TEST(curve.front().at("pairs").as_int() == 3);
+  BOOST_TEST(curve.front().at("eta").as_double() == 0.5);
+  BOOST_TEST(curve.back().at("pairs").as_int() == 0);
+  BOOST_TEST(value.at("threshold").as_double() == 1.0);
+  std::int64_t total = 0;
+  for (const auto& count : value.at("histogram").at("counts").as_list()) total += count.as_int();
+  BOOST_TEST(total == 4);
+}
+
+BOOST_AUTO_TEST_CASE(nothing_sampled_is_no_error) {
+  const auto gaps = plumb::measure_reward_gaps({});
+  BOOST_TEST(gaps.pairs_above(0) == 0U);
+  BOOST_TEST(plumb::to_value(gaps, {}).at("pairs").as_int() == 0);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

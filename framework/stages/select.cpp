@@ -1,0 +1,199 @@
+// Stage `select`: scored responses in, preference pairs or demonstrations out, with the audit of every pair looked at.
+//
+// Output of pairs: pairs.jsonl (loads in TRL), responses.jsonl (the unique responses they use), audit.jsonl, gaps.json.
+// Output of demonstrations: demonstrations.jsonl, gaps.json.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "framework/artifacts/records_file.h"
+#include "framework/evaluation/reward_gaps.h"
+#include "framework/registry/registry.h"
+#include "framework/stages/bodies.h"
+#include "framework/stages/settings.h"
+#include "plumb/selection_policy.h"
+
+namespace plumb {
+namespace {
+
+// Of several identical responses to one prompt the first is kept: a pair of equal texts teaches nothing, and a repeated
+// pair would count twice.
+std::size_t drop_duplicates(ResponseGroup& group) {
+  std::set<std::string> seen;
+  const std::size_t before = group.responses.size();
+  std::erase_if(group.responses, [&](const Response& response) { return !seen.insert(response.text).second; });
+  return before - group.responses.size();
+}
+
+void require_rewards(const std::vector<ResponseGroup>& groups) {
+  for (const ResponseGroup& group : groups) {
+    for (std::size_t i = 0; i < group.responses.size(); ++i) {
+      if (!group.responses[i].reward || !std::isfinite(*group.responses[i].reward)) {
+        throw Error(ErrorCode::data, fmt::format("prompt {}, response {}: the reward is {}; selection needs a finite number: "
+                                                 "score the responses again",
+                                                 group.prompt.id, i, group.responses[i].reward ? "not finite" : "missing"));
+      }
+    }
+  }
+}
+
+void require_valid(const Selection& selection, const ResponseGroup& group, const std::string& policy) {
+  const int count = static_cast<int>(group.responses.size());
+  const auto valid = [&](int index) {
+    return (index >= 0 && index < count) || (index == PairChoice::annotated && group.annotation);
+  };
+  for (const PairChoice& pair : selection.pairs) {
+    const bool same = pair.chosen == pair.rejected && pair.chosen != PairChoice::annotated;
+    if (!valid(pair.chosen) || !valid(pair.rejected) || same) {
+      throw Error(ErrorCode::plugin, fmt::format("selection policy {} chose the pair ({}, {}) of prompt {}, which has {} responses",
+                                                 policy, pair.chosen, pair.rejected, group.prompt.id, count));
+    }
+  }
+  for (int index : selection.demonstrations) {
+    if (index < 0 || index >= count) {
+      throw Error(ErrorCode::plugin, fmt::format("selection policy {} chose response {} of prompt {}, which has {} responses",
+                                                 policy, index, group.prompt.id, count));
+    }
+  }
+}
+
+struct ChosenPair {
+  std::size_t group;
+  PairChoice pair;
+};
+
+// A seeded subsample of `limit` pairs in their original order (paper, Table 6).
+void limit_pairs(std::vector<ChosenPair>& pairs, std::int64_t limit, Random random) {
+  if (limit <= 0 || pairs.size() <= static_cast<std::size_t>(limit)) return;
+  std::vector<std::size_t> order(pairs.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  random.shuffle(order);
+  order.resize(static_cast<std::size_t>(limit));
+  std::sort(order.begin(), order.end());
+  std::vector<ChosenPair> kept;
+  for (std::size_t index : order) kept.push_back(pairs[index]);
+  pairs = std::move(kept);
+}
+
+const std::string& text_of(const ResponseGroup& group, int index, bool chosen) {
+  if (index != PairChoice::annotated) return group.responses[static_cast<std::size_t>(index)].text;
+  return chosen ? group.annotation->chosen : group.annotation->rejected;
+}
+
+std::optional<double> reward_of(const ResponseGroup& group, int index, bool chosen) {
+  if (index != PairChoice::annotated) return group.responses[static_cast<std::size_t>(index)].reward;
+  return chosen ? group.annotation->chosen_reward : group.annotation->rejected_reward;
+}
+
+// Writes the artifact and returns how often the chosen response is the longer text.
+double write_pairs(const StageContext& context, const std::vector<ResponseGroup>& groups, const std::vector<ChosenPair>& pairs) {
+  RowWriter rows(context.folder() / "pairs.jsonl"), responses(context.folder() / "responses.jsonl");
+  std::size_t longer = 0, last = groups.size();
+  for (const auto& [index, pair] : pairs) {
+    const ResponseGroup& group = groups[index];
+    if (index != last) responses.write(to_value(group));
+    last = index;
+    Preference row{group.prompt.id, group.prompt, text_of(group, pair.chosen, true), text_of(group, pair.rejected, false),
+                   reward_of(group, pair.chosen, true), reward_of(group, pair.rejected, false), {}};
+    if (row.chosen_reward && row.rejected_reward) row.margin = *row.chosen_reward - *row.rejected_reward;
+    longer += row.chosen.size() > row.rejected.size() ? 1 : 0;
+    Value value = to_value(row);
+    value.set("chosen_index", pair.chosen);
+    value.set("rejected_index", pair.rejected);
+    rows.write(value);
+  }
+  rows.flush();
+  responses.flush();
+  return pairs.empty() ? 0 : static_cast<double>(longer) / static_cast<double>(pairs.size());
+}
+
+void write_demonstrations(const StageContext& context, const std::vector<ResponseGroup>& groups,
+                          const std::vector<Selection>& selections) {
+  RowWriter rows(context.folder() / "demonstrations.jsonl");
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    for (int index : selections[i].demonstrations) {
+      Demonstration row{fmt::format("{}/{}", groups[i].prompt.id, index), groups[i].prompt.messages, {}};
+      row.messages.push_back({"assistant", groups[i].responses[static_cast<std::size_t>(index)].text});
+      rows.write(to_value(row));
+    }
+  }
+  rows.flush();
+}
+
+Value write_audit(const StageContext& context, const std::vector<ResponseGroup>& groups,
+                  const std::vector<Selection>& selections) {
+  RowWriter rows(context.folder() / "audit.jsonl");
+  std::map<std::string, std::int64_t> reasons;
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    for (const PairVerdict& verdict : selections[i].audit) {
+      ++reasons[verdict.reason];
+      rows.write(Value::map({{"prompt_id", groups[i].prompt.id},
+                             {"chosen", verdict.pair.chosen},
+                             {"rejected", verdict.pair.rejected},
+                             {"gap", verdict.gap},
+                             {"kept", verdict.kept},
+                             {"reason", verdict.reason}}));
+    }
+  }
+  rows.flush();
+  Value counts = Value::map();
+  for (const auto& [reason, count] : reasons) counts.set(reason, count);
+  return counts;
+}
+
+}  // namespace
+
+void run_select(StageContext& context) {
+  const SelectSettings settings = select_params().parse(context.params());
+  std::vector<ResponseGroup> groups = read_groups(context.input("scored").folder / "responses.jsonl").value();
+  require_rewards(groups);
+  std::size_t duplicates = 0;
+  if (settings.deduplicate) {
+    for (ResponseGroup& group : groups) duplicates += drop_duplicates(group);
+  }
+
+  const auto policy = context.registry().make<SelectionPolicy>(settings.policy.name, settings.policy.params, context);
+  const Random random = context.random().derive("select");
+  std::vector<Selection> selections(groups.size());
+  context.parallel_for(groups.size(), [&](std::size_t i) {
+    selections[i] = guarded("selection-policy " + settings.policy.name, context.name(),
+                            [&] { return policy->select(groups[i], random.derive(groups[i].prompt.id)); });
+    require_valid(selections[i], groups[i], settings.policy.name);
+  });
+
+  std::vector<ChosenPair> pairs;
+  std::size_t demonstrations = 0, prompts_used = 0;
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    for (const PairChoice& pair : selections[i].pairs) pairs.push_back({i, pair});
+    demonstrations += selections[i].demonstrations.size();
+    prompts_used += selections[i].pairs.empty() && selections[i].demonstrations.empty() ? 0 : 1;
+  }
+  const std::size_t before_limit = pairs.size();
+  limit_pairs(pairs, settings.max_pairs, context.random().derive("max_pairs"));
+  if (pairs.empty() && demonstrations == 0) {
+    throw Error(ErrorCode::data, fmt::format("policy {} kept nothing of {} prompts; lower its threshold: see the pairs for each "
+                                             "threshold with `plumb show`", settings.policy.name, groups.size()));
+  }
+
+  const RewardGaps gaps = measure_reward_gaps(groups);
+  write_file(context.folder() / "gaps.json", to_json(to_value(gaps, policy->threshold()), false, 1)).value();
+  context.summarise("prompts", static_cast<std::int64_t>(groups.size()));
+  context.summarise("prompts_used", static_cast<std::int64_t>(prompts_used));
+  context.summarise("duplicate_responses", static_cast<std::int64_t>(duplicates));
+  if (demonstrations > 0) {
+    write_demonstrations(context, groups, selections);
+    context.summarise("demonstrations", static_cast<std::int64_t>(demonstrations));
+  } else {
+    context.summarise("pairs", static_cast<std::int64_t>(pairs.size()));
+    if (pairs.size() < before_limit) context.summarise("pairs_before_limit", static_cast<std::int64_t>(before_limit));
+    context.summarise("longer_chosen_fraction", write_pairs(context, groups, pairs));
+    context.summarise("reasons", write_audit(context, groups, selections));
+  }
+  if (policy->threshold()) context.summarise("delta", *policy->threshold());
+  context.summarise("gap_mean", gaps.mean);
+  context.summarise("gap_deviation", gaps.deviation);
+}
+
+}  // namespace plumb
