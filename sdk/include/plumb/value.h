@@ -32,15 +32,20 @@ class Value {
   using Map = std::vector<Entry>;  // in file order; keys are unique
   enum class Type { null, boolean, integer, real, string, list, map };
 
-  Value() = default;
-  Value(bool v) : data_(v) {}                              // NOLINT(google-explicit-constructor): literals read as values
-  Value(int v) : data_(std::int64_t{v}) {}                 // NOLINT
-  Value(std::int64_t v) : data_(v) {}                      // NOLINT
-  Value(double v) : data_(v) {}                            // NOLINT
-  Value(const char* v) : data_(std::string(v)) {}          // NOLINT
-  Value(std::string v) : data_(std::move(v)) {}            // NOLINT
-  Value(std::string_view v) : data_(std::string(v)) {}     // NOLINT
-  Value(List v);                                           // NOLINT
+  Value();
+  Value(bool v);              // NOLINT(google-explicit-constructor): literals read as values
+  Value(int v);               // NOLINT(google-explicit-constructor)
+  Value(std::int64_t v);      // NOLINT(google-explicit-constructor)
+  Value(double v);            // NOLINT(google-explicit-constructor)
+  Value(const char* v);       // NOLINT(google-explicit-constructor)
+  Value(std::string v);       // NOLINT(google-explicit-constructor)
+  Value(std::string_view v);  // NOLINT(google-explicit-constructor)
+  Value(List v);              // NOLINT(google-explicit-constructor)
+  Value(const Value&);
+  Value(Value&&) noexcept;
+  Value& operator=(const Value&);
+  Value& operator=(Value&&) noexcept;
+  ~Value();
   static Value list(std::initializer_list<Value> items);
   static Value map(std::initializer_list<std::pair<std::string, Value>> entries = {});
 
@@ -83,6 +88,21 @@ struct Value::Entry {
   Value value;
   bool operator==(const Entry&) const = default;
 };
+
+// Defined here and not in the class: they need Entry complete.
+inline Value::Value() = default;
+inline Value::Value(bool v) : data_(v) {}
+inline Value::Value(int v) : data_(std::int64_t{v}) {}
+inline Value::Value(std::int64_t v) : data_(v) {}
+inline Value::Value(double v) : data_(v) {}
+inline Value::Value(const char* v) : data_(std::string(v)) {}
+inline Value::Value(std::string v) : data_(std::move(v)) {}
+inline Value::Value(std::string_view v) : data_(std::string(v)) {}
+inline Value::Value(const Value&) = default;
+inline Value::Value(Value&&) noexcept = default;
+inline Value& Value::operator=(const Value&) = default;
+inline Value& Value::operator=(Value&&) noexcept = default;
+inline Value::~Value() = default;
 
 // Canonical JSON: keys in file order (or sorted), shortest round-trip numbers, UTF-8. Content hashes are taken over the
 // sorted form. A malformed byte of a string is written as U+FFFD; a number that is not finite is Error(run_failed).
