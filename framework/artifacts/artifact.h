@@ -2,18 +2,25 @@
 //
 //   ArtifactStore store("runs/.artifacts");
 //   if (auto found = store.find(key)) return *found;
-//   ArtifactWriter writer = store.begin(key, "responses");      // resumes a partial folder of the same key
+//   ArtifactWriter writer = store.begin(key, "responses").value();   // resumes a partial folder of the same key
+//   if (writer.finished() != nullptr) return *writer.finished();     // made by another process while begin waited
 //   … write files under writer.folder(), durable progress under writer.work_folder() …
 //   Artifact artifact = writer.commit(manifest).value();        // hash, fsync, manifest last, rename
 //
 // The key is the SHA-256 of everything that decides the content: stage kind and revision, resolved parameters, the keys
 // of the inputs, the plugins used, the seed. Two runs with the same key share the folder.
+//
+//   <root>/responses-0123456789abcdef/           the artifact; artifact.json is its manifest
+//   <root>/responses-0123456789abcdef.partial/   unfinished; work/ holds what only an unfinished one needs
+//   <root>/responses-0123456789abcdef.lock       held by the process that writes it
+//
 // Thread contract: the store may be used from any thread and from several processes; one process writes a key at a time
 // (a lock file), the next waits and then finds it.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,6 +51,7 @@ struct ArtifactFile {
   std::string name;  // relative to the folder
   std::uint64_t size = 0;
   std::string sha256;
+  std::string target;  // of a symbolic link (a model imported by path): the file whose size and hash these are
 };
 
 struct PluginUse {
@@ -55,14 +63,14 @@ struct ArtifactManifest {
   std::string key, type;
   std::string stage;  // its name in the recipe that made it
   std::string stage_kind;
-  int revision = 0;  // of the stage's code: bumped when its output changes
-  Value params;      // resolved
+  int revision = 0;                                           // of the stage's code: bumped when its output changes
+  Value params;                                               // resolved
   std::vector<std::pair<std::string, std::string>> contents;  // dotted path parameter -> SHA-256 of what it names
-  std::vector<std::pair<std::string, std::string>> inputs;  // parameter (or parameter/name) -> key of that artifact
+  std::vector<std::pair<std::string, std::string>> inputs;    // parameter (or parameter/name) -> key of that artifact
   std::vector<PluginUse> plugins;
   std::optional<std::uint64_t> seed;  // the run's, when the stage uses it
-  std::vector<ArtifactFile> files;  // filled by commit
-  Value summary;                    // what `plumb show` prints: counts, losses, δ …
+  std::vector<ArtifactFile> files;    // filled by commit
+  Value summary;                      // what `plumb show` prints: counts, losses, δ …
   double seconds = 0;
   std::uint64_t peak_bytes = 0;
 };
@@ -76,9 +84,12 @@ class ArtifactWriter {
  public:
   ArtifactWriter(ArtifactWriter&&) noexcept;
   ~ArtifactWriter();  // without commit the partial folder stays, for the next attempt
-  [[nodiscard]] const std::filesystem::path& folder() const;       // becomes the artifact
-  [[nodiscard]] std::filesystem::path work_folder() const;         // checkpoints, partial samples; dropped by commit
-  [[nodiscard]] bool resumed() const;                              // an earlier attempt left something
+  [[nodiscard]] const std::filesystem::path& folder() const;  // becomes the artifact
+  [[nodiscard]] std::filesystem::path work_folder() const;    // checkpoints, partial samples; dropped by commit
+  [[nodiscard]] bool resumed() const;                         // an earlier attempt left something
+  // The artifact, when another process committed it while begin() waited, or an earlier attempt died in the last step of
+  // its commit; then there is nothing to write. Else null.
+  [[nodiscard]] const Artifact* finished() const;
   Result<Artifact> commit(ArtifactManifest manifest);
 
  private:
@@ -93,7 +104,10 @@ class ArtifactStore {
   explicit ArtifactStore(std::filesystem::path root);
   // A committed artifact whose files have the recorded sizes; a damaged one is an error that names the file.
   [[nodiscard]] Result<std::optional<Artifact>> find(const std::string& key) const;
-  [[nodiscard]] Result<ArtifactWriter> begin(const std::string& key, const std::string& type);
+  // While another process writes the key, waits and calls `keep_waiting` about ten times a second; when that says
+  // false, gives up with Error(interrupted).
+  [[nodiscard]] Result<ArtifactWriter> begin(const std::string& key, const std::string& type,
+                                             const std::function<bool()>& keep_waiting = {});
   [[nodiscard]] const std::filesystem::path& root() const { return root_; }
   // Every committed artifact: `plumb plan` compares near misses to say why a stage runs again.
   [[nodiscard]] std::vector<ArtifactManifest> all() const;
