@@ -1,0 +1,36 @@
+// The `pre_tokenizer` of a tokenizer.json: how a normalised text is cut into the words within which pieces are merged.
+// Known: ByteLevel Split WhitespaceSplit Digits Metaspace Sequence.
+// Thread contract: a step may be called from any thread.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plumb/json_fields.h"
+
+namespace plumb::tokenizers {
+
+// Words in order. Views into the text given, or into `owned` where a step changed them.
+struct Words {
+  std::vector<std::string_view> words;
+  std::deque<std::string> owned;
+};
+
+// `begins`: the first word is the beginning of the whole text. `continues`: no dummy prefix for the first word.
+struct WordPlace {
+  bool begins = true;
+  bool continues = false;
+};
+using SplitWords = std::function<void(Words& words, WordPlace place)>;
+
+struct PreTokenizer {
+  std::vector<SplitWords> steps;
+  bool byte_letters = false;  // words are then spelt in byte-level BPE's alphabet
+};
+
+PreTokenizer parse_pre_tokenizer(const JsonFields& json, const Value* step);
+
+}  // namespace plumb::tokenizers

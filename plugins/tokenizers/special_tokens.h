@@ -1,0 +1,48 @@
+// What a model folder's tokenizer_config.json, special_tokens_map.json and added_tokens.json say about special tokens.
+//
+//   const DeclaredTokens declared = read_declared_tokens("models/Llama-2-7b");
+//   SpecialTokens special = resolve_special(declared, [&](std::string_view piece) { return find(piece); });
+//
+// Thread contract: [setup].
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plumb/json_fields.h"
+#include "plumb/tokenizer.h"
+
+namespace plumb::tokenizers {
+
+struct AddedToken {
+  TokenId id = -1;
+  std::string content;
+  bool special = false;
+  bool normalized = false;  // looked for in the normalised text instead of the raw one
+  bool single_word = false, lstrip = false, rstrip = false;
+};
+
+// An entry of `added_tokens` or `added_tokens_decoder`.
+AddedToken parse_added_token(const JsonFields& json, const Value& entry, TokenId id);
+
+struct DeclaredTokens {
+  std::string folder;
+  bool any_file = false;  // tokenizer_config.json or special_tokens_map.json exists
+  std::optional<std::string> bos, eos, pad, unk;
+  std::vector<AddedToken> added;  // added_tokens_decoder or added_tokens.json, by id
+};
+
+DeclaredTokens read_declared_tokens(const std::string& folder);
+
+// Ids of the declared names; Error(data) for a name that the vocabulary lacks. A folder that declares nothing gets the
+// customary spellings that its vocabulary has (<s>, </s>, <pad>, <unk>; <|endoftext|> as bos and eos; <|padding|>).
+SpecialTokens resolve_special(const DeclaredTokens& declared,
+                              const std::function<std::optional<TokenId>(std::string_view)>& find);
+
+// The names among the files a tokenizer consists of that exist in the folder; `main` is its own file.
+std::vector<std::string> tokenizer_files(const std::string& folder, const std::string& main);
+
+}  // namespace plumb::tokenizers
