@@ -8,17 +8,11 @@ namespace {
 
 class JudgeScore final : public plumb::Evaluator {
  public:
-  struct Settings {
-    std::int64_t samples = 1;
-    double temperature = 0;
-  };
+  struct Settings {};
   static plumb::Params<Settings> params() {
-    plumb::Params<Settings> p{"mean score by the stage's judge, with the paired difference to the baseline"};
-    p.add(&Settings::samples, "samples", "answers per prompt; their mean is the prompt's score").at_least(1);
-    p.add(&Settings::temperature, "temperature", "of sampling the answers; 0 is greedy").at_least(0);
-    return p;
+    return plumb::Params<Settings>{"mean score by the stage's judge, with the paired difference to the baseline by prompt"};
   }
-  JudgeScore(const Settings& settings, plumb::Host& host) : settings_(settings), host_(host) {}
+  JudgeScore(const Settings&, plumb::Host& host) : host_(host) {}
 
   [[nodiscard]] plumb::Evaluation evaluate(plumb::EvaluationContext& context) override {
     if (context.judge() == nullptr) {
@@ -42,8 +36,8 @@ class JudgeScore final : public plumb::Evaluator {
   // One mean per prompt. A failed judgement ends the evaluation: a mean over the rest would flatter the model.
   std::vector<double> rate(plumb::EvaluationContext& context, const std::string& model, plumb::Evaluation& evaluation) {
     const auto& prompts = context.prompts();
-    const auto answers = context.answer(model, prompts, {settings_.temperature, std::nullopt, settings_.samples});
-    const auto samples = static_cast<std::size_t>(settings_.samples);
+    const auto answers = context.answer(model, prompts, context.options());
+    const auto samples = static_cast<std::size_t>(context.options().samples);
     std::vector<plumb::Judgement> judgements(answers.size());
     host_.parallel_for(answers.size(), [&](std::size_t i) {
       const plumb::Prompt& prompt = prompts[i / samples];
@@ -62,7 +56,6 @@ class JudgeScore final : public plumb::Evaluator {
     return means;
   }
 
-  Settings settings_;
   plumb::Host& host_;
 };
 

@@ -8,27 +8,21 @@ namespace {
 
 class RewardWinRate final : public plumb::Evaluator {
  public:
-  struct Settings {
-    std::int64_t samples = 1;
-    double temperature = 0;
-  };
+  struct Settings {};
   static plumb::Params<Settings> params() {
-    plumb::Params<Settings> p{"win rate in percent against the baseline by the stage's reward model, with mean rewards"};
-    p.add(&Settings::samples, "samples", "answers per prompt; answer i meets the baseline's answer i").at_least(1);
-    p.add(&Settings::temperature, "temperature", "of sampling the answers; 0 is greedy").at_least(0);
-    return p;
+    return plumb::Params<Settings>{"win rate in percent against the baseline by the stage's reward model, with mean rewards"};
   }
-  RewardWinRate(const Settings& settings, plumb::Host&) : settings_(settings) {}
+  RewardWinRate(const Settings&, plumb::Host&) {}
 
   [[nodiscard]] plumb::Evaluation evaluate(plumb::EvaluationContext& context) override {
     plumb::Evaluation evaluation;
     const auto& prompts = context.prompts();
-    const auto samples = static_cast<std::size_t>(settings_.samples);
+    const auto samples = static_cast<std::size_t>(context.options().samples);  // answer i meets the baseline's answer i
     std::vector<plumb::Prompt> asked;
     for (const auto& prompt : prompts) asked.insert(asked.end(), samples, prompt);
     std::map<std::string, std::vector<double>> rewards;
     for (const std::string& model : context.models()) {
-      const auto answers = context.answer(model, prompts, {settings_.temperature, std::nullopt, settings_.samples});
+      const auto answers = context.answer(model, prompts, context.options());
       rewards[model] = context.reward(asked, answers);
       for (std::size_t i = 0; i < answers.size(); ++i) {
         evaluation.answers.push_back({asked[i].id, model, asked[i].messages, answers[i], {{"reward", rewards[model][i]}}, {}});
@@ -59,8 +53,6 @@ class RewardWinRate final : public plumb::Evaluator {
     for (std::size_t i = 0; i < values.size(); ++i) means[i / samples] += values[i] / static_cast<double>(samples);
     return means;
   }
-
-  Settings settings_;
 };
 
 }  // namespace

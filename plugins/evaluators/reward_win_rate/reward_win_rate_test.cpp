@@ -10,8 +10,9 @@ BOOST_AUTO_TEST_SUITE(reward_win_rate)
 
 BOOST_AUTO_TEST_CASE(wins_ties_and_samples) {
   PluginUnderTest plugin;
-  auto evaluator = plugin.make<plumb::Evaluator>("reward-win-rate", plumb::Value::map({{"samples", 2}}));
+  auto evaluator = plugin.make<plumb::Evaluator>("reward-win-rate");
   FixedAnswers context;
+  context.options_.samples = 2;
   context.models_ = {"sft", "dpo"};
   context.baseline_ = "sft";
   context.prompts_ = {{"p1", {{"user", "1"}}, {}}, {"p2", {{"user", "2"}}, {}}};

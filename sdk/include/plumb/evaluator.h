@@ -2,7 +2,7 @@
 //
 //   Evaluation evaluate(EvaluationContext& context) override {
 //     for (const std::string& model : context.models()) {
-//       auto answers = context.answer(model, context.prompts());
+//       auto answers = context.answer(model, context.prompts(), context.options());
 //       … judge each, then evaluation.metrics.push_back({.name = model + "/gold/mean", …});
 //     }
 //   }
@@ -25,10 +25,13 @@
 namespace plumb {
 inline namespace v1 {
 
+// How answers are drawn: temperature, then top-k, then top-p, as Sampling (plumb/generator.h) has them.
 struct AnswerOptions {
-  double temperature = 0;         // 0: greedy
-  std::optional<std::int64_t> max_new_tokens;
-  std::int64_t samples = 1;       // answers per prompt
+  std::int64_t samples = 1;  // answers per prompt
+  std::int64_t max_new_tokens = 512;
+  double temperature = 0;    // 0: greedy
+  std::int64_t top_k = 0;    // 0: off
+  double top_p = 1;
 };
 
 // One row of an evaluation's record: a prompt, a model's answer and its scores by name.
@@ -53,6 +56,7 @@ class EvaluationContext {
   [[nodiscard]] virtual const std::vector<std::string>& models() const = 0;  // names as the recipe gives them
   [[nodiscard]] virtual std::string baseline() const = 0;                    // the model compared against, or empty
   [[nodiscard]] virtual const std::vector<Prompt>& prompts() const = 0;      // held-out prompts of the stage
+  [[nodiscard]] virtual AnswerOptions options() const = 0;                   // as the recipe gives them to the stage
 
   // Answers of one model, prompts × samples, in order. Cached: asking again costs nothing.
   virtual std::vector<std::string> answer(const std::string& model, std::span<const Prompt> prompts,

@@ -23,6 +23,7 @@ class FixedAnswers final : public EvaluationContext {
   [[nodiscard]] const std::vector<std::string>& models() const override { return models_; }
   [[nodiscard]] std::string baseline() const override { return baseline_; }
   [[nodiscard]] const std::vector<Prompt>& prompts() const override { return prompts_; }
+  [[nodiscard]] AnswerOptions options() const override { return options_; }
   std::vector<std::string> answer(const std::string& model, std::span<const Prompt>, const AnswerOptions&) override {
     return answers_.at(model);
   }
@@ -37,6 +38,7 @@ class FixedAnswers final : public EvaluationContext {
   std::vector<std::string> models_;
   std::string baseline_;
   std::vector<Prompt> prompts_;
+  AnswerOptions options_;
   std::map<std::string, std::vector<std::string>> answers_;  // prompts × samples
   std::function<double(const std::string&)> reward_ = [](const std::string& text) { return static_cast<double>(text.size()); };
   Judge* judge_ = nullptr;

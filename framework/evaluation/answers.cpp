@@ -1,0 +1,218 @@
+#include "framework/evaluation/answers.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "framework/artifacts/records_file.h"
+#include "framework/pipeline/stage.h"
+
+namespace plumb {
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t groups_at_once = 64;  // scored between two looks at the host
+
+// Lists by position in a JSONL file. What an interrupted attempt wrote is there from the start.
+class KeptLists {
+ public:
+  KeptLists(const fs::path& file, std::size_t count) : writer_(make_folder(file), true), lists_(count) {
+    for_each_row(file, [&](const Value& row, const std::string& where) -> Result<void> {
+      const auto position = static_cast<std::size_t>(row.at("position").as_int());
+      if (position >= lists_.size()) {
+        return Error(ErrorCode::data, fmt::format("{}: position {} of {}; delete this file and run again", where,
+                                                  position, lists_.size()));
+      }
+      put(position, row.at("values").as_list());
+      return {};
+    }).value();
+  }
+
+  [[nodiscard]] std::vector<std::size_t> missing() const {
+    std::vector<std::size_t> positions;
+    for (std::size_t i = 0; i < lists_.size(); ++i) {
+      if (!lists_[i]) positions.push_back(i);
+    }
+    return positions;
+  }
+  [[nodiscard]] std::size_t done() const { return done_; }
+
+  void keep(std::size_t position, Value::List values) {
+    writer_.write(Value::map({{"position", static_cast<std::int64_t>(position)}, {"values", values}}));
+    writer_.flush();
+    put(position, std::move(values));
+  }
+
+  // All values in the order of the positions.
+  [[nodiscard]] Value::List joined() const {
+    Value::List all;
+    for (const auto& list : lists_) all.insert(all.end(), list->begin(), list->end());
+    return all;
+  }
+
+ private:
+  static const fs::path& make_folder(const fs::path& file) {
+    fs::create_directories(file.parent_path());
+    return file;
+  }
+  void put(std::size_t position, Value::List values) {
+    done_ += lists_[position] ? 0U : 1U;
+    lists_[position] = std::move(values);
+  }
+
+  RowWriter writer_;
+  std::vector<std::optional<Value::List>> lists_;
+  std::size_t done_ = 0;
+};
+
+Value describe(const AnswerOptions& options) {
+  return Value::map({{"samples", options.samples},
+                     {"max_new_tokens", options.max_new_tokens},
+                     {"temperature", options.temperature},
+                     {"top_k", options.top_k},
+                     {"top_p", options.top_p}});
+}
+
+std::string name_of(const Value& question) {
+  return sha256_of(to_json(question, true)).substr(0, 32) + ".jsonl";
+}
+
+std::vector<ResponseGroup> group_by_prompt(std::span<const Prompt> prompts, std::span<const std::string> answers) {
+  std::vector<ResponseGroup> groups;
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    if (groups.empty() || groups.back().prompt.id != prompts[i].id ||
+        groups.back().prompt.messages != prompts[i].messages) {
+      groups.push_back({prompts[i], {}, {}, {}});
+    }
+    Response response;
+    response.text = answers[i];
+    groups.back().responses.push_back(std::move(response));
+  }
+  return groups;
+}
+
+}  // namespace
+
+Answers::Answers(AnswerSources sources, LanguageModels& models, Judge* judge, Host& host)
+    : sources_(std::move(sources)), language_models_(models), judge_(judge), host_(host) {
+  for (const EvaluatedModel& model : sources_.models) names_.push_back(model.name);
+  if (!sources_.baseline.empty() && std::find(names_.begin(), names_.end(), sources_.baseline) == names_.end()) {
+    throw Error(ErrorCode::recipe, fmt::format("baseline `{}` is none of the models evaluated ({}): add it to `models`",
+                                               sources_.baseline, fmt::join(names_, ", ")));
+  }
+}
+
+Answers::~Answers() = default;
+
+void Answers::rethrow_own_failure() const {
+  if (failure_) std::rethrow_exception(failure_);
+}
+
+template <class F>
+auto Answers::noting_failure(F&& call) {
+  try {
+    failure_ = nullptr;
+    return call();
+  } catch (...) {
+    failure_ = std::current_exception();
+    throw;
+  }
+}
+
+std::vector<std::string> Answers::answer(const std::string& model, std::span<const Prompt> prompts,
+                                         const AnswerOptions& options) {
+  return noting_failure([&] {
+    const auto asked = std::find_if(sources_.models.begin(), sources_.models.end(),
+                                    [&](const EvaluatedModel& known) { return known.name == model; });
+    if (asked == sources_.models.end()) {
+      throw Error(ErrorCode::plugin, fmt::format("an evaluator asks for model `{}`; the stage evaluates {}", model,
+                                                 fmt::join(names_, ", ")));
+    }
+    if (options.samples < 1) throw Error(ErrorCode::plugin, "an evaluator asks for fewer than one answer per prompt");
+    return ask(*asked, prompts, options);
+  });
+}
+
+std::vector<std::string> Answers::ask(const EvaluatedModel& model, std::span<const Prompt> prompts,
+                                      const AnswerOptions& options) {
+  Value::List questions;
+  for (const Prompt& prompt : prompts) questions.push_back(to_value(prompt));
+  const Value question = Value::map({{"model", model.key},
+                                     {"seed", std::to_string(sources_.seed)},
+                                     {"options", describe(options)},
+                                     {"prompts", std::move(questions)}});
+  KeptLists kept(sources_.cache / "answers" / name_of(question), prompts.size());
+
+  const std::vector<std::size_t> missing = kept.missing();
+  if (!missing.empty()) {
+    std::vector<Prompt> wanted;
+    for (const std::size_t position : missing) wanted.push_back(prompts[position]);
+    Sampling sampling{options.samples, options.max_new_tokens, options.temperature,
+                      options.top_k,   options.top_p,          sources_.seed};
+    const auto policy = language_models_.open_policy(model.folder.string());
+    policy->generate(wanted, sampling, [&](std::size_t i, ResponseGroup&& group) {
+      if (group.responses.size() != static_cast<std::size_t>(options.samples)) {
+        throw Error(ErrorCode::run_failed,
+                    fmt::format("model {} gave {} answers to prompt {}; {} were asked for", model.name,
+                                group.responses.size(), wanted[i].id, options.samples));
+      }
+      Value::List texts;
+      for (Response& response : group.responses) texts.emplace_back(std::move(response.text));
+      kept.keep(missing[i], std::move(texts));
+      host_.progress("answers of " + model.name, kept.done(), prompts.size());
+    });
+    if (kept.done() < prompts.size()) {
+      if (host_.cancelled()) throw Cancelled{};
+      throw Error(ErrorCode::run_failed,
+                  fmt::format("model {} answered {} of {} prompts", model.name, kept.done(), prompts.size()));
+    }
+  }
+  std::vector<std::string> answers;
+  for (const Value& text : kept.joined()) answers.push_back(text.as_string());
+  return answers;
+}
+
+std::vector<double> Answers::reward(std::span<const Prompt> prompts, std::span<const std::string> answers) {
+  return noting_failure([&] {
+    if (!sources_.reward_model) {
+      throw Error(ErrorCode::recipe, "an evaluator asks for rewards: give the evaluate stage `reward_model:`");
+    }
+    if (prompts.size() != answers.size()) {
+      throw Error(ErrorCode::plugin, fmt::format("an evaluator asks for the rewards of {} answers to {} prompts",
+                                                 answers.size(), prompts.size()));
+    }
+    return score(*sources_.reward_model, prompts, answers);
+  });
+}
+
+std::vector<double> Answers::score(const EvaluatedModel& model, std::span<const Prompt> prompts,
+                                   std::span<const std::string> answers) {
+  const std::vector<ResponseGroup> groups = group_by_prompt(prompts, answers);
+  Value::List questions;
+  for (const ResponseGroup& group : groups) questions.push_back(to_value(group));
+  KeptLists kept(
+      sources_.cache / "rewards" / name_of(Value::map({{"model", model.key}, {"groups", std::move(questions)}})),
+      groups.size());
+
+  const std::vector<std::size_t> missing = kept.missing();
+  std::unique_ptr<RewardHandle> head;
+  for (std::size_t start = 0; start < missing.size(); start += groups_at_once) {
+    if (host_.cancelled()) throw Cancelled{};
+    if (!head) head = language_models_.open_reward(model.folder.string());
+    std::vector<ResponseGroup> block;
+    for (std::size_t i = start; i < std::min(start + groups_at_once, missing.size()); ++i) {
+      block.push_back(groups[missing[i]]);
+    }
+    const std::vector<std::vector<double>> rewards = head->score(block);
+    for (std::size_t i = 0; i < block.size(); ++i) {
+      kept.keep(missing[start + i], Value::List(rewards[i].begin(), rewards[i].end()));
+    }
+    host_.progress("rewards by " + model.name, kept.done(), groups.size());
+  }
+  std::vector<double> values;
+  for (const Value& value : kept.joined()) values.push_back(value.as_double());
+  return values;
+}
+
+}  // namespace plumb
