@@ -24,8 +24,12 @@ Value histogram(const std::vector<double>& ascending, std::size_t bins) {
 
 }  // namespace
 
-std::size_t RewardGaps::pairs_above(double delta) const { return count_above(gaps, delta); }
-std::size_t RewardGaps::prompts_above(double delta) const { return count_above(largest, delta); }
+std::size_t RewardGaps::pairs_above(double delta) const {
+  return count_above(gaps, delta);
+}
+std::size_t RewardGaps::prompts_above(double delta) const {
+  return count_above(largest, delta);
+}
 
 RewardGaps measure_reward_gaps(std::span<const ResponseGroup> groups) {
   RewardGaps result;
@@ -61,11 +65,20 @@ Value to_value(const RewardGaps& gaps, std::optional<double> threshold) {
                                 {"pairs", static_cast<std::int64_t>(gaps.pairs_above(delta))},
                                 {"prompts", static_cast<std::int64_t>(gaps.prompts_above(delta))}}));
   }
+  Value::List thresholds;
+  for (const double eta : {0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99}) {
+    const double delta = std::log(eta / (1 - eta));
+    thresholds.push_back(Value::map({{"eta", eta},
+                                     {"delta", delta},
+                                     {"pairs", static_cast<std::int64_t>(gaps.pairs_above(delta))},
+                                     {"prompts", static_cast<std::int64_t>(gaps.prompts_above(delta))}}));
+  }
   Value value = Value::map({{"mean", gaps.mean},
                             {"deviation", gaps.deviation},
                             {"pairs", static_cast<std::int64_t>(gaps.gaps.size())},
                             {"histogram", histogram(gaps.gaps, 60)},
-                            {"curve", std::move(curve)}});
+                            {"curve", std::move(curve)},
+                            {"thresholds", std::move(thresholds)}});
   if (threshold) value.set("threshold", *threshold);
   return value;
 }

@@ -1,4 +1,5 @@
-// The distribution of reward gaps, and how many pairs each threshold would keep: what a user looks at before choosing η.
+// The distribution of reward gaps, and how many pairs each threshold would keep: what a user looks at before choosing
+// η.
 //
 //   RewardGaps gaps = measure_reward_gaps(groups);
 //   gaps.pairs_above(1.3863);                          // pairs with gap > δ
@@ -27,7 +28,8 @@ struct RewardGaps {
 
 RewardGaps measure_reward_gaps(std::span<const ResponseGroup> groups);
 
-// {mean, deviation, pairs, threshold?, histogram: {edges, counts}, curve: [{delta, eta, pairs, prompts}]}; `eta` is at τ = 1.
+// {mean, deviation, pairs, threshold?, histogram: {edges, counts}, curve: [{delta, eta, pairs, prompts}], thresholds};
+// `eta` is at τ = 1. The curve has even steps of δ, `thresholds` the same columns at round values of η.
 Value to_value(const RewardGaps& gaps, std::optional<double> threshold);
 
 }  // namespace plumb

@@ -35,6 +35,11 @@ BOOST_AUTO_TEST_CASE(the_curve_starts_with_all_distinct_pairs_and_ends_with_none
   BOOST_TEST(curve.front().at("eta").as_double() == 0.5);
   BOOST_TEST(curve.back().at("pairs").as_int() == 0);
   BOOST_TEST(value.at("threshold").as_double() == 1.0);
+  const auto& thresholds = value.at("thresholds").as_list();
+  BOOST_TEST(thresholds.front().at("delta").as_double() == 0.2006706954621511, boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(thresholds.front().at("pairs").as_int() == 3);
+  BOOST_TEST(thresholds.back().at("eta").as_double() == 0.99);
+  BOOST_TEST(thresholds.back().at("pairs").as_int() == 0);  // δ = 4.6
   std::int64_t total = 0;
   for (const auto& count : value.at("histogram").at("counts").as_list()) total += count.as_int();
   BOOST_TEST(total == 4);

@@ -1,0 +1,134 @@
+#include "framework/report/report.h"
+
+#include <boost/test/unit_test.hpp>
+
+#include "framework/artifacts/disk.h"
+#include "framework/artifacts/test_folder.h"
+#include "framework/evaluation/evaluation_file.h"
+#include "framework/evaluation/reward_gaps.h"
+#include "framework/report/scores.h"
+
+namespace plumb {
+namespace {
+
+bool contains(const std::string& text, const std::string& part) {
+  const bool found = text.find(part) != std::string::npos;
+  if (!found) BOOST_TEST_MESSAGE("not found: " << part << "\nin:\n" << text);
+  return found;
+}
+
+Artifact evaluation_in(const std::filesystem::path& folder) {
+  Evaluation gold;
+  gold.metrics = {{"judge/sft/mean", 0.715, 0.705, 0.725, 0.005, 400},
+                  {"judge/dpo/mean", 0.786, 0.777, 0.795, 0.004, 400},
+                  {"judge/dpo/difference", 0.071, 0.06, 0.082, 0.005, 400}};
+  gold.answers = {{"p1", "sft", {{"user", "name | two"}}, "<b>plum", {{"judge", 0.6}}, {}},
+                  {"p1", "dpo", {{"user", "name | two"}}, "fig\nfig", {{"judge", 0.8}}, {}},
+                  {"p1", "dpo", {{"user", "name | two"}}, "a second sample", {{"judge", 0.8}}, {}},
+                  {"p2", "sft", {{"user", "list one"}}, "kiwi", {{"judge", 1}}, {}}};
+  std::filesystem::create_directories(folder);
+  write_evaluations(folder, {{"judge-score", gold}}).value();
+  Artifact artifact{folder, {}};
+  artifact.manifest.type = artifact_type::metrics;
+  artifact.manifest.params = Value::map({{"models", Value::list({"sft", "dpo"})},
+                                         {"baseline", "sft"},
+                                         {"judge", Value::map({{"name", "gold"}})},
+                                         {"temperature", 1.0}});
+  artifact.manifest.summary = Value::map({{"prompts", 400}, {"samples", 4}});
+  return artifact;
+}
+
+Artifact pairs_in(const std::filesystem::path& folder) {
+  std::filesystem::create_directories(folder);
+  ResponseGroup group;
+  for (const double reward : {0.0, 2.0, 2.5}) {
+    group.responses.emplace_back();
+    group.responses.back().reward = reward;
+  }
+  const auto gaps = measure_reward_gaps(std::span(&group, 1));
+  write_file(folder / "gaps.json", to_json(to_value(gaps, 1.735))).value();
+  Artifact artifact{folder, {}};
+  artifact.manifest.type = artifact_type::pairs;
+  artifact.manifest.params = Value::map({{"policy", Value::map({{"name", "reward-gap"}, {"eta", 0.85}})}});
+  artifact.manifest.summary = Value::map({{"prompts", 1}, {"prompts_used", 1}, {"pairs", 2}, {"delta", 1.7346}});
+  return artifact;
+}
+
+Artifact model_in(const std::filesystem::path& folder) {
+  std::filesystem::create_directories(folder);
+  std::string rows;
+  for (int step = 1; step <= 50; ++step) {
+    rows += to_json(Value::map({{"step", step}, {"loss", 0.7 - step * 0.002}, {"grad_norm", 1.0}})) + "\n";
+  }
+  write_file(folder / "metrics.jsonl", rows).value();
+  Artifact artifact{folder, {}};
+  artifact.manifest.type = artifact_type::model;
+  artifact.manifest.stage_kind = "train";
+  artifact.manifest.seconds = 12.3;
+  artifact.manifest.summary = Value::map({{"final_loss", 0.6}});
+  return artifact;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(report)
+
+BOOST_AUTO_TEST_CASE(a_page_and_a_few_lines) {
+  const test::Folder folder;
+  const Artifact gold = evaluation_in(folder / "gold"), pairs = pairs_in(folder / "pairs"),
+                 model = model_in(folder / "dpo");
+  const Report report = write_report(
+      {.title = "A *study*", .items = {{"gold", &gold}, {"pairs", &pairs}, {"dpo", &model}}, .examples = 5});
+
+  BOOST_TEST(report.markdown.find("# A \\*study\\*\n") == 0U);
+  BOOST_TEST(contains(report.markdown, "| model | gold score | gold over sft |"));
+  BOOST_TEST(contains(report.markdown, "| dpo | 0.786 ± 0.009 | +0.071 ± 0.011 |"));
+  BOOST_TEST(contains(report.markdown, "dpo is above sft by 0\\.071"));
+  BOOST_TEST(contains(report.markdown, "400 prompts\\)"));
+  // Thresholds: gaps 0.5, 2 and 2.5; δ is 1.735 at η = 0.85 and 2.197 at 0.9.
+  BOOST_TEST(contains(report.markdown, "| 0.85 | 1.735 | 2 | 1 |"));
+  BOOST_TEST(contains(report.markdown, "| 0.9 | 2.197 | 1 | 1 |"));
+  // The first answer of each model, with nothing in it taken for markup.
+  BOOST_TEST(contains(report.markdown, "> **user:** name \\| two\n"));
+  BOOST_TEST(contains(report.markdown, "| sft | &lt;b\\>plum | 0.600 |"));
+  BOOST_TEST(contains(report.markdown, "| dpo | fig<br>fig | 0.800 |"));
+  BOOST_TEST(!contains(report.markdown, "a second sample"));
+  BOOST_TEST(contains(report.markdown, "| step | loss |"));
+  BOOST_TEST(contains(report.markdown, "| 1 | 0.698 |"));
+  BOOST_TEST(contains(report.markdown, "| 50 | 0.6 |"));
+  BOOST_TEST(contains(report.markdown, "plumb chat '" + (folder / "dpo").string() + "'"));
+
+  BOOST_TEST(contains(report.text, "  model  gold score     gold over sft\n"));
+  BOOST_TEST(contains(report.text, "  dpo    0.786 ± 0.009  +0.071 ± 0.011\n"));
+  BOOST_TEST(contains(report.text, "2 pairs from 1 of 1 prompts by name reward-gap, eta 0.85: reward gap > δ = 1.735"));
+}
+
+BOOST_AUTO_TEST_CASE(a_missing_file_is_named) {
+  const test::Folder folder;
+  Artifact gold = evaluation_in(folder / "gold");
+  std::filesystem::remove(folder / "gold" / "metrics.json");
+  BOOST_CHECK_EXCEPTION(write_report({.title = "", .items = {{"gold", &gold}}}), Error, [](const Error& error) {
+    return std::string(error.what()).find("metrics.json") != std::string::npos && error.code() == ErrorCode::data;
+  });
+}
+
+BOOST_AUTO_TEST_CASE(differences_are_put_in_words) {
+  const std::vector<Metric> metrics{{"reward/b/mean", 1},
+                                    {"judge/b/difference", -0.05, -0.08, -0.02},
+                                    {"reward/b/difference", 0.1, -0.1, 0.3},
+                                    {"reward/b/win_rate", 55, 50, 60},
+                                    {"perplexity", 12}};
+  const Scores scores = arrange_scores(metrics, {"a", "b"}, "a", {});
+  BOOST_REQUIRE(scores.verdicts.size() == 2U);
+  BOOST_TEST(scores.verdicts[0].find("judge score: b is below a by 0.050") == 0U);
+  BOOST_TEST(scores.verdicts[1].find("reward: b and a cannot be told apart") == 0U);
+  BOOST_REQUIRE(scores.others.size() == 1U);
+  BOOST_TEST(scores.others[0].name == "perplexity");
+  BOOST_TEST(scores.full.header.size() == 5U);
+  BOOST_TEST(scores.brief.header.size() == 4U);  // the win rate stands for the reward's difference
+  BOOST_TEST(scores.full.rows[0][1] == "");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace plumb

@@ -1,0 +1,106 @@
+#include "framework/report/scores.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace plumb {
+namespace {
+
+struct Measure {
+  std::string kind, measure;
+  bool operator==(const Measure&) const = default;
+};
+
+// KIND/MODEL/MEASURE for one of the models; kinds may hold slashes themselves.
+bool split(const std::string& name, const std::vector<std::string>& models, Measure& measure, std::string& model) {
+  for (const std::string& candidate : models) {
+    const std::size_t at = name.find("/" + candidate + "/");
+    if (at == std::string::npos || at == 0) continue;
+    model = candidate;
+    measure = {name.substr(0, at), name.substr(at + candidate.size() + 2)};
+    return true;
+  }
+  return false;
+}
+
+std::string with_spaces(std::string text) {
+  std::replace(text.begin(), text.end(), '_', ' ');
+  return text;
+}
+
+std::string title_of(const Measure& measure, const std::string& kind, const std::string& baseline) {
+  if (measure.measure == "mean") return kind == "reward" ? kind : kind + " score";
+  if (measure.measure == "difference") return fmt::format("{} over {}", kind, baseline);
+  if (measure.measure == "win_rate") return fmt::format("{} wins over {}, %", kind, baseline);
+  return fmt::format("{} {}", kind, with_spaces(measure.measure));
+}
+
+std::string verdict_of(const Metric& metric, const std::string& kind, const std::string& model,
+                       const std::string& baseline) {
+  const std::string what = kind == "reward" ? kind : kind + " score";
+  const std::string interval =
+      fmt::format("95 % interval of the paired difference {:+.3f} to {:+.3f}{}", *metric.low, *metric.high,
+                  metric.count ? fmt::format(", {} prompts", show_count(*metric.count)) : "");
+  if (*metric.low > 0 || *metric.high < 0) {
+    return fmt::format("{}: {} is {} {} by {:.3f} ({})", what, model, metric.value > 0 ? "above" : "below", baseline,
+                       std::abs(metric.value), interval);
+  }
+  return fmt::format("{}: {} and {} cannot be told apart ({})", what, model, baseline, interval);
+}
+
+}  // namespace
+
+Scores arrange_scores(std::span<const Metric> metrics, const std::vector<std::string>& models,
+                      const std::string& baseline, const std::map<std::string, std::string>& names) {
+  Scores scores;
+  std::vector<Measure> measures;
+  std::map<std::string, std::vector<std::pair<Measure, const Metric*>>> by_model;
+  const auto name_of = [&](const std::string& kind) { return names.contains(kind) ? names.at(kind) : kind; };
+  for (const Metric& metric : metrics) {
+    Measure measure;
+    std::string model;
+    if (!split(metric.name, models, measure, model)) {
+      scores.others.push_back(metric);
+      continue;
+    }
+    if (std::find(measures.begin(), measures.end(), measure) == measures.end()) measures.push_back(measure);
+    by_model[model].emplace_back(measure, &metric);
+    if (measure.measure == "difference" && metric.low && metric.high) {
+      scores.verdicts.push_back(verdict_of(metric, name_of(measure.kind), model, baseline));
+    }
+  }
+  // A kind's measures stand together, in the order in which the kinds were reported.
+  std::stable_sort(measures.begin(), measures.end(), [&](const Measure& a, const Measure& b) {
+    const auto first = [&](const Measure& m) {
+      return std::find_if(metrics.begin(), metrics.end(),
+                          [&](const Metric& metric) { return metric.name.starts_with(m.kind + "/"); });
+    };
+    return first(a) < first(b);
+  });
+
+  const auto has_win_rate = [&](const Measure& measure) {
+    return std::find(measures.begin(), measures.end(), Measure{measure.kind, "win_rate"}) != measures.end();
+  };
+  const auto fill = [&](Table& table, bool brief) {
+    table.header = {"model"};
+    for (const std::string& model : models) table.rows.push_back({model});
+    for (const Measure& measure : measures) {
+      if (brief && measure.measure == "difference" && has_win_rate(measure)) continue;
+      table.header.push_back(title_of(measure, name_of(measure.kind), baseline));
+      for (std::size_t i = 0; i < models.size(); ++i) {
+        const auto& known = by_model[models[i]];
+        const auto found =
+            std::find_if(known.begin(), known.end(), [&](const auto& entry) { return entry.first == measure; });
+        table.rows[i].push_back(found == known.end() ? ""
+                                                     : show_metric(*found->second, measure.measure == "difference"));
+      }
+    }
+  };
+  fill(scores.full, false);
+  fill(scores.brief, true);
+  return scores;
+}
+
+}  // namespace plumb

@@ -1,0 +1,31 @@
+// The numbers of an evaluation as a table: one row a model, one column a measure, and what the differences say in
+// words.
+//
+//   Scores scores = arrange_scores(metrics, {"sft", "aligned"}, "sft", {{"judge", "gold"}});
+//   scores.full, scores.brief, scores.verdicts        // "gold score: aligned is above sft by 0.071 (…)"
+//
+// Metrics are named KIND/MODEL/MEASURE: judge/aligned/difference. Others are listed as they are.
+// Thread contract: functions are [any].
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "framework/report/text.h"
+
+namespace plumb {
+
+struct Scores {
+  Table full;                         // every measure
+  Table brief;                        // without the differences whose win rate is there as well: fits a terminal
+  std::vector<std::string> verdicts;  // one for each difference that has an interval
+  std::vector<Metric> others;         // of no model
+};
+
+// `names`: what to call a KIND, where it is not its own name.
+Scores arrange_scores(std::span<const Metric> metrics, const std::vector<std::string>& models,
+                      const std::string& baseline, const std::map<std::string, std::string>& names);
+
+}  // namespace plumb

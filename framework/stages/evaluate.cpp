@@ -1,0 +1,76 @@
+// Stage `evaluate`: models answer held-out prompts, evaluators measure the answers.
+//
+// Output: metrics.json, answers.jsonl and the evaluators' own files (evaluation/evaluation_file.h).
+#include <fmt/format.h>
+
+#include "framework/artifacts/records_file.h"
+#include "framework/evaluation/answers.h"
+#include "framework/evaluation/evaluation_file.h"
+#include "framework/registry/registry.h"
+#include "framework/stages/bodies.h"
+#include "framework/stages/settings.h"
+
+namespace plumb {
+namespace {
+
+EvaluatedModel to_model(const std::string& name, const Artifact& artifact) {
+  return {name, artifact.folder, artifact.manifest.key};
+}
+
+AnswerSources gather(const StageContext& context, const EvaluateSettings& settings) {
+  AnswerSources sources;
+  for (const auto& [name, artifact] : context.inputs("models")) sources.models.push_back(to_model(name, *artifact));
+  sources.baseline = settings.baseline.value_or("");
+  sources.prompts = read_prompts(context.input("prompts").folder / "prompts.jsonl").value();
+  sources.options = {settings.samples, settings.max_new_tokens, settings.temperature, settings.top_k, settings.top_p};
+  if (const Artifact* reward = context.optional_input("reward_model"); reward != nullptr) {
+    sources.reward_model = to_model(*settings.reward_model, *reward);
+  }
+  sources.seed = context.random().derive("evaluate").key();
+  sources.cache = context.work_folder();
+  if (sources.prompts.empty()) {
+    throw Error(ErrorCode::data,
+                fmt::format("dataset {} holds no prompts; an evaluation needs at least one", settings.prompts));
+  }
+  return sources;
+}
+
+Evaluation run_evaluator(StageContext& context, const ComponentRef& chosen, Answers& answers) {
+  const auto evaluator = context.registry().make<Evaluator>(chosen.name, chosen.params, context);
+  try {
+    return guarded("evaluator " + chosen.name, context.name(), [&] { return evaluator->evaluate(answers); });
+  } catch (...) {
+    answers.rethrow_own_failure();
+    throw;
+  }
+}
+
+Value summary_of(const Metric& metric) {
+  if (!metric.low || !metric.high) return metric.value;
+  return Value::map({{"value", metric.value}, {"low", *metric.low}, {"high", *metric.high}});
+}
+
+}  // namespace
+
+void run_evaluate(StageContext& context) {
+  const EvaluateSettings settings = evaluate_params().parse(context.params());
+  auto* models = static_cast<LanguageModels*>(context.query(LanguageModels::service));
+  if (models == nullptr) throw Error(ErrorCode::run_failed, "this process offers no language models to evaluate");
+  std::unique_ptr<Judge> judge;
+  if (settings.judge) judge = context.registry().make<Judge>(settings.judge->name, settings.judge->params, context);
+
+  Answers answers(gather(context, settings), *models, judge.get(), context);
+  std::vector<std::pair<std::string, Evaluation>> evaluations;
+  for (const ComponentRef& chosen : settings.evaluators) {
+    evaluations.emplace_back(chosen.name, run_evaluator(context, chosen, answers));
+  }
+  write_evaluations(context.folder(), evaluations).value();
+
+  context.summarise("prompts", static_cast<std::int64_t>(answers.prompts().size()));
+  context.summarise("samples", settings.samples);
+  for (const auto& [name, evaluation] : evaluations) {
+    for (const Metric& metric : evaluation.metrics) context.summarise(metric.name, summary_of(metric));
+  }
+}
+
+}  // namespace plumb

@@ -1,0 +1,19 @@
+// Stage `report`: what came out of the stages it names, as report.md and, for the terminal, report.txt.
+#include "framework/report/report.h"
+
+#include "framework/artifacts/disk.h"
+#include "framework/stages/bodies.h"
+#include "framework/stages/settings.h"
+
+namespace plumb {
+
+void run_report(StageContext& context) {
+  const ReportSettings settings = report_params().parse(context.params());
+  const Report report = write_report({.title = settings.title,
+                                      .items = context.inputs("of"),
+                                      .examples = static_cast<std::size_t>(settings.examples)});
+  write_file(context.folder() / "report.md", report.markdown).value();
+  write_file(context.folder() / "report.txt", report.text).value();
+}
+
+}  // namespace plumb
