@@ -1,6 +1,10 @@
 #include "framework/stages/bodies.h"
 
 extern "C" const plumb::StageBodies* plumb_engine_stage_bodies() {
-  static const plumb::StageBodies bodies{};
+  static const plumb::StageBodies bodies{
+      {"select", plumb::run_select},
+      {"evaluate", plumb::run_evaluate},
+      {"report", plumb::run_report},
+  };
   return &bodies;
 }

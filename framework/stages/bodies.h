@@ -18,6 +18,10 @@ namespace plumb {
 
 using StageBodies = std::map<std::string, StageBody>;  // by StageKind::kind
 
+void run_select(StageContext& context);
+void run_evaluate(StageContext& context);
+void run_report(StageContext& context);
+
 }  // namespace plumb
 
 extern "C" const plumb::StageBodies* plumb_engine_stage_bodies();
