@@ -5,9 +5,9 @@
 //   document.value.at("seed").as_int();
 //
 // Refused: duplicate keys, anchors and aliases, merge keys, tags, several documents, keys that are no strings, tabs,
-// control characters, text that is not UTF-8, more than 32 levels, more than a mebibyte, and every way of writing a
-// number, a boolean or null that YAML 1.1 and 1.2 read differently (010, 0x1F, 1_000, True, .inf). Plain true, false,
-// null, ~ and decimal numbers have their types; NO, yes and on are strings, and so is everything in quotes.
+// control characters, text that is not UTF-8, more than 32 levels, more than 256 KiB, and spellings
+// of numbers, booleans and null that readers of YAML take differently (010, 0x1F, 1_000, True, .inf). Plain true,
+// false, null, ~ and decimal numbers have their types; NO, yes and on are strings, and so is everything in quotes.
 // Thread contract: functions are [any].
 #pragma once
 
@@ -20,7 +20,7 @@
 
 namespace plumb {
 
-inline constexpr std::size_t kYamlBytes = std::size_t{1} << 20;
+inline constexpr std::size_t kYamlBytes = std::size_t{1} << 18;
 inline constexpr int kYamlDepth = 32;
 
 struct YamlDocument {
