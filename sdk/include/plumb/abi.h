@@ -36,10 +36,11 @@
 
 #if defined(_LIBCPP_VERSION)
 #define PLUMB_ABI_STDLIB "libc++"
-#define PLUMB_ABI_CXX11 "1"
 #else
 #define PLUMB_ABI_STDLIB "libstdc++"
-#if _GLIBCXX_USE_CXX11_ABI
+#endif
+#ifndef PLUMB_ABI_CXX11  // tests build plugins that claim another one
+#if defined(_LIBCPP_VERSION) || _GLIBCXX_USE_CXX11_ABI
 #define PLUMB_ABI_CXX11 "1"
 #else
 #define PLUMB_ABI_CXX11 "0"

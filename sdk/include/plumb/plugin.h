@@ -36,7 +36,7 @@ extern const int sdk_1;
   namespace {                                                                                                         \
   constexpr char kPlumbFingerprint[] = PLUMB_ABI_FINGERPRINT(PLUMB_ABI_TORCH);                                        \
   constexpr char kPlumbManifest[] = "id=" id "\nversion=" version "\nlicence=" licence "\nsummary=" summary "\n";     \
-  __attribute__((section(".note.plumb"), used, retain)) constexpr auto kPlumbNote =                                   \
+  __attribute__((section(".note.plumb"), aligned(4), used, retain)) constexpr auto kPlumbNote =                       \
       ::plumb::abi::make_note(PLUMB_ABI_FINGERPRINT(PLUMB_ABI_TORCH),                                                 \
                               "id=" id "\nversion=" version "\nlicence=" licence "\nsummary=" summary "\n");          \
   __attribute__((used, retain)) const int* const kPlumbAnchor = &::plumb::abi::sdk_1;                                 \

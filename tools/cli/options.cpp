@@ -1,0 +1,64 @@
+#include <boost/program_options/errors.hpp>
+#include <boost/program_options/parsers.hpp>
+#include <boost/program_options/positional_options.hpp>
+#include <iostream>
+
+#include "plumb/error.h"
+#include "plumb/params.h"
+#include "tools/cli/verb.h"
+
+namespace po = boost::program_options;
+
+namespace plumb::cli {
+namespace {
+
+std::string with_nearest(const po::unknown_option& error, const po::options_description& options) {
+  std::vector<std::string> names;
+  for (const auto& option : options.options()) names.push_back(option->long_name());
+  std::string given = error.get_option_name();
+  given.erase(0, given.find_first_not_of('-'));
+  const std::string nearest = nearest_name(given, names);
+  return "unknown option `" + error.get_option_name() + "`" + (nearest.empty() ? "" : "; did you mean `--" + nearest + "`?");
+}
+
+po::positional_options_description places(const po::options_description& options,
+                                          const std::vector<std::string>& positional) {
+  po::positional_options_description out;
+  for (const std::string& name : positional) {
+    const bool many = &name == &positional.back() && options.find(name, false).semantic()->is_composing();
+    out.add(name.c_str(), many ? -1 : 1);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::optional<po::variables_map> parse_verb(int argc, char** argv, const VerbUsage& usage,
+                                            po::options_description options,
+                                            const std::vector<std::string>& positional) {
+  options.add_options()("help,h", "print this");
+  const std::string synopsis = std::string("plumb ") + argv[0] + " " + usage.arguments;
+  const std::string more = "; see `plumb " + std::string(argv[0]) + " --help`";
+  try {
+    constexpr int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
+    po::variables_map out;
+    const auto named = places(options, positional);
+    po::store(po::command_line_parser(argc, argv).options(options).positional(named).style(style).run(), out);
+    if (out.count("help") != 0) {
+      std::cout << "usage: " << synopsis << "\n\n" << usage.text << "\n\n" << options;
+      return std::nullopt;
+    }
+    po::notify(out);
+    return out;
+  } catch (const po::too_many_positional_options_error&) {
+    throw Error(ErrorCode::recipe, "too many arguments; usage: " + synopsis);
+  } catch (const po::required_option&) {
+    throw Error(ErrorCode::recipe, "an argument is missing; usage: " + synopsis);
+  } catch (const po::unknown_option& error) {
+    throw Error(ErrorCode::recipe, with_nearest(error, options) + more);
+  } catch (const po::error& error) {
+    throw Error(ErrorCode::recipe, error.what() + more);
+  }
+}
+
+}  // namespace plumb::cli

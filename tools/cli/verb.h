@@ -1,0 +1,46 @@
+// A verb of the command: `plumb VERB …`. One file per verb; the table is in verbs.cpp.
+//
+//   int run_count(int argc, char** argv) {                                   // count.cpp; argv[0] is "count"
+//     po::options_description options("Options");
+//     options.add_options()("folder", po::value<std::string>()->required(), "what to look at")("json", "print JSON");
+//     const auto given = parse_verb(argc, argv, {"FOLDER [--json]", "Counts the files of a folder."}, options, {"folder"});
+//     if (!given) return 0;                                                   // --help was asked for and printed
+//     std::cout << … << "\n";                                                 // results; progress goes to stderr
+//     return 0;
+//   }
+//
+// What is wrong is thrown as plumb::Error; main prints it once and turns its code into the exit status. Broken standard
+// output is main's concern too.
+// Thread contract: a verb runs alone, in the main thread.
+#pragma once
+
+#include <boost/program_options/options_description.hpp>
+#include <boost/program_options/variables_map.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace plumb::cli {
+
+struct Verb {
+  const char* name;
+  const char* summary;  // for `plumb --help`
+  int (*run)(int argc, char** argv);
+};
+const std::vector<Verb>& verbs();
+
+struct VerbUsage {
+  const char* arguments;  // after the verb's name, "RECIPE [--set KEY=VALUE]…"
+  const char* text;       // what it does, some lines
+};
+
+// The verb's arguments, or nothing when --help was asked for. `positional` names options that may be given without their
+// dashes, in order; the last takes all that remain when it is composing(). Throws Error(recipe) for anything unknown or
+// missing, with the nearest option.
+std::optional<boost::program_options::variables_map> parse_verb(
+    int argc, char** argv, const VerbUsage& usage, boost::program_options::options_description options,
+    const std::vector<std::string>& positional = {});
+
+int run_plugins(int argc, char** argv);
+
+}  // namespace plumb::cli

@@ -1,0 +1,13 @@
+#include "tools/cli/verb.h"
+
+namespace plumb::cli {
+
+// In the order in which a user meets them.
+const std::vector<Verb>& verbs() {
+  static const std::vector<Verb> table{
+      {"plugins", "list the plugins at hand, show what one provides", run_plugins},
+  };
+  return table;
+}
+
+}  // namespace plumb::cli
