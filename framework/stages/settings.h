@@ -49,7 +49,7 @@ struct DatasetSettings {       // datasets.NAME
   std::int64_t limit = 0;      // first rows after the shuffle; 0: all
   std::int64_t skip = 0;       // rows left out before the limit: disjoint splits of one source
   bool shuffle = false;        // by the run's seed
-  std::string as;              // convert: "prompts" from demonstrations or preferences, "texts", "demonstrations"; empty: as yielded
+  std::optional<std::string> as;  // convert the rows: "prompts", "texts" or "demonstrations"; absent: as yielded
 };
 
 struct ModelSettings {                        // models.NAME
@@ -142,6 +142,7 @@ struct ReportSettings {        // stage: report
   std::int64_t examples = 5;
 };
 
+Params<LoraParams> lora_params();
 Params<DatasetSettings> dataset_params();
 Params<ModelSettings> model_params();
 Params<TokenizerSettings> tokenizer_params();

@@ -1,0 +1,172 @@
+// The stages that train a model.
+#include <cctype>
+
+#include "framework/stages/catalogue.h"
+
+namespace plumb {
+namespace {
+
+namespace type = artifact_type;
+
+std::string broken_training(const TrainingSettings& s) {
+  if (s.warmup_steps > 0 && s.warmup_ratio > 0)
+    return "warmup_ratio: give either warmup_steps or warmup_ratio, not both";
+  if (s.max_steps > 0 && s.warmup_steps > s.max_steps) {
+    return "warmup_steps: more than the " + std::to_string(s.max_steps) + " updates of max_steps";
+  }
+  if (s.micro_batch_size > s.batch_size) {
+    return "micro_batch_size: more than the batch_size of " + std::to_string(s.batch_size);
+  }
+  return {};
+}
+
+std::string broken_device(const std::string& device) {
+  if (device == "cpu" || device == "cuda") return {};
+  const bool numbered =
+      device.starts_with("cuda:") && device.size() > 5 && device.size() < 9 &&
+      std::all_of(device.begin() + 5, device.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
+  return numbered ? "" : "device: found \"" + device + "\", wanted cpu, cuda or cuda:N";
+}
+
+Declared<TrainingSettings> declare_training() {
+  Declared<TrainingSettings> d{"what every training stage has"};
+  auto& p = d.params;
+  using S = TrainingSettings;
+  p.add(&S::batch_size, "batch_size", "sequences or pairs an update learns from, over all processes").at_least(1);
+  p.add(&S::micro_batch_size, "micro_batch_size", "of these, how many go through the model at once; 0: all")
+      .at_least(0);
+  p.add(&S::learning_rate, "learning_rate", "of AdamW at the end of the warm-up").above(0).at_most(1);
+  p.add(&S::lr_scheduler_type, "lr_scheduler_type", "course of the learning rate after the warm-up")
+      .choices({"linear", "cosine", "constant"});
+  p.add(&S::warmup_ratio, "warmup_ratio", "share of the updates over which the learning rate rises")
+      .at_least(0)
+      .at_most(1);
+  p.add(&S::warmup_steps, "warmup_steps", "the same as a number; instead of warmup_ratio").at_least(0).unit("updates");
+  p.add(&S::num_train_epochs, "num_train_epochs", "passes over the data").above(0);
+  p.add(&S::max_steps, "max_steps", "instead of epochs, when above 0").at_least(0).unit("updates");
+  p.add(&S::weight_decay, "weight_decay", "of AdamW, on matrices only").at_least(0);
+  p.add(&S::adam_beta1, "adam_beta1", "decay of the mean of gradients").at_least(0).below(1);
+  p.add(&S::adam_beta2, "adam_beta2", "decay of the mean of their squares").at_least(0).below(1);
+  p.add(&S::adam_epsilon, "adam_epsilon", "added to the root of the latter").above(0);
+  p.add(&S::max_grad_norm, "max_grad_norm", "gradients are scaled down to this norm; 0: never").at_least(0);
+  p.add(&S::max_length, "max_length", "longer rows (prompt and answer) are left out and counted")
+      .at_least(2)
+      .unit("tokens");
+  p.add(&S::logging_steps, "logging_steps", "between rows of the metrics").at_least(1).unit("updates");
+  p.add(&S::eval_steps, "eval_steps", "between evaluations on `eval`; 0: only at the end").at_least(0).unit("updates");
+  p.add(&S::save_steps, "save_steps", "between checkpoints for going on after an interruption")
+      .at_least(1)
+      .unit("updates");
+  p.add(&S::dtype, "dtype", "of weights and activations; moments and losses are float32")
+      .choices({"float32", "bfloat16"});
+  p.add(&S::device, "device", "cpu, cuda or cuda:N");
+  p.add(&S::gradient_checkpointing, "gradient_checkpointing", "compute activations twice to keep fewer");
+  d.rule(broken_training);
+  d.rule([](const S& s) { return broken_device(s.device); });
+  return d;
+}
+
+const char* const kLoraDoc = "train low-rank adapters instead of all weights; {} takes the defaults";
+
+Declared<LanguageModelSettings> declare_language_model() {
+  Declared<LanguageModelSettings> d{"learn to predict every token of a corpus"};
+  auto& p = d.params;
+  p.add(&LanguageModelSettings::model, "model", "the model to start from").accepts({type::model}).required();
+  p.add(&LanguageModelSettings::data, "data", "the corpus").accepts({type::texts, type::demonstrations}).required();
+  d.include(&LanguageModelSettings::training, declare_training());
+  return d;
+}
+
+Declared<SftSettings> declare_sft() {
+  Declared<SftSettings> d{"supervised fine-tuning on demonstrations", "RS-DPO, section 2.1"};
+  auto& p = d.params;
+  p.add(&SftSettings::model, "model", "the model to start from").accepts({type::model}).required();
+  p.add(&SftSettings::data, "data", "conversations to imitate").accepts({type::demonstrations}).required();
+  p.add(&SftSettings::optimizer, "optimizer", "the loss").component("optimizer");
+  p.add(&SftSettings::learn, "learn", "the tokens that carry loss").choices({"assistant", "all"});
+  p.add(&SftSettings::eval, "eval", "held-out demonstrations for eval_loss").accepts({type::demonstrations});
+  p.add(&SftSettings::lora, "lora", kLoraDoc).fields(lora_params().infos());
+  d.include(&SftSettings::training, declare_training());
+  return d;
+}
+
+Declared<RewardModelSettings> declare_reward_model() {
+  Declared<RewardModelSettings> d{"train a model with a reward head on preferences", "RS-DPO, section 2.2"};
+  auto& p = d.params;
+  p.add(&RewardModelSettings::model, "model", "the model that gets the head").accepts({type::model}).required();
+  p.add(&RewardModelSettings::data, "data", "preferences to learn")
+      .accepts({type::preferences, type::pairs})
+      .required();
+  p.add(&RewardModelSettings::optimizer, "optimizer", "the loss").component("optimizer");
+  p.add(&RewardModelSettings::eval, "eval", "held-out preferences for eval_accuracy and eval_margin")
+      .accepts({type::preferences, type::pairs});
+  p.add(&RewardModelSettings::lora, "lora", kLoraDoc).fields(lora_params().infos());
+  d.include(&RewardModelSettings::training, declare_training());
+  return d;
+}
+
+Declared<TrainSettings> declare_train() {
+  Declared<TrainSettings> d{"align a model on pairs or other data, as the optimizer takes", "RS-DPO, section 2.5"};
+  auto& p = d.params;
+  p.add(&TrainSettings::model, "model", "the policy to start from").accepts({type::model}).required();
+  p.add(&TrainSettings::data, "data", "what to learn from: a type that the optimizer takes")
+      .accepts({type::pairs, type::preferences, type::demonstrations})
+      .required();
+  p.add(&TrainSettings::optimizer, "optimizer", "the alignment algorithm").component("optimizer");
+  p.add(&TrainSettings::reference, "reference", "the model to stay near; absent: the starting model")
+      .accepts({type::model});
+  p.add(&TrainSettings::eval, "eval",
+        "held-out data of the same types for eval_rewards/accuracies and eval_rewards/margins")
+      .accepts({type::pairs, type::preferences, type::demonstrations});
+  p.add(&TrainSettings::pair_batching, "pair_batching",
+        "order of pairs: shuffled (exact), a prompt's together (grouped), or in blocks of at most pair_cap (capped)")
+      .choices({"exact", "grouped", "capped"});
+  p.add(&TrainSettings::pair_cap, "pair_cap", "pairs of a prompt in one block of capped").at_least(1).unit("pairs");
+  p.add(&TrainSettings::lora, "lora", kLoraDoc).fields(lora_params().infos());
+  d.include(&TrainSettings::training, declare_training());
+  d.rule([](const TrainSettings& s) -> std::string {
+    if (s.pair_batching != "capped" || s.pair_cap <= s.training.batch_size) return {};
+    return "pair_cap: more than the batch_size of " + std::to_string(s.training.batch_size) +
+           "; a block fits one batch";
+  });
+  return d;
+}
+
+}  // namespace
+
+Params<LoraParams> lora_params() {
+  Params<LoraParams> p{"low-rank adapters on linear layers, initialised as in PEFT", "arXiv:2106.09685"};
+  p.add(&LoraParams::r, "r", "rank of the adapters").at_least(1);
+  p.add(&LoraParams::alpha, "alpha", "their output is scaled by alpha / r").above(0);
+  p.add(&LoraParams::dropout, "dropout", "on their input while training").at_least(0).below(1);
+  p.add(&LoraParams::target_modules, "target_modules", "names of linear layers; empty: the architecture's default");
+  return p;
+}
+
+Params<LanguageModelSettings> language_model_params() {
+  return declare_language_model().with_rules();
+}
+Params<SftSettings> sft_params() {
+  return declare_sft().with_rules();
+}
+Params<RewardModelSettings> reward_model_params() {
+  return declare_reward_model().with_rules();
+}
+Params<TrainSettings> train_params() {
+  return declare_train().with_rules();
+}
+
+StageKind language_model_kind() {
+  return declare_language_model().kind("language_model", type::model);
+}
+StageKind sft_kind() {
+  return declare_sft().kind("sft", type::model);
+}
+StageKind reward_model_kind() {
+  return declare_reward_model().kind("reward_model", type::reward_model);
+}
+StageKind train_kind() {
+  return declare_train().kind("train", type::model);
+}
+
+}  // namespace plumb
