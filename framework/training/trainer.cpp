@@ -1,0 +1,262 @@
+#include "framework/training/trainer.h"
+
+#include <ATen/Context.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+
+#include <cmath>
+
+#include "framework/training/checkpoint.h"
+#include "framework/training/schedule.h"
+
+namespace plumb {
+namespace {
+
+// Means over the examples seen since the last row of metrics.
+struct Window {
+  double loss_sum = 0;
+  std::int64_t updates = 0, examples = 0;
+  std::map<std::string, double> sums;
+
+  void add(const std::map<std::string, double>& means, std::int64_t count) {
+    for (const auto& [name, mean] : means) sums[name] += mean * static_cast<double>(count);
+  }
+  [[nodiscard]] double loss() const { return updates == 0 ? 0 : loss_sum / static_cast<double>(updates); }
+  [[nodiscard]] Value to_value() const {
+    Value map = Value::map();
+    for (const auto& [name, sum] : sums) map.set(name, sum);
+    return Value::map({{"loss_sum", loss_sum}, {"updates", updates}, {"examples", examples}, {"sums", map}});
+  }
+  static Window from(const Value& value) {
+    Window window;
+    window.loss_sum = value.at("loss_sum").as_double();
+    window.updates = value.at("updates").as_int();
+    window.examples = value.at("examples").as_int();
+    for (const auto& entry : value.at("sums").as_map()) window.sums[entry.key] = entry.value.as_double();
+    return window;
+  }
+};
+
+UpdateRule::Settings rule_settings(const TrainingSettings& s) {
+  return {.beta1 = s.adam_beta1, .beta2 = s.adam_beta2, .epsilon = s.adam_epsilon, .weight_decay = s.weight_decay};
+}
+
+class Loop {
+ public:
+  Loop(const TrainingRun& run, const TrainingSettings& settings, StageContext& context)
+      : run_(run),
+        settings_(settings),
+        context_(context),
+        rule_(run.tensors, rule_settings(settings)),
+        plan_(batch_plan(*run.train, run.order, settings, context.random())),
+        schedule_(settings, plan_.updates()),
+        dropout_(context.random().derive("dropout")),
+        checkpoints_(context.work_folder() / "checkpoints") {}
+
+  TrainingResult run() {
+    resume();
+    while (done_ < plan_.updates()) {
+      if (context_.cancelled()) {
+        if (done_ != saved_) save();
+        throw Cancelled{};
+      }
+      update();
+      const bool last = done_ == plan_.updates();
+      if (done_ == 1 || last || due(settings_.logging_steps)) log();
+      if (run_.eval != nullptr && (last || due(settings_.eval_steps))) evaluate_now();
+      if (!last && due(settings_.save_steps)) save();
+      context_.progress("training", static_cast<std::size_t>(done_), static_cast<std::size_t>(plan_.updates()));
+    }
+    result_.updates = done_;
+    result_.epochs = epochs();
+    result_.tokens = tokens_;
+    return result_;
+  }
+
+ private:
+  [[nodiscard]] bool due(std::int64_t every) const { return every > 0 && done_ % every == 0; }
+  [[nodiscard]] double epochs() const {
+    return static_cast<double>(done_) / static_cast<double>(plan_.updates_per_epoch());
+  }
+
+  void update() {
+    auto batch = plan_.batch(done_);
+    run_.train->arrange(batch);
+    run_.train->starting(done_);
+    const BatchTotals totals = run_.train->totals(batch);
+    at::Tensor sum;
+    std::uint64_t number = 0;
+    for (const auto micro : micro_batches(batch, settings_.micro_batch_size)) {
+      seed_dropout(number++);
+      MicroLoss loss = run_.train->micro_loss(micro, totals);
+      window_.add(loss.metrics, static_cast<std::int64_t>(micro.size()));
+      sum = sum.defined() ? sum + loss.share.detach() : loss.share.detach();
+      loss.share.backward();
+    }
+    const double loss = sum.item<double>();
+    norm_ = rule_.gradient_norm();
+    if (!std::isfinite(loss) || !std::isfinite(norm_)) refuse(batch, loss);
+    rule_.clip(norm_, settings_.max_grad_norm);
+    rate_ = schedule_.rate(done_);
+    rule_.step(rate_);
+    rule_.clear_gradients();
+
+    if (done_ == 0) result_.first_loss = loss;
+    ++done_;
+    ++window_.updates;
+    window_.loss_sum += loss;
+    window_.examples += totals.examples;
+    tokens_ += totals.tokens;
+  }
+
+  // A draw depends on the update and the micro-batch alone, so resuming needs no generator state.
+  void seed_dropout(std::uint64_t micro) {
+    const auto seed = dropout_.derive(static_cast<std::uint64_t>(done_)).bits_at(micro);
+    at::Generator generator = at::globalContext().defaultGenerator(run_.tensors.front().value.device());
+    generator.set_current_seed(seed);
+  }
+
+  void log() {
+    std::map<std::string, double> row;
+    for (const auto& [name, sum] : window_.sums) row[name] = sum / static_cast<double>(window_.examples);
+    row["loss"] = result_.last_loss = window_.loss();
+    row["learning_rate"] = rate_;
+    row["grad_norm"] = norm_;
+    row["epoch"] = epochs();
+    row["num_tokens"] = static_cast<double>(tokens_);
+    context_.metrics(done_, row);
+    window_ = {};
+  }
+
+  void evaluate_now() {
+    result_.eval.clear();
+    const std::int64_t size = settings_.micro_batch_size > 0 ? settings_.micro_batch_size : settings_.batch_size;
+    for (const auto& [name, value] : evaluate(*run_.eval, size)) result_.eval["eval_" + name] = value;
+    auto row = result_.eval;
+    row["epoch"] = epochs();
+    context_.metrics(done_, row);
+  }
+
+  void save() {
+    Value::List updates;
+    for (const std::int64_t count : rule_.updates()) updates.emplace_back(count);
+    checkpoints_.write({.step = done_,
+                        .state = Value::map({{"updates", Value(std::move(updates))},
+                                             {"planned", plan_.updates()},
+                                             {"tokens", tokens_},
+                                             {"first_loss", result_.first_loss},
+                                             {"last_loss", result_.last_loss},
+                                             {"window", window_.to_value()}}),
+                        .tensors = rule_.state()});
+    saved_ = done_;
+  }
+
+  void resume() {
+    std::vector<std::string> complaints;
+    const auto checkpoint = checkpoints_.last(&complaints);
+    for (const std::string& complaint : complaints)
+      context_.log(LogLevel::warning, "skipping a checkpoint: " + complaint);
+    if (!checkpoint) {
+      context_.rewind_metrics(0);
+      return;
+    }
+    const Value& state = checkpoint->state;
+    if (state.at("planned").as_int() != plan_.updates()) {
+      throw Error(ErrorCode::data, checkpoints_.folder().string() + ": the checkpoint belongs to a run of " +
+                                       std::to_string(state.at("planned").as_int()) + " updates; this one has " +
+                                       std::to_string(plan_.updates()) + ". Remove the folder to start again");
+    }
+    std::vector<std::int64_t> updates;
+    for (const Value& count : state.at("updates").as_list()) updates.push_back(count.as_int());
+    rule_.restore(checkpoint->tensors, updates);
+    done_ = saved_ = checkpoint->step;
+    tokens_ = state.at("tokens").as_int();
+    result_.first_loss = state.at("first_loss").as_double();
+    result_.last_loss = state.at("last_loss").as_double();
+    window_ = Window::from(state.at("window"));
+    context_.rewind_metrics(done_);
+    context_.log(LogLevel::info, "going on from the checkpoint of update " + std::to_string(done_));
+  }
+
+  // Which of the examples alone give a loss or a gradient that is not finite.
+  std::string culprits(const std::vector<std::size_t>& batch) {
+    std::string names;
+    int found = 0;
+    for (const std::size_t example : batch) {
+      rule_.clear_gradients();
+      const std::vector<std::size_t> one{example};
+      MicroLoss loss = run_.train->micro_loss(one, run_.train->totals(one));
+      loss.share.backward();
+      if (std::isfinite(loss.share.item<double>()) && std::isfinite(rule_.gradient_norm())) continue;
+      if (++found > 8) return names + "; and more";
+      names += (names.empty() ? "" : "; ") + run_.train->describe(example);
+    }
+    rule_.clear_gradients();
+    if (found == 0) {
+      return "no example by itself, all of them together; the first is " + run_.train->describe(batch.front());
+    }
+    return names;
+  }
+
+  [[noreturn]] void refuse(const std::vector<std::size_t>& batch, double loss) {
+    const std::string tensor = rule_.first_bad_gradient();
+    const std::string what =
+        std::isfinite(loss)
+            ? "the gradient of " + (tensor.empty() ? "all tensors together" : tensor)
+            : "the loss (" + std::to_string(loss) + ")" + (tensor.empty() ? "" : " and the gradient of " + tensor);
+    std::string kept =
+        saved_ > 0 ? "the checkpoint of update " + std::to_string(saved_) + " is kept" : "no update was spoilt";
+    throw Error(ErrorCode::run_failed,
+                "update " + std::to_string(done_ + 1) + " of " + std::to_string(plan_.updates()) + ": " + what +
+                    " is not finite; stopped before the weights changed, " + kept + ". Examples: " + culprits(batch) +
+                    ". Look at these rows; a lower learning_rate or dtype: float32 are the usual cures");
+  }
+
+  const TrainingRun& run_;
+  const TrainingSettings& settings_;
+  StageContext& context_;
+  UpdateRule rule_;
+  BatchPlan plan_;
+  Schedule schedule_;
+  Random dropout_;
+  CheckpointFolder checkpoints_;
+  std::int64_t done_ = 0, saved_ = 0, tokens_ = 0;
+  double norm_ = 0, rate_ = 0;
+  Window window_;
+  TrainingResult result_;
+};
+
+}  // namespace
+
+BatchPlan batch_plan(const Objective& train, const EpochOrder& order, const TrainingSettings& settings, Random run) {
+  return {{.examples = train.size(),
+           .batch_size = settings.batch_size,
+           .epochs = settings.num_train_epochs,
+           .max_steps = settings.max_steps},
+          order,
+          run.derive("batches")};
+}
+
+std::map<std::string, double> evaluate(Objective& objective, std::int64_t micro_batch_size) {
+  const at::NoGradGuard no_grad;
+  auto rows = in_order(objective.size())(Random(0));
+  objective.arrange(rows);
+  const BatchTotals totals = objective.totals(rows);
+  std::map<std::string, double> means;
+  double loss = 0;
+  for (const auto micro : micro_batches(rows, micro_batch_size)) {
+    const MicroLoss part = objective.micro_loss(micro, totals);
+    loss += part.share.item<double>();
+    const double weight = static_cast<double>(micro.size()) / static_cast<double>(rows.size());
+    for (const auto& [name, mean] : part.metrics) means[name] += mean * weight;
+  }
+  means["loss"] = loss;
+  return means;
+}
+
+TrainingResult train(const TrainingRun& run, const TrainingSettings& settings, StageContext& context) {
+  if (run.tensors.empty()) throw Error(ErrorCode::run_failed, "no tensor of the model is trainable");
+  return Loop(run, settings, context).run();
+}
+
+}  // namespace plumb

@@ -1,0 +1,52 @@
+// The training loop of every stage: batches, micro-batches with exact accumulation, clipping, schedule, evaluation,
+// checkpoints, metrics.
+//
+//   TrainingResult result = train({.tensors = tensors, .train = pairs, .order = pair_order(…), .eval = held_out},
+//   settings, context);
+//
+// Resuming: the state is the parameters, the moments and the number of updates made; batches and dropout draws are
+// functions of (seed, update), so an interrupted run ends with the same bits as an uninterrupted one on the CPU.
+// Thread contract: [lane]. ATen's pool does the work; nothing else may use the cores meanwhile.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "framework/pipeline/stage.h"
+#include "framework/stages/settings.h"
+#include "framework/training/batching.h"
+#include "framework/training/objective.h"
+#include "framework/training/update_rule.h"
+
+namespace plumb {
+
+struct TrainingRun {
+  std::vector<TrainedTensor> tensors;
+  Objective* train = nullptr;
+  EpochOrder order;
+  Objective* eval = nullptr;  // null: no evaluation
+};
+
+struct TrainingResult {
+  std::int64_t updates = 0;
+  double epochs = 0;
+  std::int64_t tokens = 0;               // num_tokens at the end
+  double first_loss = 0, last_loss = 0;  // of the first update; mean over the last logging window
+  std::map<std::string, double> eval;    // names start with eval_
+};
+
+// The plan that train() follows, for those who prepare something per example first (reference log-probabilities).
+BatchPlan batch_plan(const Objective& train, const EpochOrder& order, const TrainingSettings& settings, Random run);
+
+// Metrics go to context.metrics under TRL's names: loss, learning_rate, grad_norm, epoch, num_tokens and what the
+// optimizer reports, averaged over the examples since the last row; evaluations with the prefix eval_.
+// Throws Error(run_failed) before an update that a NaN or an infinity would spoil, naming update, tensor and examples;
+// the last checkpoint stays. Throws Cancelled after writing a checkpoint when the context asks to stop.
+TrainingResult train(const TrainingRun& run, const TrainingSettings& settings, StageContext& context);
+
+// Loss and metrics over all examples, without prefix: `loss` is the loss of all examples as one batch.
+std::map<std::string, double> evaluate(Objective& objective, std::int64_t micro_batch_size);
+
+}  // namespace plumb
