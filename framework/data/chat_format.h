@@ -6,14 +6,14 @@
 //   RenderedCompletion answer = format.render_completion(tokenizer, "Apple.");  // text ids, then EOS
 //   RenderedConversation row = format.render(tokenizer, demonstration.messages);
 //
-// Prompt and response are tokenised separately and joined as ids. The format is the only owner of BOS and EOS: exactly one
-// BOS at the start (per segment for llama-2, whose turns are segments of their own), EOS after each answer. Masks come from
-// lengths, never from ids, so EOS is learnt also when pad = EOS.
-// Formats: llama-2, hh, oasst, alpaca, plain.
+// Prompt and response are tokenised separately and joined as ids. The format is the only owner of BOS and EOS: exactly
+// one BOS at the start (per segment for llama-2, whose turns are segments of their own), EOS after each answer. Masks
+// come from lengths, never from ids, so EOS is learnt also when pad = EOS. Formats: llama-2, hh, oasst, alpaca, plain.
 // Thread contract: formats are constants; every method is [any].
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,9 +33,11 @@ class ChatFormat {
   virtual ~ChatFormat() = default;
   [[nodiscard]] virtual std::string name() const = 0;
   // `messages` end with a user's turn. Error(data) for an empty conversation or a role order the format cannot write.
-  [[nodiscard]] virtual Result<std::vector<TokenId>> render_prompt(const Tokenizer&, const Conversation& messages) const = 0;
+  [[nodiscard]] virtual Result<std::vector<TokenId>> render_prompt(const Tokenizer&,
+                                                                   const Conversation& messages) const = 0;
   // The answer's tokens and EOS. An empty answer is Error(data).
-  [[nodiscard]] virtual Result<std::vector<TokenId>> render_completion(const Tokenizer&, const std::string& answer) const = 0;
+  [[nodiscard]] virtual Result<std::vector<TokenId>> render_completion(const Tokenizer&,
+                                                                       const std::string& answer) const = 0;
   // A whole conversation: the concatenation of render_prompt and render_completion for every assistant turn.
   [[nodiscard]] virtual Result<RenderedConversation> render(const Tokenizer&, const Conversation& messages) const = 0;
   // The answer's text from sampled ids: without EOS, stripped as the format does.

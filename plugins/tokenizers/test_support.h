@@ -1,4 +1,4 @@
-// What the tokenizers' tests share: a host, the golden texts, temporary files.
+// What the tokenizers' tests share: the golden texts, temporary files.
 #pragma once
 
 #include <unistd.h>
@@ -10,24 +10,11 @@
 #include <iostream>
 #include <string>
 
-#include "plumb/host.h"
 #include "plumb/json_fields.h"
+#include "plumb/testing.h"
 #include "plumb/tokenizer.h"
 
 namespace plumb::tokenizers::testing {
-
-class QuietHost final : public Host {
- public:
-  void log(LogLevel, std::string_view) override {}
-  void progress(std::string_view, std::size_t, std::size_t) override {}
-  [[nodiscard]] bool cancelled() const override { return false; }
-  void parallel_for(std::size_t count, const std::function<void(std::size_t)>& body) override {
-    for (std::size_t i = 0; i < count; ++i) body(i);
-  }
-  [[nodiscard]] std::string scratch_folder() override { return {}; }
-  [[nodiscard]] std::string recipe_folder() const override { return "."; }
-  [[nodiscard]] void* query(std::string_view) override { return nullptr; }
-};
 
 // The shared data folder, or empty with a note when it is not there.
 inline std::filesystem::path shared_data(const std::string& part) {

@@ -8,12 +8,15 @@
 
 using namespace plumb;
 using namespace plumb::tokenizers;
-using namespace plumb::tokenizers::testing;
+using plumb::tokenizers::testing::check_goldens;
+using plumb::tokenizers::testing::refusal;
+using plumb::tokenizers::testing::shared_data;
+using plumb::tokenizers::testing::TemporaryFolder;
 
 namespace {
 
 std::unique_ptr<Tokenizer> open(const std::string& path) {
-  QuietHost host;
+  plumb::testing::FakeHost host;
   return std::make_unique<ByteBpe>(ByteBpe::Settings{path}, host);
 }
 

@@ -1,0 +1,52 @@
+// Stage `tokenizer`: a byte-level BPE trained on the texts of an artifact.
+// Output: tokenizer.json, tokenizer_config.json, special_tokens_map.json.
+#include "framework/artifacts/records_file.h"
+#include "framework/data/bpe_training.h"
+#include "framework/stages/bodies.h"
+#include "framework/stages/settings.h"
+
+namespace plumb {
+namespace {
+
+void add(BpeTrainer& trainer, const Conversation& messages) {
+  for (const Message& message : messages) trainer.add(message.content);
+}
+
+void add_rows(BpeTrainer& trainer, const Artifact& data) {
+  if (data.manifest.type == artifact_type::preferences) {
+    for (const Preference& row : read_preferences(data.folder / "preferences.jsonl").value()) {
+      add(trainer, row.prompt.messages);
+      trainer.add(row.chosen);
+      trainer.add(row.rejected);
+    }
+  } else if (data.manifest.type == artifact_type::prompts) {
+    for (const Prompt& row : read_prompts(data.folder / "prompts.jsonl").value()) add(trainer, row.messages);
+  } else {
+    for (const Demonstration& row : read_demonstrations(data.folder / "demonstrations.jsonl").value()) {
+      add(trainer, row.messages);
+    }
+  }
+}
+
+}  // namespace
+
+void run_tokenizer(StageContext& context) {
+  const TokenizerSettings settings = tokenizer_params().parse(context.params());
+  BpeTrainer trainer;
+  add_rows(trainer, context.input("data"));
+  const BpeVocabulary vocabulary = trainer.train(static_cast<std::size_t>(settings.vocabulary_size)).value();
+  write_tokenizer(vocabulary, context.folder()).value();
+
+  const auto size = static_cast<std::int64_t>(vocabulary.pieces.size());
+  context.summarise("vocabulary", size);
+  context.summarise("merges", static_cast<std::int64_t>(vocabulary.merges.size()));
+  context.summarise("words", trainer.words());
+  context.summarise("distinct_words", static_cast<std::int64_t>(trainer.distinct_words()));
+  if (size < settings.vocabulary_size) {
+    context.log(LogLevel::warning, "the texts give " + std::to_string(size) + " tokens, not " +
+                                       std::to_string(settings.vocabulary_size) +
+                                       ": no further pair of tokens occurs twice");
+  }
+}
+
+}  // namespace plumb
