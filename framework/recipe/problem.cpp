@@ -58,6 +58,9 @@ std::string place(const Problem& problem, const RecipeText& text) {
 Problem to_problem(const ParamIssue& issue, const std::string& prefix) {
   std::string key = prefix;
   if (!issue.path.empty()) key += (key.empty() ? "" : ".") + issue.path;
+  // check_params counts items as [2]; keys are shown as --set takes them.
+  std::erase(key, ']');
+  std::replace(key.begin(), key.end(), '[', '.');
   return {issue.mark, key, issue.message, issue.suggestion};
 }
 

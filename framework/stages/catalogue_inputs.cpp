@@ -1,4 +1,5 @@
 // What a recipe starts from: datasets, models, tokenizers.
+#include "framework/data/chat_format.h"
 #include "framework/stages/catalogue.h"
 
 namespace plumb {
@@ -36,7 +37,9 @@ std::string broken_model(const ModelSettings& s) {
                               : "config: must be a map of config.json keys such as hidden_size";
   }
   if (s.architecture && !s.tokenizer) return "random weights need tokenizer, a stage of kind tokenizer or a model";
-  if (s.architecture && !s.chat_format) return "random weights need chat_format";
+  if (s.architecture && !s.chat_format) {
+    return "random weights need chat_format: how conversations become tokens";
+  }
   return {};
 }
 
@@ -50,7 +53,7 @@ Declared<ModelSettings> declare_model() {
   p.add(&ModelSettings::tokenizer, "tokenizer", "a trained tokenizer, or a model whose tokenizer is taken")
       .accepts({type::tokenizer, type::model});
   p.add(&ModelSettings::chat_format, "chat_format", "how conversations become tokens; stored with the model")
-      .choices({"llama-2", "hh", "oasst", "alpaca", "plain"});
+      .choices(chat_format_names());
   d.rule(broken_model);
   return d;
 }

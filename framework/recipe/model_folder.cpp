@@ -1,0 +1,102 @@
+// A model that exists: does its folder hold what a model needs, and which plugins read it.
+#include <fmt/format.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "framework/recipe/checking.h"
+
+namespace plumb {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uintmax_t kConfigBytes = 1 << 20;
+
+bool has(const fs::path& folder, const char* file) {
+  std::error_code error;
+  return fs::is_regular_file(folder / file, error);
+}
+
+// config.json, or null after a complaint.
+Value read_config(Checking& c, const StageSpec& stage, const fs::path& folder, Mark mark) {
+  const fs::path file = folder / "config.json";
+  std::error_code error;
+  if (fs::file_size(file, error) > kConfigBytes || error) {
+    c.complain(stage, mark, "path", fmt::format("{} is larger than a configuration can be", file.string()));
+    return {};
+  }
+  std::ifstream in(file, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  try {
+    Value config = parse_json(text.str(), file.string());
+    if (config.is_map()) return config;
+    c.complain(stage, mark, "path", fmt::format("{} holds {}, not an object", file.string(), config.type_name()));
+  } catch (const Error& broken) {
+    c.complain(stage, mark, "path", broken.what());
+  }
+  return {};
+}
+
+std::vector<std::string> claims(const Registry& registry, const std::string& kind) {
+  std::vector<std::string> out;
+  for (const KnownComponent* component : registry.all(kind)) {
+    out.insert(out.end(), component->info.claims.begin(), component->info.claims.end());
+  }
+  return out;
+}
+
+void find_model(Checking& c, StageSpec& stage, const Value& config, Mark mark) {
+  const Value* type = config.find("model_type");
+  if (type == nullptr || !type->is_string()) {
+    c.complain(stage, mark, "path", "config.json has no model_type; it says which plugin reads the model");
+    return;
+  }
+  if (const KnownComponent* model = c.registry.claiming("model", type->as_string())) {
+    stage.components.push_back({"path", model});
+    return;
+  }
+  c.complain(stage, mark, "path",
+             fmt::format("no plugin reads models of model_type `{}`; there are plugins for: {}", type->as_string(),
+                         joined(claims(c.registry, "model"))));
+}
+
+void find_tokenizer(Checking& c, StageSpec& stage, const fs::path& folder, Mark mark) {
+  for (const KnownComponent* tokenizer : c.registry.all("tokenizer")) {
+    for (const std::string& file : tokenizer->info.claims) {
+      if (!has(folder, file.c_str())) continue;
+      stage.components.push_back({"path", tokenizer});
+      return;
+    }
+  }
+  c.complain(stage, mark, "path",
+             fmt::format("{} has no tokenizer file that a plugin reads; there are plugins for: {}", folder.string(),
+                         joined(claims(c.registry, "tokenizer"))));
+}
+
+}  // namespace
+
+void check_model_folder(Checking& c, StageSpec& stage) {
+  const Value& path = stage.params.at("path");
+  const fs::path folder = path.as_string();
+  std::error_code error;
+  if (!fs::exists(folder, error)) return;  // complained of as any path
+  if (!fs::is_directory(folder, error)) {
+    c.complain(stage, path.mark, "path", folder.string() + " is a file; a model is a folder");
+    return;
+  }
+  if (!has(folder, "config.json")) {
+    c.complain(stage, path.mark, "path", folder.string() + " has no config.json, so it is no model folder");
+    return;
+  }
+  if (const Value config = read_config(c, stage, folder, path.mark); config.is_map())
+    find_model(c, stage, config, path.mark);
+  if (!has(folder, "model.safetensors") && !has(folder, "model.safetensors.index.json")) {
+    c.complain(stage, path.mark, "path",
+               folder.string() + " has neither model.safetensors nor model.safetensors.index.json");
+  }
+  if (stage.params.at("tokenizer").is_null()) find_tokenizer(c, stage, folder, path.mark);
+}
+
+}  // namespace plumb

@@ -1,0 +1,109 @@
+// What each value allows alone and the recipe as a whole does not.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "framework/recipe/checking.h"
+
+namespace plumb {
+namespace {
+
+const ParamInfo* find_param(const StageSpec& stage, const std::string& name) {
+  for (const ParamInfo& info : stage.kind->params) {
+    if (info.name == name) return &info;
+  }
+  return nullptr;
+}
+
+Mark mark_of(const StageSpec& stage, const std::string& param) {
+  const Value* value = stage.params.find(param.substr(0, param.find('.')));
+  return value == nullptr ? Mark{} : value->mark;
+}
+
+const StageSpec* input_of(Checking& c, const StageSpec& stage, const std::string& param) {
+  for (const StageInput& input : stage.inputs) {
+    if (input.param == param) return c.find(input.stage);
+  }
+  return nullptr;
+}
+
+// An optimizer learns from some types only.
+void check_optimizer_takes(Checking& c, const StageSpec& stage) {
+  for (const ComponentUse& use : stage.components) {
+    const auto& takes = use.component->info.takes;
+    if (use.param != "optimizer" || takes.empty()) continue;
+    for (const char* param : {"data", "eval"}) {
+      const StageSpec* data = input_of(c, stage, param);
+      if (data == nullptr || data->output.empty()) continue;
+      const auto& accepts = find_param(stage, param)->accepts;
+      if (std::find(accepts.begin(), accepts.end(), data->output) == accepts.end()) continue;  // complained of already
+      if (std::find(takes.begin(), takes.end(), data->output) != takes.end()) continue;
+      c.complain(stage, mark_of(stage, param), param,
+                 fmt::format("`{}` is of type {}, but the optimizer {} takes {}", data->name, data->output,
+                             use.component->info.name, joined(takes, " or ")));
+    }
+  }
+}
+
+// Whether the prompts behind a stage come with the dataset's own preference.
+bool has_annotations(Checking& c, const StageSpec& stage, std::set<std::string>& seen) {
+  if (!seen.insert(stage.name).second) return false;
+  if (stage.output == artifact_type::preferences || stage.output.empty()) return true;
+  for (const char* param : {"scored", "responses", "prompts"}) {
+    const StageSpec* input = input_of(c, stage, param);
+    if (input != nullptr) return has_annotations(c, *input, seen);
+  }
+  return false;
+}
+
+// What components ask for (`needs`): another parameter of the stage of that name, or annotations in its data.
+void check_needs(Checking& c, const StageSpec& stage) {
+  for (const ComponentUse& use : stage.components) {
+    for (const std::string& need : use.component->info.needs) {
+      std::string param = need;
+      std::replace(param.begin(), param.end(), '-', '_');
+      if (need == "annotation") {
+        std::set<std::string> seen;
+        if (stage.inputs.empty() || has_annotations(c, stage, seen)) continue;
+        c.complain(stage, mark_of(stage, use.param), use.param,
+                   fmt::format("{} needs prompts that come with a preference; sample from a dataset of preferences",
+                               use.component->info.name));
+        continue;
+      }
+      // An optimizer's reference is the starting model unless the recipe names another.
+      if (need == "reference" || find_param(stage, param) == nullptr) continue;
+      if (const Value* value = stage.params.find(param); value != nullptr && !value->is_null()) continue;
+      c.complain(stage, mark_of(stage, use.param), param,
+                 fmt::format("required by {}, but missing", use.component->info.name));
+    }
+  }
+}
+
+// Random weights with fewer rows than their tokenizer has tokens.
+void check_vocabulary(Checking& c, const StageSpec& stage) {
+  if (stage.kind->kind != "model") return;
+  const Value& config = stage.params.at("config");
+  const Value* rows = config.is_map() ? config.find("vocab_size") : nullptr;
+  const StageSpec* tokenizer = input_of(c, stage, "tokenizer");
+  if (rows == nullptr || rows->type() != Value::Type::integer || tokenizer == nullptr || tokenizer->kind == nullptr)
+    return;
+  const Value* tokens = tokenizer->kind->kind == "tokenizer" ? tokenizer->params.find("vocabulary_size") : nullptr;
+  if (tokens == nullptr || tokens->type() != Value::Type::integer || tokens->as_int() <= rows->as_int()) return;
+  c.complain(stage, rows->mark, "config.vocab_size",
+             fmt::format("found {}, but the tokenizer `{}` has {} tokens; leave it out, or make it at least that",
+                         rows->as_int(), tokenizer->name, tokens->as_int()));
+}
+
+}  // namespace
+
+void check_combinations(Checking& checking) {
+  for (const StageSpec& stage : checking.stages) {
+    if (stage.kind == nullptr) continue;
+    check_optimizer_takes(checking, stage);
+    check_needs(checking, stage);
+    check_vocabulary(checking, stage);
+  }
+}
+
+}  // namespace plumb

@@ -1,0 +1,173 @@
+// Which components the stages use, the components' own parameters, and the files that parameters name.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "framework/recipe/checking.h"
+
+namespace plumb {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Kinds whose `path` the framework hands over from an input of the stage, and that input.
+const char* path_input(const std::string& component_kind) {
+  if (component_kind == "reward-model") return "reward_model";
+  if (component_kind == "generator") return "model";
+  return nullptr;
+}
+
+std::string article(const std::string& noun) {
+  return (std::string("aeiou").find(noun[0]) != std::string::npos ? "an " : "a ") + noun;
+}
+
+class Components {
+ public:
+  Components(Checking& checking, StageSpec& stage) : c_(checking), stage_(stage) {}
+
+  void visit(const std::vector<ParamInfo>& infos, Value& params, const std::string& prefix) {
+    for (const ParamInfo& info : infos) {
+      Value* value = params.is_map() ? params.find(info.name) : nullptr;
+      if (value == nullptr || value->is_null()) continue;
+      const std::string here = prefix + info.name;
+      switch (info.type) {
+        case ParamType::path:
+          if (value->is_string() && !value->as_string().empty()) check_path(c_, stage_, *value, here);
+          break;
+        case ParamType::component:
+          component(info.component_kind, *value, here);
+          break;
+        case ParamType::components:
+          if (!value->is_list()) break;
+          for (std::size_t i = 0; i < value->as_list().size(); ++i) {
+            component(info.component_kind, value->as_list()[i], fmt::format("{}.{}", here, i));
+          }
+          break;
+        case ParamType::string:  // a component's name alone, as a model's architecture
+          if (!info.component_kind.empty() && value->is_string()) {
+            use(here, require_component(c_, stage_, info.component_kind, *value, here));
+          }
+          break;
+        case ParamType::value:
+          if (!info.fields.empty()) visit(info.fields, *value, here + ".");
+          break;
+        default:
+          break;
+      }
+    }
+  }
+
+ private:
+  void use(const std::string& param, const KnownComponent* component) {
+    if (component != nullptr) stage_.components.push_back({param, component});
+  }
+
+  // `value` is {name: …, its parameters…} and becomes complete.
+  void component(const std::string& kind, Value& value, const std::string& here) {
+    const Value* name = value.is_map() ? value.find("name") : &value;
+    if (name == nullptr || !name->is_string()) return;  // complained of with the stage's parameters
+    const KnownComponent* known = require_component(c_, stage_, kind, *name, here);
+    if (known == nullptr) return;
+    use(here, known);
+    Value given = Value::map();
+    given.mark = value.mark == Mark{} ? name->mark : value.mark;
+    if (value.is_map()) {
+      for (const auto& [key, parameter] : value.as_map()) {
+        if (key != "name") given.set(key, parameter);
+      }
+    }
+    Value params;
+    for (const ParamIssue& issue : check_params(declared(kind, *known, given), given, &params)) {
+      c_.complain(stage_, issue.mark, here + "." + issue.path, issue.message, issue.suggestion);
+    }
+    visit(known->info.params, params, here + ".");
+    Value complete = Value::map({{"name", *name}});
+    for (const auto& [key, parameter] : params.as_map()) complete.set(key, parameter);
+    complete.mark = value.mark;
+    complete.key_mark = value.key_mark;
+    value = std::move(complete);
+  }
+
+  // The component's declaration, with `path` optional when an input of the stage provides it.
+  std::vector<ParamInfo> declared(const std::string& kind, const KnownComponent& known, const Value& given) {
+    std::vector<ParamInfo> infos = known.info.params;
+    const char* input = path_input(kind);
+    const auto path = std::find_if(infos.begin(), infos.end(), [](const ParamInfo& i) { return i.name == "path"; });
+    if (input == nullptr || path == infos.end()) return infos;
+    const Value* provided = stage_.params.find(input);
+    if (provided == nullptr || (provided->is_null() && path->required && given.find("path") == nullptr)) {
+      c_.complain(
+          stage_, given.mark, input,
+          fmt::format("required by the {} {}, but missing: a stage whose result it reads", kind, known.info.name));
+    } else if (!provided->is_null() && given.find("path") != nullptr) {
+      c_.complain(stage_, given.find("path")->mark, input, "gives the path already; give one of the two");
+    }
+    path->required = false;
+    return infos;
+  }
+
+  Checking& c_;
+  StageSpec& stage_;
+};
+
+// The tokenizer plugin that reads what a `tokenizer` stage writes.
+void add_trained_tokenizer(Checking& c, StageSpec& stage) {
+  constexpr const char* file = "tokenizer.json";
+  if (const KnownComponent* reader = c.registry.claiming("tokenizer", file)) {
+    stage.components.push_back({"tokenizer", reader});
+  } else {
+    c.complain(stage, stage.params.at("tokenizer").mark, "tokenizer",
+               fmt::format("no tokenizer plugin reads {}; there are: {}", file, joined(c.registry.names("tokenizer"))));
+  }
+}
+
+}  // namespace
+
+const KnownComponent* require_component(Checking& c, const StageSpec& stage, const std::string& kind, const Value& name,
+                                        const std::string& param) {
+  try {
+    if (const KnownComponent* known = c.registry.find(kind, name.as_string())) return known;
+  } catch (const Error& ambiguous) {
+    c.complain(stage, name.mark, param, ambiguous.what());
+    return nullptr;
+  }
+  const auto names = c.registry.names(kind);
+  std::string message = fmt::format("there is no {} `{}`; ", kind, name.as_string());
+  const std::string why = c.registry.why_absent(kind, name.as_string());
+  if (!why.empty()) message += why + "; ";
+  message += names.empty() ? fmt::format("no plugin provides {}", article(kind)) : "there are: " + joined(names);
+  c.complain(stage, name.mark, param, std::move(message), nearest_name(name.as_string(), names));
+  return nullptr;
+}
+
+void check_path(Checking& c, const StageSpec& stage, Value& path, const std::string& param) {
+  const fs::path full = (c.source.file.parent_path() / path.as_string()).lexically_normal();
+  std::error_code error;
+  if (!fs::exists(full, error)) {
+    std::vector<std::string> beside;
+    for (fs::directory_iterator at(full.parent_path(), error); !error && at != fs::directory_iterator();
+         at.increment(error)) {
+      beside.push_back(at->path().filename().string());
+      if (beside.size() == 1000) break;
+    }
+    std::sort(beside.begin(), beside.end());
+    c.complain(stage, path.mark, param, "no such file or folder: " + full.string(),
+               nearest_name(full.filename().string(), beside));
+  }
+  Value absolute = full.string();
+  absolute.mark = path.mark;
+  absolute.key_mark = path.key_mark;
+  path = std::move(absolute);
+}
+
+void check_components(Checking& checking) {
+  for (StageSpec& stage : checking.stages) {
+    if (stage.kind == nullptr) continue;
+    Components(checking, stage).visit(stage.kind->params, stage.params, "");
+    if (stage.kind->kind != "model") continue;
+    if (const Value& path = stage.params.at("path"); path.is_string()) check_model_folder(checking, stage);
+    if (stage.params.at("tokenizer").is_string()) add_trained_tokenizer(checking, stage);
+  }
+}
+
+}  // namespace plumb
