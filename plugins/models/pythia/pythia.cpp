@@ -1,0 +1,149 @@
+// GPT-NeoX (Black et al., arXiv:2204.06745), the architecture of Pythia: LayerNorm, fused query-key-value product,
+// partial rotary positions, exact GELU, biases, parallel or sequential residual. Names and defaults are those of
+// transformers' GPTNeoXForCausalLM.
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/layer_norm.h>
+#include <plumb/error.h>
+#include <plumb/tensor/hf_config.h>
+#include <plumb/tensor/model.h>
+#include <plumb/tensor/rotary.h>
+
+#include <plumb/plugin.h>
+
+namespace {
+
+struct Sizes {
+  plumb::ModelShape shape;
+  std::int64_t inner;
+  double epsilon, init_std;
+  bool attention_bias, parallel_residual, tied;
+};
+
+Sizes read_sizes(const plumb::HfConfig& config) {
+  config.expect("hidden_act", "gelu");
+  Sizes s;
+  s.shape.layers = config.size("num_hidden_layers");
+  s.shape.hidden = config.size("hidden_size");
+  s.shape.heads = s.shape.kv_heads = config.size("num_attention_heads");
+  if (s.shape.hidden % s.shape.heads != 0) {
+    throw plumb::Error(plumb::ErrorCode::data, "config.json: hidden_size is no multiple of num_attention_heads");
+  }
+  s.shape.head_dim = s.shape.hidden / s.shape.heads;
+  s.shape.vocabulary = config.size("vocab_size");
+  s.shape.context = config.size("max_position_embeddings", 2048);
+  s.inner = config.size("intermediate_size");
+  s.epsilon = config.real("layer_norm_eps", 1e-5);
+  s.init_std = config.real("initializer_range", 0.02);
+  s.attention_bias = config.flag("attention_bias", true);
+  s.parallel_residual = config.flag("use_parallel_residual", true);
+  s.tied = config.flag("tie_word_embeddings", false);
+  return s;
+}
+
+struct LayerNorm {
+  LayerNorm(plumb::Parameters& p, const std::string& name, const Sizes& s)
+      : weight(p.vector(name + ".weight", s.shape.hidden, 1)),
+        bias(p.vector(name + ".bias", s.shape.hidden, 0)),
+        epsilon(s.epsilon) {}
+  at::Tensor operator()(const at::Tensor& x) const { return at::layer_norm(x, {x.size(-1)}, weight, bias, epsilon); }
+
+  const at::Tensor &weight, &bias;
+  double epsilon;
+};
+
+class Layer {
+ public:
+  Layer(plumb::Parameters& p, const std::string& name, const Sizes& s)
+      : sizes_(s),
+        attention_norm_(p, name + ".input_layernorm", s),
+        mlp_norm_(p, name + ".post_attention_layernorm", s),
+        query_key_value_(p.linear(name + ".attention.query_key_value", s.shape.hidden, 3 * s.shape.hidden,
+                                  s.attention_bias, s.init_std)),
+        dense_(p.linear(name + ".attention.dense", s.shape.hidden, s.shape.hidden, s.attention_bias, s.init_std)),
+        widen_(p.linear(name + ".mlp.dense_h_to_4h", s.shape.hidden, s.inner, true, s.init_std)),
+        narrow_(p.linear(name + ".mlp.dense_4h_to_h", s.inner, s.shape.hidden, true, s.init_std)) {}
+
+  // x [tokens, hidden] -> the same shape
+  at::Tensor operator()(std::int64_t index, const at::Tensor& x, const plumb::RotaryAngles& angles,
+                        plumb::Attention& attention) const {
+    const at::Tensor y = x + mix(index, attention_norm_(x), angles, attention);
+    const at::Tensor inner = mlp_norm_(sizes_.parallel_residual ? x : y);
+    return y + narrow_(at::gelu(widen_(inner)));
+  }
+
+ private:
+  // The fused product holds query, key and value of one head after another: [tokens, heads, 3, dim].
+  at::Tensor mix(std::int64_t index, const at::Tensor& x, const plumb::RotaryAngles& angles,
+                 plumb::Attention& attention) const {
+    const auto qkv = query_key_value_(x).view({x.size(0), sizes_.shape.heads, 3, sizes_.shape.head_dim}).unbind(2);
+    const at::Tensor mixed =
+        attention.attend(index, plumb::rotate(qkv[0], angles), plumb::rotate(qkv[1], angles), qkv[2], {});
+    return dense_(mixed.flatten(1));
+  }
+
+  const Sizes& sizes_;
+  LayerNorm attention_norm_, mlp_norm_;
+  const plumb::Linear &query_key_value_, &dense_, &widen_, &narrow_;
+};
+
+class Pythia final : public plumb::Model {
+ public:
+  struct Settings {};  // everything is in config.json
+  static plumb::Params<Settings> params() {
+    return plumb::Params<Settings>("GPT-NeoX: LayerNorm, partial rotary positions, GELU, parallel residual",
+                                   "arXiv:2204.06745, arXiv:2304.01373; transformers' GPTNeoXForCausalLM");
+  }
+
+  Pythia(const Settings& /*settings*/, plumb::ModelPlan& plan)
+      : sizes_(read_sizes(plumb::HfConfig(plan.config))),
+        rotary_(plumb::read_rope(plumb::HfConfig(plan.config), 0.25), sizes_.shape.head_dim),
+        embedding_(plan.parameters.embedding("gpt_neox.embed_in.weight", sizes_.shape.vocabulary, sizes_.shape.hidden,
+                                             sizes_.init_std)) {
+    layers_.reserve(static_cast<std::size_t>(sizes_.shape.layers));
+    for (std::int64_t i = 0; i < sizes_.shape.layers; ++i) {
+      layers_.emplace_back(plan.parameters, "gpt_neox.layers." + std::to_string(i), sizes_);
+    }
+    norm_.emplace(plan.parameters, "gpt_neox.final_layer_norm", sizes_);
+    if (!plan.head) return;
+    head_ = sizes_.tied ? &plan.parameters.tied("embed_out", "gpt_neox.embed_in.weight")
+                        : &plan.parameters.linear("embed_out", sizes_.shape.hidden, sizes_.shape.vocabulary, false,
+                                                  sizes_.init_std);
+  }
+
+  [[nodiscard]] plumb::ModelShape shape() const override { return sizes_.shape; }
+
+  [[nodiscard]] at::Tensor hidden(const plumb::TokenBatch& batch) override {
+    const plumb::RotaryAngles angles = rotary_.angles(batch.positions);
+    at::Tensor x = at::embedding(embedding_, batch.ids);
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+      x = layers_[i](static_cast<std::int64_t>(i), x, angles, batch.attention);
+    }
+    return (*norm_)(x);
+  }
+
+  [[nodiscard]] at::Tensor logits(const at::Tensor& hidden) override {
+    if (head_ == nullptr) throw plumb::Error(plumb::ErrorCode::run_failed, "this model was opened without its LM head");
+    return (*head_)(hidden);
+  }
+
+  [[nodiscard]] std::vector<std::string> default_lora_targets() const override { return {"query_key_value"}; }
+  [[nodiscard]] std::string architecture(bool classifier) const override {
+    return classifier ? "GPTNeoXForSequenceClassification" : "GPTNeoXForCausalLM";
+  }
+
+ private:
+  Sizes sizes_;
+  plumb::Rotary rotary_;
+  const at::Tensor& embedding_;
+  std::vector<Layer> layers_;
+  std::optional<LayerNorm> norm_;
+  const plumb::Linear* head_ = nullptr;
+};
+
+}  // namespace
+
+PLUMB_PLUGIN(registrar, "org.plumbline.pythia", "1.0.0", "Apache-2.0", "the GPT-NeoX architecture of Pythia") {
+  registrar.add<Pythia>("pythia").claims({"gpt_neox"});
+}
