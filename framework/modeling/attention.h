@@ -1,0 +1,77 @@
+// Attention over whole sequences laid end to end, for training and scoring: no padding outside attention, no masks, and
+// a prompt computed once for all its responses.
+//
+//   SequenceAttention attention = SequenceAttention::causal(lengths);           // plain sequences
+//   SequenceAttention attention = SequenceAttention::shared(groups);            // prompt, its responses, next prompt,
+//   … at::Tensor hidden = model.hidden({ids, positions, attention});
+//
+// Work is cut into calls of one kernel: rows of similar length are padded together. A response attends to its prompt
+// (every key) and to itself (causal) in two calls, merged by their log-sum-exp.
+// Thread contract: [lane].
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "plumb/tensor/attention.h"
+
+namespace plumb {
+
+// Consecutive tokens of a batch.
+struct TokenRange {
+  std::int64_t begin = 0, length = 0;
+};
+
+struct AttentionRow {
+  TokenRange queries, keys;
+};
+
+// Rows for one kernel call, right-padded to `longest` queries. Causal: each token of a range attends to those of the
+// range up to itself (queries and keys are one range). Else: every query attends to every key, and all rows have
+// equally many.
+struct AttentionCall {
+  bool causal = true;
+  std::int64_t longest = 0;
+  std::vector<AttentionRow> rows;
+};
+
+// What to compute for a batch. Every token is a query of exactly one call of `own`, and of at most one of `prompt`.
+struct AttentionPlan {
+  std::int64_t tokens = 0;
+  std::vector<std::int64_t> positions;  // [tokens] of each token in its own sequence
+  std::vector<AttentionCall> own;       // causal
+  std::vector<AttentionCall> prompt;    // responses to their prompt
+};
+
+// A prompt and its responses, in the order of the tokens.
+struct PromptGroup {
+  std::int64_t prompt = 0;              // tokens
+  std::vector<std::int64_t> responses;  // tokens of each
+};
+
+class SequenceAttention final : public Attention {
+ public:
+  static SequenceAttention causal(std::span<const std::int64_t> lengths);
+  static SequenceAttention shared(std::span<const PromptGroup> groups);
+
+  at::Tensor attend(std::int64_t layer, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                    const AttentionOptions& options) override;
+
+  [[nodiscard]] const AttentionPlan& plan() const { return *plan_; }
+
+ private:
+  explicit SequenceAttention(std::shared_ptr<const AttentionPlan> plan) : plan_(std::move(plan)) {}
+  std::shared_ptr<const AttentionPlan> plan_;
+};
+
+// The two ways to carry out a plan; q, k, v and the result as in Attention::attend, both differentiable.
+// On the CPU, through its flash kernel: q·kᵀ is never held whole, forward or backward.
+at::Tensor flash_attention(std::shared_ptr<const AttentionPlan> plan, const at::Tensor& q, const at::Tensor& k,
+                           const at::Tensor& v, double scale);
+// Anywhere, in plain operators with masks; the only one that knows sliding windows (0: none).
+at::Tensor plain_attention(const AttentionPlan& plan, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                           double scale, std::int64_t window);
+
+}  // namespace plumb
