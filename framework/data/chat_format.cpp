@@ -22,15 +22,13 @@ struct Turn {
 // Writes ids; text after the first text of a segment goes on without a tokenizer's dummy prefix space.
 class Writer {
  public:
-  explicit Writer(const Tokenizer& tokenizer) : tokenizer_(tokenizer), special_(tokenizer.special()) {}
+  explicit Writer(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
 
-  // A tokenizer whose BOS is its EOS (GPT-NeoX) gets none, as in HF (add_bos_token is false) and Open-Assistant's
-  // models.
   void bos() {
-    if (special_.bos && special_.bos != special_.eos) ids.push_back(*special_.bos);
+    if (const auto id = written_bos(tokenizer_)) ids.push_back(*id);
     begun_ = false;
   }
-  void eos() { ids.push_back(*special_.eos); }
+  void eos() { ids.push_back(*tokenizer_.special().eos); }
   void text(std::string_view text) {
     const std::vector<TokenId> more = tokenizer_.encode(text, begun_);
     ids.insert(ids.end(), more.begin(), more.end());
@@ -50,7 +48,6 @@ class Writer {
 
  private:
   const Tokenizer& tokenizer_;
-  SpecialTokens special_;
   bool begun_ = false;
 };
 
@@ -250,6 +247,11 @@ const auto& formats() {
 }
 
 }  // namespace
+
+std::optional<TokenId> written_bos(const Tokenizer& tokenizer) {
+  const SpecialTokens special = tokenizer.special();
+  return special.bos == special.eos ? std::nullopt : special.bos;
+}
 
 const ChatFormat* find_chat_format(const std::string& name) {
   for (const ChatFormat* format : formats()) {

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -43,6 +44,10 @@ class ChatFormat {
   // The answer's text from sampled ids: without EOS, stripped as the format does.
   [[nodiscard]] virtual std::string parse_completion(const Tokenizer&, std::span<const TokenId> ids) const = 0;
 };
+
+// BOS where one is written: a tokenizer whose BOS is its EOS (GPT-NeoX) gets none, as in HF (add_bos_token is false
+// there) and in Open-Assistant's models.
+std::optional<TokenId> written_bos(const Tokenizer& tokenizer);
 
 const ChatFormat* find_chat_format(const std::string& name);  // null when there is none
 std::vector<std::string> chat_format_names();

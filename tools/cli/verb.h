@@ -43,5 +43,6 @@ std::optional<boost::program_options::variables_map> parse_verb(
 
 int run_validate(int argc, char** argv);
 int run_plugins(int argc, char** argv);
+int run_tokenize(int argc, char** argv);
 
 }  // namespace plumb::cli

@@ -7,6 +7,7 @@ const std::vector<Verb>& verbs() {
   static const std::vector<Verb> table{
       {"validate", "check a recipe without running anything", run_validate},
       {"plugins", "list the plugins at hand, show what one provides", run_plugins},
+      {"tokenize", "turn texts into token ids", run_tokenize},
   };
   return table;
 }
