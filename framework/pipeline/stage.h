@@ -1,7 +1,8 @@
 // A stage: typed inputs, parameters, one output artifact.
 //
-// A stage kind is declared twice over two libraries. The declaration (catalogue, torch-free) is what recipes are checked
-// against; the body (engine) is what runs. Datasets and models of a recipe are stages too, of kinds `dataset` and `model`.
+// A stage kind is declared twice over two libraries. The declaration (catalogue, torch-free) is what recipes are
+// checked against; the body (engine) is what runs. Datasets and models of a recipe are stages too, of kinds `dataset`
+// and `model`.
 //
 //   StageKind sample_kind() {                                              // stages/catalogue.cpp
 //     Params<SampleSettings> p{"sample k responses for each prompt", "paper §2.3"};
@@ -32,11 +33,11 @@ namespace plumb {
 class Registry;
 
 struct StageKind {
-  std::string kind;      // "sample"
+  std::string kind;  // "sample"
   std::string doc, source;
-  std::string output;    // artifact type; "*": what the component named by `output_from` yields (select, dataset)
+  std::string output;  // artifact type; "*": what the component named by `output_from` yields (select, dataset)
   std::string output_from;
-  int revision = 1;      // bump when the same inputs give another output
+  int revision = 1;  // bump when the same inputs give another output
   std::vector<ParamInfo> params;
   std::function<std::vector<ParamIssue>(const Value&)> check;  // rules between complete, valid parameters
   std::function<bool(const Value&)> uses_seed;                 // of resolved parameters; null: always
@@ -49,9 +50,9 @@ const StageKind* find_stage_kind(const std::string& kind);
 // What a body sees. It is a Host, so components made for the stage share it.
 class StageContext : public Host {
  public:
-  [[nodiscard]] virtual const std::string& name() const = 0;   // the recipe's name of the stage
-  [[nodiscard]] virtual const Value& params() const = 0;       // resolved and complete
-  [[nodiscard]] virtual const Artifact& input(const std::string& param) const = 0;                // throws when absent
+  [[nodiscard]] virtual const std::string& name() const = 0;                        // the recipe's name of the stage
+  [[nodiscard]] virtual const Value& params() const = 0;                            // resolved and complete
+  [[nodiscard]] virtual const Artifact& input(const std::string& param) const = 0;  // throws when absent
   [[nodiscard]] virtual const Artifact* optional_input(const std::string& param) const = 0;
   // Of a stage_inputs parameter: names as the recipe gives them with their artifacts.
   [[nodiscard]] virtual std::vector<std::pair<std::string, const Artifact*>> inputs(const std::string& param) const = 0;

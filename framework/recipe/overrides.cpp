@@ -207,7 +207,9 @@ void apply_override(Value& root, const std::string& option, int number, std::vec
   for (const Problem& problem : document.problems) problems.push_back({mark, key, problem.message, {}});
   if (!document.problems.empty()) return;
   try {
-    Walk(segments, std::move(document.value), mark).recipe(root);
+    Value changed = root;
+    Walk(segments, std::move(document.value), mark).recipe(changed);
+    root = std::move(changed);
   } catch (const Unknown& unknown) {
     problems.push_back({mark, key, unknown.message, unknown.nearest});
   }

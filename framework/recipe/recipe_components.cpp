@@ -81,11 +81,17 @@ class Components {
       c_.complain(stage_, issue.mark, here + "." + issue.path, issue.message, issue.suggestion);
     }
     visit(known->info.params, params, here + ".");
-    Value complete = Value::map({{"name", *name}});
+    Value complete = Value::map({{"name", spelling(kind, *known, name->as_string())}});
     for (const auto& [key, parameter] : params.as_map()) complete.set(key, parameter);
     complete.mark = value.mark;
     complete.key_mark = value.key_mark;
     value = std::move(complete);
+  }
+
+  // The short name where it is unique, so that the same choice has one spelling.
+  std::string spelling(const std::string& kind, const KnownComponent& known, const std::string& given) {
+    const auto names = c_.registry.names(kind);
+    return std::find(names.begin(), names.end(), known.info.name) == names.end() ? given : known.info.name;
   }
 
   // The component's declaration, with `path` optional when an input of the stage provides it.

@@ -26,13 +26,25 @@ struct Stop {};
 // and would stop at its own depth limit with a useless position; here every event still has its place.
 class Builder final : public YAML::EventHandler {
  public:
-  Builder(const YamlText& text, std::vector<Problem>& problems) : text_(text), problems_(problems) {}
+  Builder(const YamlText& text, std::vector<Problem>& problems)
+      : text_(text), problems_(problems), earlier_(static_cast<std::ptrdiff_t>(problems.size())) {}
 
   Value root;
 
   // Where the innermost bracket that is still open stands, or nothing.
   [[nodiscard]] const Mark* open_bracket() const {
     return !open_.empty() && open_.back().flow ? &open_.back().value.mark : nullptr;
+  }
+
+  // Forgets what was found in the outermost open bracket: without its end the parser guesses what its text is.
+  void drop_guesses() {
+    const auto outermost = std::find_if(open_.begin(), open_.end(), [](const Open& level) { return level.flow; });
+    if (outermost == open_.end()) return;
+    const Mark from = outermost->value.mark;
+    const auto guessed = [&](const Problem& p) {
+      return p.mark.line > from.line || (p.mark.line == from.line && p.mark.column >= from.column);
+    };
+    problems_.erase(std::remove_if(problems_.begin() + earlier_, problems_.end(), guessed), problems_.end());
   }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
@@ -160,7 +172,8 @@ class Builder final : public YAML::EventHandler {
     value.mark = text_.mark(mark);
     open_.push_back({std::move(value), style == YAML::EmitterStyle::Flow, {}, {}});
     if (depth() > kYamlDepth) {
-      problems_.clear();  // what the parser made of the brackets so far is guesswork
+      problems_.erase(problems_.begin() + earlier_,
+                      problems_.end());  // what the parser made of the brackets so far is guesswork
       complain(text_.mark(mark), fmt::format("more than {} levels of lists and maps", kYamlDepth));
       throw Stop{};
     }
@@ -203,6 +216,7 @@ class Builder final : public YAML::EventHandler {
 
   const YamlText& text_;
   std::vector<Problem>& problems_;
+  const std::ptrdiff_t earlier_;  // problems that were there before, of the characters
   std::vector<Open> open_;
   std::size_t key_depth_ = 0;
   int documents_ = 0;
@@ -242,6 +256,7 @@ void parse_into(const YamlText& text, YamlDocument& document) {
     document.value = std::move(builder.root);
   } catch (const Stop&) {
   } catch (const YAML::ParserException& error) {
+    builder.drop_guesses();
     document.problems.push_back(explain(error.msg, text.mark(error.mark), builder.open_bracket()));
   }
 }

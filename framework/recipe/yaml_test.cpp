@@ -196,6 +196,14 @@ BOOST_AUTO_TEST_CASE(all_problems_come_at_once_in_order) {
   for (std::size_t i = 0; i < expected.size(); ++i) BOOST_TEST(d.problems[i].mark == expected[i]);
 }
 
+BOOST_AUTO_TEST_CASE(an_open_bracket_leaves_what_stands_before_it) {
+  const YamlDocument d = plumb::parse_yaml("a: 010\nb: [x,\ty, z\n");
+  BOOST_REQUIRE_EQUAL(d.problems.size(), 3U);
+  BOOST_TEST(d.problems[0].mark == (Mark{1, 4}));
+  BOOST_TEST(d.problems[1].mark == (Mark{2, 4}));
+  BOOST_TEST(d.problems[2].mark == (Mark{2, 7}));
+}
+
 BOOST_AUTO_TEST_CASE(depth_and_size_are_limited) {
   const std::string deep = repeat("[", 32) + repeat("]", 32);
   BOOST_TEST(plumb::parse_yaml(deep).problems.empty());

@@ -41,6 +41,7 @@ std::optional<boost::program_options::variables_map> parse_verb(
     int argc, char** argv, const VerbUsage& usage, boost::program_options::options_description options,
     const std::vector<std::string>& positional = {});
 
+int run_plan(int argc, char** argv);
 int run_validate(int argc, char** argv);
 int run_plugins(int argc, char** argv);
 int run_tokenize(int argc, char** argv);

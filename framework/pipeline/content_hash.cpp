@@ -1,0 +1,100 @@
+#include "framework/pipeline/content_hash.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <ctime>
+#include <vector>
+
+#include "framework/artifacts/disk.h"
+#include "plumb/value.h"
+
+namespace plumb {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kLarge = std::uint64_t{1} << 20;
+constexpr std::int64_t kSecond = 1'000'000'000;
+
+}  // namespace
+
+ContentHashes::ContentHashes(fs::path cache) : cache_(std::move(cache)) {
+  const Result<std::string> text = read_file(cache_);
+  if (!text) return;
+  try {
+    const Value files = parse_json(*text, cache_.string());
+    for (const auto& [file, entry] : files.as_map()) {
+      known_[file] = {static_cast<std::uint64_t>(entry.at("size").as_int()),
+                      static_cast<std::uint64_t>(entry.at("inode").as_int()), entry.at("changed").as_int(),
+                      entry.at("sha256").as_string()};
+    }
+  } catch (const Error&) {
+    known_.clear();  // read everything again
+  }
+}
+
+Result<std::string> ContentHashes::of(const fs::path& path) {
+  std::error_code error;
+  return fs::is_directory(path, error) ? of_folder(path) : of_file(path);
+}
+
+Result<std::string> ContentHashes::of_file(const fs::path& file) {
+  struct stat now {};
+  if (::stat(file.c_str(), &now) != 0) {
+    return Error(ErrorCode::data, "cannot read " + file.string() + ": " + std::generic_category().message(errno));
+  }
+  const Known found{
+      static_cast<std::uint64_t>(now.st_size), now.st_ino, now.st_mtim.tv_sec * kSecond + now.st_mtim.tv_nsec, {}};
+  const auto known = known_.find(file.string());
+  if (known != known_.end() && known->second.size == found.size && known->second.inode == found.inode &&
+      known->second.changed == found.changed) {
+    return known->second.sha256;
+  }
+  Result<std::string> hash = sha256_of_file(file);
+  // A file changed within the last seconds may change again without its time showing it.
+  const bool settled = std::time(nullptr) - now.st_mtim.tv_sec > 2;
+  if (hash && found.size >= kLarge && settled) {
+    known_[file.string()] = {found.size, found.inode, found.changed, *hash};
+    dirty_ = true;
+  }
+  return hash;
+}
+
+Result<std::string> ContentHashes::of_folder(const fs::path& folder) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  for (fs::recursive_directory_iterator at(folder, error); !error && at != fs::recursive_directory_iterator();
+       at.increment(error)) {
+    if (at->path().filename().string().starts_with('.')) {
+      if (at->is_directory()) at.disable_recursion_pending();
+    } else if (at->is_regular_file()) {
+      files.push_back(at->path());
+    }
+  }
+  if (error) return Error(ErrorCode::data, "cannot read " + folder.string() + ": " + error.message());
+  std::sort(files.begin(), files.end());
+  std::string listing;
+  for (const fs::path& file : files) {
+    Result<std::string> hash = of_file(file);
+    if (!hash) return hash.error();
+    listing += *hash + " " + file.lexically_relative(folder).generic_string() + '\0';
+  }
+  return sha256_of(listing);
+}
+
+void ContentHashes::save() const {
+  if (!dirty_) return;
+  Value files = Value::map();
+  for (const auto& [file, known] : known_) {
+    files.set(file, Value::map({{"size", static_cast<std::int64_t>(known.size)},
+                                {"inode", static_cast<std::int64_t>(known.inode)},
+                                {"changed", known.changed},
+                                {"sha256", known.sha256}}));
+  }
+  std::error_code ignored;
+  fs::create_directories(cache_.parent_path(), ignored);
+  static_cast<void>(static_cast<bool>(write_file(cache_, to_json(files, false, 1) + "\n")));
+}
+
+}  // namespace plumb

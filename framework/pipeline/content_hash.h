@@ -1,0 +1,41 @@
+// The SHA-256 of what a path names: of a file its bytes, of a folder the names and hashes of its files.
+//
+//   ContentHashes hashes(store.root() / "contents.json");
+//   Result<std::string> hash = hashes.of("/models/Llama-2-7b");
+//   hashes.save();
+//
+// Large files are read once: their hashes are kept with size, inode and time of the last change, and a file that
+// changed is read again. Hidden files and folders do not count. Thread contract: one thread.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "framework/result.h"
+
+namespace plumb {
+
+class ContentHashes {
+ public:
+  explicit ContentHashes(std::filesystem::path cache);
+  Result<std::string> of(const std::filesystem::path& path);
+  // Writes the cache when something large was read. A cache that cannot be written costs time only.
+  void save() const;
+
+ private:
+  struct Known {
+    std::uint64_t size = 0, inode = 0;
+    std::int64_t changed = 0;  // nanoseconds since the epoch
+    std::string sha256;
+  };
+  Result<std::string> of_file(const std::filesystem::path& file);
+  Result<std::string> of_folder(const std::filesystem::path& folder);
+
+  std::filesystem::path cache_;
+  std::map<std::string, Known> known_;
+  bool dirty_ = false;
+};
+
+}  // namespace plumb

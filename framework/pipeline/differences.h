@@ -1,0 +1,24 @@
+// Why a stage runs again: how what it is made from differs from what an earlier artifact was made from.
+//
+//   for (const std::string& line : differences(earlier, now, spec)) …   // "stages.pairs.policy.eta 0.85 -> 0.9"
+//
+// Thread contract: functions are [any].
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "framework/artifacts/artifact.h"
+#include "framework/recipe/recipe.h"
+
+namespace plumb {
+
+std::vector<std::string> differences(const ArtifactManifest& earlier, const ArtifactManifest& now,
+                                     const StageSpec& spec);
+
+// Of `all` the one most like `now`: the same stage kind, its name if any has it, then the fewest differences. Null:
+// none.
+const ArtifactManifest* most_similar(const std::vector<ArtifactManifest>& all, const ArtifactManifest& now,
+                                     const StageSpec& spec);
+
+}  // namespace plumb

@@ -1,0 +1,154 @@
+#include "framework/pipeline/estimate.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "framework/artifacts/disk.h"
+
+namespace plumb {
+namespace {
+
+std::optional<std::uint64_t> size_at(const Value& config, const char* key) {
+  const Value* value = config.is_map() ? config.find(key) : nullptr;
+  if (value == nullptr || value->type() != Value::Type::integer || value->as_int() < 0) return std::nullopt;
+  return static_cast<std::uint64_t>(value->as_int());
+}
+
+bool flag_at(const Value& config, const char* key, bool otherwise) {
+  const Value* value = config.is_map() ? config.find(key) : nullptr;
+  return value != nullptr && value->type() == Value::Type::boolean ? value->as_bool() : otherwise;
+}
+
+struct Shape {
+  std::uint64_t hidden, layers, heads, kv_width;
+};
+
+std::optional<Shape> shape_of(const Value& config) {
+  const auto hidden = size_at(config, "hidden_size"), layers = size_at(config, "num_hidden_layers"),
+             heads = size_at(config, "num_attention_heads");
+  if (!hidden || !layers || !heads || *heads == 0) return std::nullopt;
+  const std::uint64_t kv_heads = size_at(config, "num_key_value_heads").value_or(*heads);
+  return Shape{*hidden, *layers, *heads, *hidden / *heads * kv_heads};
+}
+
+// The recipe's model entry that a stage's model was trained from.
+const PlannedStage* origin(const PlannedStage& stage, const Plan& plan) {
+  if (stage.manifest.stage_kind == "model") return &stage;
+  for (const char* param : {"model", "models/", "reward_model"}) {
+    for (const StageInput& input : stage.spec->inputs) {
+      if (!input.param.starts_with(param)) continue;
+      const PlannedStage* next = plan.find(input.stage);
+      if (next != nullptr) return origin(*next, plan);
+    }
+  }
+  return nullptr;
+}
+
+Value config_of(const PlannedStage& model) {
+  const Value* path = model.manifest.params.find("path");
+  if (path == nullptr || !path->is_string()) {
+    const Value* config = model.manifest.params.find("config");
+    return config == nullptr ? Value() : *config;
+  }
+  const Result<std::string> text = read_file(std::filesystem::path(path->as_string()) / "config.json");
+  try {
+    return text ? parse_json(*text) : Value();
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+std::uint64_t vocabulary_of(const PlannedStage& model, const Plan& plan) {
+  for (const StageInput& input : model.spec->inputs) {
+    const PlannedStage* tokenizer = plan.find(input.stage);
+    if (input.param != "tokenizer" || tokenizer == nullptr) continue;
+    return size_at(tokenizer->manifest.params, "vocabulary_size").value_or(0);
+  }
+  return 0;
+}
+
+// Adapters on two square projections of each layer, PEFT's default for decoders.
+std::uint64_t adapter_parameters(const Shape& shape, std::uint64_t rank) {
+  return shape.layers * rank * (2 * shape.hidden + shape.hidden + shape.kv_width);
+}
+
+struct Known {
+  std::uint64_t parameters;
+  std::optional<Shape> shape;
+};
+
+void estimate_training(const Value& params, const Known& model, StageEstimate& out) {
+  const Value* dtype = params.find("dtype");
+  const std::uint64_t width = dtype != nullptr && *dtype == Value("bfloat16") ? 2 : 4;
+  // A bfloat16 weight has a float32 master copy; both moments are float32.
+  const std::uint64_t trained_bytes = width + width + 8 + (width == 2 ? 4 : 0);
+  const Value* lora = params.find("lora");
+  if (lora != nullptr && lora->is_map()) {
+    if (!model.shape) return;
+    const std::uint64_t adapter = adapter_parameters(*model.shape, size_at(*lora, "r").value_or(8));
+    out.memory_bytes = model.parameters * width + adapter * trained_bytes;
+    return;
+  }
+  const Value* optimizer = params.find("optimizer");
+  // A frozen copy is the reference of full fine-tuning on pairs.
+  const bool reference = params.find("reference") != nullptr && optimizer != nullptr;
+  out.memory_bytes = model.parameters * (trained_bytes + (reference ? width : 0));
+  out.disk_bytes = model.parameters * width;
+}
+
+void estimate_answers(const Value& params, const char* count, const Known& model, StageEstimate& out) {
+  const auto k = size_at(params, count), length = size_at(params, "max_new_tokens");
+  if (!model.shape || !k || !length) return;
+  // Keys and values of one prompt's answers, float32.
+  const std::uint64_t cache = *k * *length * model.shape->layers * 2 * model.shape->kv_width * 4;
+  out.memory_bytes = model.parameters * 4 + cache;
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> count_parameters(const Value& config, std::uint64_t vocabulary) {
+  const auto shape = shape_of(config);
+  const auto inner = size_at(config, "intermediate_size");
+  vocabulary = size_at(config, "vocab_size").value_or(vocabulary);
+  if (!shape || !inner || vocabulary == 0) return std::nullopt;
+  const std::uint64_t h = shape->hidden;
+  // GPT-NeoX has biases, two layer norms with biases and one matrix into the inner layer; Llama has neither and two.
+  const Value* type = config.find("model_type");
+  const bool neox = type != nullptr && *type == Value("gpt_neox");
+  const std::uint64_t attention = 2 * h * h + 2 * h * shape->kv_width;
+  const std::uint64_t layer =
+      neox ? attention + 4 * h + 2 * h * *inner + *inner + h + 4 * h : attention + 3 * h * *inner + 2 * h;
+  const std::uint64_t head = flag_at(config, "tie_word_embeddings", false) ? 0 : vocabulary * h;
+  return vocabulary * h + shape->layers * layer + (neox ? 2 * h : h) + head;
+}
+
+StageEstimate estimate(const PlannedStage& stage, const Plan& plan) {
+  StageEstimate out;
+  if (stage.earlier) out.seconds = stage.earlier->seconds;
+  const PlannedStage* model = origin(stage, plan);
+  if (model == nullptr) return out;
+  Value config = config_of(*model);
+  if (config.is_map() && config.find("model_type") == nullptr) {
+    for (const ComponentUse& use : model->spec->components) {
+      const auto& claims = use.component->info.claims;
+      if (use.param == "architecture" && !claims.empty()) config.set("model_type", claims.front());
+    }
+  }
+  out.parameters = count_parameters(config, vocabulary_of(*model, plan));
+  if (!out.parameters) return out;
+  const Known known{*out.parameters, shape_of(config)};
+  const Value& params = stage.manifest.params;
+  const std::string& kind = stage.manifest.stage_kind;
+  if (kind == "model") {
+    out.disk_bytes = known.parameters * 4;
+  } else if (kind == "sample" || kind == "evaluate") {
+    estimate_answers(params, kind == "sample" ? "k" : "samples", known, out);
+  } else if (kind == "score") {
+    out.memory_bytes = known.parameters * 4;
+  } else if (params.find("learning_rate") != nullptr) {
+    estimate_training(params, known, out);
+  }
+  return out;
+}
+
+}  // namespace plumb

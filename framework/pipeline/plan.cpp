@@ -1,0 +1,197 @@
+#include "framework/pipeline/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "framework/artifacts/disk.h"
+#include "framework/pipeline/content_hash.h"
+#include "framework/pipeline/differences.h"
+
+namespace plumb {
+namespace {
+
+// The value at a dotted name, or null when there is none.
+Value* at(Value& tree, std::string_view name) {
+  Value* here = &tree;
+  while (!name.empty()) {
+    const auto dot = std::min(name.find('.'), name.size());
+    const std::string_view part = name.substr(0, dot);
+    name.remove_prefix(std::min(dot + 1, name.size()));
+    if (here->is_list()) {
+      const auto index = static_cast<std::size_t>(std::stoul(std::string(part)));
+      if (index >= here->as_list().size()) return nullptr;
+      here = &here->as_list()[index];
+    } else {
+      here = here->is_map() ? here->find(part) : nullptr;
+      if (here == nullptr) return nullptr;
+    }
+  }
+  return here;
+}
+
+// Dotted names of the path parameters in use, of components too.
+class Paths {
+ public:
+  explicit Paths(const StageSpec& stage) {
+    declared(stage.kind->params, stage.params, "");
+    for (const ComponentUse& use : stage.components) {
+      Value params = stage.params;
+      if (const Value* own = at(params, use.param); own != nullptr && own->is_map()) {
+        declared(use.component->info.params, *own, use.param + ".");
+      }
+    }
+  }
+  std::vector<std::pair<std::string, std::string>> found;  // name, path
+
+ private:
+  void declared(const std::vector<ParamInfo>& infos, const Value& params, const std::string& prefix) {
+    for (const ParamInfo& info : infos) {
+      const Value* value = params.is_map() ? params.find(info.name) : nullptr;
+      if (value == nullptr) continue;
+      if (info.type == ParamType::path && value->is_string() && !value->as_string().empty()) {
+        found.emplace_back(prefix + info.name, value->as_string());
+      }
+      if (!info.fields.empty()) declared(info.fields, *value, prefix + info.name + ".");
+    }
+  }
+};
+
+class Planner {
+ public:
+  Planner(const Recipe& recipe, const ArtifactStore& store)
+      : recipe_(recipe), store_(store), hashes_(store.root() / "contents.json") {}
+
+  Result<Plan> plan(const std::vector<std::string>& targets) {
+    for (const std::string& target : targets) {
+      if (recipe_.find(target) == nullptr) return unknown(target);
+    }
+    Plan plan;
+    for (const StageSpec& stage : recipe_.stages) {
+      Result<PlannedStage> planned = describe(stage);
+      if (!planned) return planned.error();
+      plan.stages.push_back(std::move(*planned));
+    }
+    hashes_.save();
+    decide(plan, {targets.begin(), targets.end()});
+    explain(plan);
+    return plan;
+  }
+
+ private:
+  Error unknown(const std::string& target) const {
+    std::vector<std::string> names;
+    for (const StageSpec& stage : recipe_.stages) names.push_back(stage.name);
+    const std::string nearest = nearest_name(target, names);
+    return {ErrorCode::recipe, fmt::format("the recipe has no stage `{}`; there are: {}{}", target,
+                                           fmt::join(names, ", "), nearest.empty() ? "" : "; nearest: " + nearest)};
+  }
+
+  Result<PlannedStage> describe(const StageSpec& stage) {
+    PlannedStage planned{.spec = &stage};
+    ArtifactManifest& m = planned.manifest;
+    m.type = stage.output;
+    m.stage = stage.name;
+    m.stage_kind = stage.kind->kind;
+    m.revision = stage.kind->revision;
+    m.params = stage.params;
+    for (const auto& [name, path] : Paths(stage).found) {
+      Result<std::string> hash = hashes_.of(path);
+      if (!hash) return hash.error();
+      m.contents.emplace_back(name, std::move(*hash));
+    }
+    for (const StageInput& input : stage.inputs) m.inputs.emplace_back(input.param, keys_.at(input.stage));
+    for (const ComponentUse& use : stage.components) {
+      const PluginCandidate& plugin = *use.component->plugin;
+      m.plugins.push_back(
+          {plugin.id, plugin.version, plugin.sha256(), use.component->info.kind + " " + use.component->info.name});
+    }
+    if (!stage.kind->uses_seed || stage.kind->uses_seed(stage.params)) m.seed = recipe_.seed;
+    keys_[stage.name] = m.key = content_key(m);
+    return planned;
+  }
+
+  // From the last stage to the first: one that is asked for, or that a running one reads, is cached or must run.
+  void decide(Plan& plan, const std::set<std::string>& targets) const {
+    std::set<std::string> wanted = targets;
+    for (auto stage = plan.stages.rbegin(); stage != plan.stages.rend(); ++stage) {
+      const bool needed = targets.empty() || wanted.count(stage->spec->name) != 0;
+      if (!needed) {
+        stage->state = StageState::unneeded;
+        continue;
+      }
+      Result<std::optional<Artifact>> found = store_.find(stage->manifest.key);
+      if (found && *found) {
+        stage->state = StageState::cached;
+        stage->artifact = std::move(**found);
+        continue;
+      }
+      stage->state = StageState::run;
+      if (!found) stage->why.emplace_back(found.error().what());
+      for (const StageInput& input : stage->spec->inputs) wanted.insert(input.stage);
+    }
+  }
+
+  void explain(Plan& plan) const {
+    std::vector<ArtifactManifest> all;
+    bool read = false;
+    for (PlannedStage& stage : plan.stages) {
+      if (stage.state != StageState::run) continue;
+      if (!read) all = store_.all();
+      read = true;
+      const ArtifactManifest* earlier = most_similar(all, stage.manifest, *stage.spec);
+      if (earlier != nullptr) stage.earlier = *earlier;
+      if (!stage.why.empty()) continue;  // damaged
+      if (earlier != nullptr) stage.why = differences(*earlier, stage.manifest, *stage.spec);
+      if (stage.why.empty()) stage.why.emplace_back("never run");
+    }
+  }
+
+  const Recipe& recipe_;
+  const ArtifactStore& store_;
+  ContentHashes hashes_;
+  std::map<std::string, std::string> keys_;
+};
+
+}  // namespace
+
+const PlannedStage* Plan::find(const std::string& name) const {
+  const auto found =
+      std::find_if(stages.begin(), stages.end(), [&](const PlannedStage& s) { return s.spec->name == name; });
+  return found == stages.end() ? nullptr : &*found;
+}
+
+std::string content_key(const ArtifactManifest& manifest) {
+  Value params = manifest.params;
+  for (const auto& [name, hash] : manifest.contents) {
+    if (Value* path = at(params, name)) *path = hash;
+  }
+  std::set<std::string> inputs;
+  for (const auto& [param, key] : manifest.inputs) inputs.insert(param.substr(0, param.find('/')));
+  Value kept = Value::map();
+  if (params.is_map()) {
+    for (const auto& [name, value] : params.as_map()) {
+      if (inputs.count(name) == 0) kept.set(name, value);
+    }
+  }
+  Value::List keys, components;
+  for (const auto& [param, key] : manifest.inputs) keys.push_back(Value::list({param, key}));
+  for (const PluginUse& use : manifest.plugins) {
+    components.push_back(Value::list({use.component, use.id, use.version, use.sha256}));
+  }
+  const Value identity = Value::map({{"kind", manifest.stage_kind},
+                                     {"revision", manifest.revision},
+                                     {"params", std::move(kept)},
+                                     {"inputs", Value(std::move(keys))},
+                                     {"components", Value(std::move(components))},
+                                     {"seed", manifest.seed ? Value(std::to_string(*manifest.seed)) : Value()}});
+  return sha256_of(to_json(identity, true));
+}
+
+Result<Plan> make_plan(const Recipe& recipe, const ArtifactStore& store, const std::vector<std::string>& targets) {
+  return Planner(recipe, store).plan(targets);
+}
+
+}  // namespace plumb

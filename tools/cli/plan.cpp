@@ -1,0 +1,150 @@
+// `plumb plan RECIPE`: what a run would do, what is cached, and why something runs again.
+#include <fmt/format.h>
+
+#include <array>
+#include <iostream>
+
+#include "framework/artifacts/disk.h"
+#include "framework/pipeline/estimate.h"
+#include "framework/pipeline/plan.h"
+#include "tools/cli/recipe_options.h"
+#include "tools/cli/verb.h"
+
+namespace po = boost::program_options;
+
+namespace plumb::cli {
+namespace {
+
+const char* spelling(StageState state) {
+  switch (state) {
+    case StageState::cached:
+      return "cached";
+    case StageState::run:
+      return "run";
+    case StageState::unneeded:
+      return "not needed";
+  }
+  return "";
+}
+
+struct Totals {
+  std::array<std::size_t, 3> of_state{};
+  std::uint64_t disk = 0, memory = 0;
+  double seconds = 0;
+};
+
+Totals total(const Plan& plan) {
+  Totals out;
+  for (const PlannedStage& stage : plan.stages) {
+    ++out.of_state[static_cast<std::size_t>(stage.state)];
+    if (stage.state != StageState::run) continue;
+    const StageEstimate e = estimate(stage, plan);
+    out.disk += e.disk_bytes.value_or(0);
+    out.memory = std::max(out.memory, e.memory_bytes.value_or(0));
+    out.seconds += e.seconds.value_or(0);
+  }
+  return out;
+}
+
+std::string bytes(const std::optional<std::uint64_t>& value) {
+  return value ? "~" + in_bytes(*value) : "-";
+}
+
+// Columns as wide as their widest cell; the last one, the reasons, is as long as it is.
+void print_table(const std::vector<std::array<std::string, 7>>& rows) {
+  std::array<std::size_t, 7> widths{};
+  for (const auto& row : rows) {
+    for (std::size_t i = 0; i + 1 < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i + 1 < row.size(); ++i) line += fmt::format("{:<{}}  ", row[i], widths[i]);
+    line += row.back();
+    line.erase(line.find_last_not_of(' ') + 1);
+    std::cout << line << "\n";
+  }
+}
+
+void print_text(const Plan& plan) {
+  std::vector<std::array<std::string, 7>> rows{{"stage", "kind", "", "memory", "disk", "last took", "why"}};
+  for (const PlannedStage& stage : plan.stages) {
+    const bool runs = stage.state == StageState::run;
+    const StageEstimate e = runs ? estimate(stage, plan) : StageEstimate{};
+    rows.push_back({stage.spec->name, stage.spec->kind->kind, spelling(stage.state), bytes(e.memory_bytes),
+                    bytes(e.disk_bytes), e.seconds ? fmt::format("{:.1f} s", *e.seconds) : "-",
+                    fmt::format("{}", fmt::join(stage.why, "; "))});
+  }
+  print_table(rows);
+  const Totals totals = total(plan);
+  std::cout << fmt::format("\n{} stages: {} cached, {} to run", plan.stages.size(), totals.of_state[0],
+                           totals.of_state[1]);
+  if (totals.of_state[2] > 0) std::cout << fmt::format(", {} not needed", totals.of_state[2]);
+  std::cout << "\n";
+  if (totals.disk > 0 || totals.memory > 0) {
+    std::cout << fmt::format("estimates: memory of the largest stage ~{} without activations, disk of the models ~{}\n",
+                             in_bytes(totals.memory), in_bytes(totals.disk));
+  }
+}
+
+Value optional_value(const std::optional<std::uint64_t>& value) {
+  return value ? Value(static_cast<std::int64_t>(*value)) : Value();
+}
+
+void print_json(const Plan& plan) {
+  Value::List stages;
+  for (const PlannedStage& stage : plan.stages) {
+    const StageEstimate e = estimate(stage, plan);
+    Value::List why;
+    for (const std::string& reason : stage.why) why.emplace_back(reason);
+    stages.push_back(Value::map({{"stage", stage.spec->name},
+                                 {"kind", stage.spec->kind->kind},
+                                 {"type", stage.spec->output},
+                                 {"state", spelling(stage.state)},
+                                 {"key", stage.manifest.key},
+                                 {"why", Value(std::move(why))},
+                                 {"estimate", Value::map({{"parameters", optional_value(e.parameters)},
+                                                          {"memory_bytes", optional_value(e.memory_bytes)},
+                                                          {"disk_bytes", optional_value(e.disk_bytes)},
+                                                          {"seconds", e.seconds ? Value(*e.seconds) : Value()}})}}));
+  }
+  const Totals totals = total(plan);
+  const auto count = [&](StageState state) {
+    return Value(static_cast<std::int64_t>(totals.of_state[static_cast<std::size_t>(state)]));
+  };
+  std::cout << to_json(Value::map({{"stages", Value(std::move(stages))},
+                                   {"cached", count(StageState::cached)},
+                                   {"run", count(StageState::run)},
+                                   {"not_needed", count(StageState::unneeded)}}),
+                       false, 2)
+            << "\n";
+}
+
+}  // namespace
+
+int run_plan(int argc, char** argv) {
+  po::options_description options("Options");
+  add_recipe_options(options);
+  options.add_options()("until", po::value<std::vector<std::string>>()->composing()->value_name("STAGE"),
+                        "plan only this stage and what it needs")(
+      "runs", po::value<std::string>()->default_value("runs")->value_name("DIR"),
+      "folder of runs and cached artifacts")("json", "print JSON");
+  const std::string arguments = std::string(kRecipeArguments) + " [--until STAGE]... [--runs DIR] [--json]";
+  const auto given =
+      parse_verb(argc, argv,
+                 {arguments.c_str(),
+                  "Says which stages of a recipe would run, which are cached, and why one runs again. Estimates of\n"
+                  "memory and disk are marked ~; they come from configurations, and no weights are loaded."},
+                 options, {"recipe"});
+  if (!given) return 0;
+  const bool json = given->count("json") != 0;
+  const LoadedRecipe loaded = load_recipe(recipe_request(*given));
+  if (const int status = report_problems(loaded, json); status != 0) return status;
+  std::vector<std::string> until;
+  if (given->count("until") != 0) until = (*given)["until"].as<std::vector<std::string>>();
+  const ArtifactStore store(std::filesystem::path((*given)["runs"].as<std::string>()) / ".artifacts");
+  const Plan plan = make_plan(loaded.recipe, store, until).value();
+  json ? print_json(plan) : print_text(plan);
+  return 0;
+}
+
+}  // namespace plumb::cli
