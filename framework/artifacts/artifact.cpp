@@ -58,29 +58,27 @@ class KeyLock {
       while (::flock(lock.fd_, LOCK_EX | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK && errno != EINTR) return disk_error("lock", file, errno);
         if (keep_waiting && !keep_waiting()) {
-          lock.give_up();
           return Error(ErrorCode::interrupted,
                        fmt::format("stopped waiting for the process that holds {}", file.string()));
         }
         std::this_thread::sleep_for(std::chrono::milliseconds(100));
       }
       // The holder before us removed the file as it let go: what we hold then is nobody's lock any more.
-      if (lock.is_current()) return lock;
-      lock.give_up();
+      lock.held_ = lock.is_current();
+      if (lock.held_) return lock;
     }
   }
 
-  KeyLock(KeyLock&& other) noexcept : file_(std::move(other.file_)), fd_(std::exchange(other.fd_, -1)) {}
+  KeyLock(KeyLock&& other) noexcept
+      : file_(std::move(other.file_)), fd_(std::exchange(other.fd_, -1)), held_(std::exchange(other.held_, false)) {}
   KeyLock& operator=(KeyLock&&) = delete;
   ~KeyLock() {
-    if (fd_ < 0) return;
-    ::unlink(file_.c_str());
-    ::close(fd_);
+    if (held_) ::unlink(file_.c_str());
+    if (fd_ >= 0) ::close(fd_);
   }
 
  private:
   KeyLock(fs::path file, int fd) : file_(std::move(file)), fd_(fd) {}
-  void give_up() { ::close(std::exchange(fd_, -1)); }
   [[nodiscard]] bool is_current() const {
     struct stat held {
     }, named{};
@@ -90,6 +88,7 @@ class KeyLock {
 
   fs::path file_;
   int fd_;
+  bool held_ = false;
 };
 
 Result<ArtifactFile> record(const fs::path& folder, const fs::directory_entry& entry) {

@@ -194,6 +194,10 @@ BOOST_AUTO_TEST_CASE(the_second_writer_waits_then_finds_the_artifact) {
   BOOST_TEST(asked == 2);
   BOOST_REQUIRE(!given_up);
   BOOST_CHECK(given_up.error().code() == ErrorCode::interrupted);
+  BOOST_TEST(fs::exists(store.root() / (short_name + ".lock")));  // still held by the first
+  BOOST_CHECK_THROW(static_cast<void>(store.begin(key, "responses", []() -> bool { throw std::logic_error("stop"); })),
+                    std::logic_error);
+  BOOST_TEST(fs::exists(store.root() / (short_name + ".lock")));
 
   std::thread finisher([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(150));
