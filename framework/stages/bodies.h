@@ -1,5 +1,5 @@
 // What runs when a stage of some kind runs. The bodies need LibTorch, so they live in the engine library, which a run
-// opens only when a stage is not cached; this table is the one symbol looked up in it.
+// opens only when a stage is not cached (pipeline/engine.h).
 //
 //   auto* table = boost::dll::shared_library(engine).get<const StageBodies*()>("plumb_engine_stage_bodies")();
 //   table->at("sample")(context);
@@ -26,3 +26,5 @@ void run_report(StageContext& context);
 }  // namespace plumb
 
 extern "C" const plumb::StageBodies* plumb_engine_stage_bodies();
+// While true, LibTorch computes in the calling thread alone. Calls come in pairs, true first.
+extern "C" void plumb_engine_compute_in_one_thread(bool alone);

@@ -7,6 +7,8 @@ const std::vector<Verb>& verbs() {
   static const std::vector<Verb> table{
       {"plan", "say what a run would do, what is cached and why something runs again", run_plan},
       {"validate", "check a recipe without running anything", run_validate},
+      {"run", "run a recipe: what is cached is reused, what was interrupted goes on", run_run},
+      {"show", "show what each stage of a run produced", run_show},
       {"plugins", "list the plugins at hand, show what one provides", run_plugins},
       {"tokenize", "turn texts into token ids", run_tokenize},
   };

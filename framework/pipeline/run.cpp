@@ -1,0 +1,241 @@
+#include "framework/pipeline/run.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <fstream>
+
+#include "framework/artifacts/disk.h"
+#include "framework/pipeline/engine.h"
+#include "framework/pipeline/interruption.h"
+#include "framework/pipeline/run_record.h"
+#include "framework/pipeline/running_stage.h"
+#include "framework/report/text.h"
+
+namespace plumb {
+namespace {
+
+namespace fs = std::filesystem;
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// The process's peak resident memory since the last reset, in bytes.
+std::uint64_t peak_memory() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmHWM:")) return std::stoull(line.substr(6)) * 1024;
+  }
+  return 0;
+}
+
+void reset_peak_memory() {
+  std::ofstream("/proc/self/clear_refs") << "5";
+}
+
+// Some libraries append a stack of addresses below the first line.
+std::string first_line(const std::string& text) {
+  return text.substr(0, text.find('\n'));
+}
+
+bool is_stop(const Error& error) {
+  return error.code() == ErrorCode::preempted || error.code() == ErrorCode::interrupted;
+}
+
+// Turns what a body threw into an Error that names the stage.
+[[noreturn]] void rethrow_of(const std::string& stage) {
+  const std::string where = fmt::format("stage `{}`: ", stage);
+  try {
+    throw;
+  } catch (const Cancelled&) {
+    throw Error(interruption_code(), fmt::format("stopped in stage `{}`; the same command goes on from there", stage));
+  } catch (const Error& error) {
+    const std::string what = error.what();
+    throw Error(error.code(), what.starts_with(where) || is_stop(error) ? what : where + what);
+  } catch (const fs::filesystem_error& error) {
+    throw Error(ErrorCode::data, where + disk_error("use", error.path1(), error.code().value()).what());
+  } catch (const std::bad_alloc&) {
+    throw Error(ErrorCode::run_failed, where + "out of memory; a smaller model or micro_batch_size needs less");
+  } catch (const std::exception& error) {
+    throw Error(ErrorCode::run_failed, where + first_line(error.what()));
+  }
+}
+
+// "0.4 s, peak 512 MiB, pairs 812, delta 1.73": what it cost and the first plain numbers of the summary.
+std::string outcome_of(const ArtifactManifest& manifest) {
+  std::string out = fmt::format("{:.1f} s, peak {}", manifest.seconds, in_bytes(manifest.peak_bytes));
+  std::size_t shown = 0;
+  if (!manifest.summary.is_map()) return out;
+  for (const auto& [name, value] : manifest.summary.as_map()) {
+    const bool number = value.type() == Value::Type::integer || value.type() == Value::Type::real;
+    if (number && ++shown <= 4) out += fmt::format(", {} {}", name, show_value(value));
+  }
+  return out;
+}
+
+// Bytes that the stages to be run wrote the last time, as far as that is known.
+std::uint64_t foreseen_bytes(const Plan& plan) {
+  std::uint64_t bytes = 0;
+  for (const PlannedStage& stage : plan.stages) {
+    if (stage.state != StageState::run || !stage.earlier) continue;
+    for (const ArtifactFile& file : stage.earlier->files) bytes += file.target.empty() ? file.size : 0;
+  }
+  return bytes;
+}
+
+class Run {
+ public:
+  Run(const Recipe& recipe, const std::string& recipe_text, const Registry& registry, const RunOptions& options)
+      : recipe_(recipe),
+        registry_(registry),
+        options_(options),
+        store_(options.runs / artifacts_folder),
+        plan_(make_plan(recipe, store_, options.until).value()),
+        record_(options.runs / recipe.name, recipe, recipe_text, plan_, registry),
+        progress_({.form = options.form, .log_file = options.runs / recipe.name / "log.txt"}) {
+    result_.folder = options.runs / recipe.name;
+  }
+
+  RunResult execute() {
+    const double start = now();
+    const auto spent = [&] { return now() - start; };
+    announce();
+    try {
+      for (const PlannedStage& stage : plan_.stages) pass(stage);
+    } catch (const Error& error) {
+      const std::string status = is_stop(error) ? "stopped" : "failed";
+      progress_.message(LogLevel::debug, fmt::format("{}: {}", status, error.what()));
+      finish(status, spent(), error.what());
+      throw;
+    }
+    finish("finished", spent());
+    result_.seconds = spent();
+    return result_;
+  }
+
+ private:
+  void announce() {
+    std::string cached;
+    for (const PlannedStage& stage : plan_.stages) {
+      if (stage.state == StageState::run) ++total_;
+      if (stage.state == StageState::cached) cached += (cached.empty() ? "" : ", ") + stage.spec->name;
+    }
+    if (!cached.empty()) progress_.message(LogLevel::info, "from cache: " + cached);
+    const std::uint64_t foreseen = foreseen_bytes(plan_), free = free_bytes(store_.root());
+    if (foreseen > free) {
+      progress_.message(LogLevel::warning, fmt::format("{} are free in {}, and this run is likely to write {}",
+                                                       in_bytes(free), store_.root().string(), in_bytes(foreseen)));
+    }
+  }
+
+  void finish(const std::string& status, double seconds, const std::string& error = {}) {
+    record_.finish(status, seconds, error);
+    Value event = Value::map({{"event", "run-finished"}, {"status", status}, {"seconds", seconds}});
+    if (!error.empty()) event.set("error", error);
+    progress_.event(event);
+  }
+
+  void pass(const PlannedStage& stage) {
+    if (stage.state == StageState::unneeded) return;
+    if (stage.state == StageState::cached) {
+      take(stage, *stage.artifact, true);
+      return;
+    }
+    const std::string& name = stage.spec->name;
+    if (interruption() != 0) {
+      throw Error(interruption_code(), fmt::format("stopped before stage `{}`; the same command goes on there", name));
+    }
+    progress_.stage_started(name, ++number_, total_);
+    try {
+      make(stage);
+    } catch (...) {
+      try {
+        rethrow_of(name);
+      } catch (const Error& error) {
+        record_.set_ended(name, is_stop(error) ? "stopped" : "failed");
+        progress_.stage_finished(name, is_stop(error) ? "stopped" : "failed");
+        throw;
+      }
+    }
+  }
+
+  // An artifact is there: whoever made it, it becomes an input of what follows and part of the result.
+  void take(const PlannedStage& stage, Artifact artifact, bool cached) {
+    const std::string& name = stage.spec->name;
+    record_.set_complete(name, artifact, cached);
+    ++(cached ? result_.cached : result_.ran);
+    if (artifact.manifest.type == artifact_type::report) result_.reports.push_back(artifact.folder);
+    if (artifact.manifest.type == artifact_type::model && stage.spec->section == "stages") {
+      result_.models.push_back(name);
+    }
+    artifacts_.emplace(name, std::move(artifact));
+  }
+
+  void make(const PlannedStage& stage) {
+    const std::string& name = stage.spec->name;
+    ArtifactWriter writer = begin(stage);
+    if (writer.finished() != nullptr) {
+      progress_.stage_finished(name, "made by another run meanwhile");
+      take(stage, *writer.finished(), true);
+      return;
+    }
+    record_.set_running(name, writer.folder());
+    if (writer.resumed()) progress_.message(LogLevel::info, name + ": goes on where an interrupted run stopped");
+    reset_peak_memory();
+    const double start = now();
+    ArtifactManifest manifest = stage.manifest;
+    {
+      RunningStage context({recipe_, stage, registry_, artifacts_, progress_}, writer);
+      body_of(stage)(context);
+      manifest.summary = context.summary();
+    }
+    manifest.seconds = now() - start;
+    manifest.peak_bytes = peak_memory();
+    Artifact artifact = writer.commit(std::move(manifest)).value();
+    progress_.stage_finished(name, outcome_of(artifact.manifest));
+    take(stage, std::move(artifact), false);
+  }
+
+  ArtifactWriter begin(const PlannedStage& stage) {
+    bool told = false;
+    const auto keep_waiting = [&] {
+      if (!told) progress_.message(LogLevel::info, stage.spec->name + ": another process is making it; waiting");
+      told = true;
+      return interruption() == 0;
+    };
+    Result<ArtifactWriter> writer = store_.begin(stage.manifest.key, stage.manifest.type, keep_waiting);
+    if (!writer && is_stop(writer.error())) throw Cancelled{};
+    return std::move(writer).value();
+  }
+
+  [[nodiscard]] StageBody body_of(const PlannedStage& stage) const {
+    const std::string& kind = stage.spec->kind->kind;
+    return options_.body ? options_.body(kind) : Engine::open().body(kind);
+  }
+
+  const Recipe& recipe_;
+  const Registry& registry_;
+  const RunOptions& options_;
+  ArtifactStore store_;
+  Plan plan_;
+  RunRecord record_;
+  Progress progress_;
+  std::map<std::string, Artifact> artifacts_;
+  std::size_t number_ = 0, total_ = 0;
+  RunResult result_;
+};
+
+}  // namespace
+
+RunResult run_recipe(const Recipe& recipe, const std::string& recipe_text, const Registry& registry,
+                     const RunOptions& options) {
+  watch_for_interruption();
+  try {
+    return Run(recipe, recipe_text, registry, options).execute();
+  } catch (const fs::filesystem_error& error) {
+    throw disk_error("use", error.path1(), error.code().value());
+  }
+}
+
+}  // namespace plumb

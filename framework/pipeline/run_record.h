@@ -1,0 +1,42 @@
+// The folder of a run:
+//
+//   runs/NAME/recipe.yaml            as given
+//   runs/NAME/recipe.resolved.yaml   every default written out
+//   runs/NAME/recipe.lock.yaml       plugins with hashes and fingerprints, keys of the stages
+//   runs/NAME/run.json               status, and per stage: status, key, seconds, peak memory, folder
+//   runs/NAME/log.txt
+//   runs/NAME/STAGE                  link to the stage's artifact, so that a model's is a model folder
+//
+// A run is running, finished, failed or stopped; its stages are waiting, running, done, cached, failed, stopped, or
+// unneeded (left out by --until). run.json is replaced as a whole whenever one of these changes.
+// Thread contract: one thread.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "framework/pipeline/plan.h"
+
+namespace plumb {
+
+class RunRecord {
+ public:
+  // Creates the folder, writes the recipes and the lock, drops links of an earlier run. Throws Error(data).
+  RunRecord(std::filesystem::path folder, const Recipe& recipe, const std::string& recipe_text, const Plan& plan,
+            const Registry& registry);
+
+  void set_running(const std::string& stage, const std::filesystem::path& partial);
+  void set_complete(const std::string& stage, const Artifact& artifact, bool cached);
+  void set_ended(const std::string& stage, const std::string& status);  // failed, stopped
+  void finish(const std::string& status, double seconds, const std::string& error = {});
+
+ private:
+  Value& entry(const std::string& stage);
+  void link(const std::string& stage, const std::filesystem::path& target);
+  void save() const;
+
+  std::filesystem::path folder_;
+  Value run_;
+};
+
+}  // namespace plumb

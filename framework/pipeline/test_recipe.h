@@ -1,0 +1,50 @@
+// A recipe made by hand, of stage kinds that a test invents: no file, no plugins.
+//
+//   TestRecipe recipe("demo");
+//   recipe.add("numbers", "count", Value::map({{"n", 3}}));
+//   recipe.add("total", "sum", Value::map({{"of", "numbers"}}), {{"of", "numbers"}});
+//   run_recipe(recipe.get(), recipe.text, recipe.registry, {.runs = folder, .body = …});
+//
+// Thread contract: one thread.
+#pragma once
+
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "framework/recipe/recipe.h"
+
+namespace plumb::test {
+
+class TestRecipe {
+ public:
+  explicit TestRecipe(const std::string& name) {
+    recipe_.name = name;
+    recipe_.file = "/recipes/" + name + ".yaml";
+    recipe_.seed = 5;
+  }
+
+  void add(const std::string& name, const std::string& kind, Value params, std::vector<StageInput> inputs = {},
+           const std::string& output = "metrics") {
+    kinds_.push_back({.kind = kind, .output = output});
+    StageSpec stage;
+    stage.name = name;
+    stage.section = "stages";
+    stage.kind = &kinds_.back();
+    stage.params = std::move(params);
+    stage.output = output;
+    stage.inputs = std::move(inputs);
+    recipe_.stages.push_back(std::move(stage));
+  }
+
+  [[nodiscard]] Recipe& get() { return recipe_; }
+
+  const std::string text = "name: by hand\n";
+  const Registry registry = Registry::scan({});
+
+ private:
+  std::deque<StageKind> kinds_;
+  Recipe recipe_;
+};
+
+}  // namespace plumb::test

@@ -1,0 +1,60 @@
+// `plumb run RECIPE`: executes a recipe and prints its report.
+#include "framework/pipeline/run.h"
+
+#include <fmt/format.h>
+
+#include <boost/program_options/value_semantic.hpp>
+#include <iostream>
+
+#include "framework/artifacts/disk.h"
+#include "tools/cli/recipe_options.h"
+#include "tools/cli/verb.h"
+
+namespace plumb::cli {
+namespace {
+
+namespace po = boost::program_options;
+using Texts = std::vector<std::string>;
+
+void print_outcome(const RunResult& result) {
+  for (const auto& report : result.reports) std::cout << read_file(report / "report.txt").value() << "\n";
+  std::cout << fmt::format("{}: {} stages ran, {} came from the cache, {}\n", result.folder.string(), result.ran,
+                           result.cached, show_duration(result.seconds));
+  for (const auto& report : result.reports) std::cout << fmt::format("report: {}\n", (report / "report.md").string());
+  for (const std::string& model : result.models) {
+    std::cout << fmt::format("model: {}\n", (result.folder / model).string());
+  }
+  if (!result.models.empty()) {
+    std::cout << fmt::format("talk to it: plumb chat {}\n", (result.folder / result.models.back()).string());
+  }
+}
+
+}  // namespace
+
+int run_run(int argc, char** argv) {
+  po::options_description options("Options");
+  add_recipe_options(options);
+  options.add_options()("until", po::value<Texts>()->composing()->value_name("STAGE"),
+                        "run only this stage and what it needs")(
+      "runs", po::value<std::string>()->default_value("runs")->value_name("DIR"),
+      "folder of the runs and of their cached artifacts")("quiet", "no progress, only warnings and errors")(
+      "json", "events as lines of JSON on standard output");
+  const std::string arguments = std::string(kRecipeArguments) + " [--until STAGE]... [--runs DIR] [--quiet | --json]";
+  const auto given = parse_verb(argc, argv,
+                                {arguments.c_str(),
+                                 "Runs every stage of a recipe whose result is not cached, then prints the report.\n"
+                                 "Interrupted at any point, the same command goes on."},
+                                options, {"recipe"});
+  if (!given) return 0;
+  const bool json = given->count("json") != 0;
+  const LoadedRecipe loaded = load_recipe(recipe_request(*given));
+  if (const int status = report_problems(loaded, json); status != 0) return status;
+  const RunResult result = run_recipe(loaded.recipe, loaded.source.text.text, loaded.registry,
+                                      {.runs = (*given)["runs"].as<std::string>(),
+                                       .until = given->count("until") != 0 ? (*given)["until"].as<Texts>() : Texts(),
+                                       .form = Progress::choose(given->count("quiet") != 0, json)});
+  if (!json) print_outcome(result);
+  return 0;
+}
+
+}  // namespace plumb::cli

@@ -1,0 +1,102 @@
+// `plumb show RUN`: what each stage of a run produced.
+#include <fmt/format.h>
+
+#include <boost/program_options/value_semantic.hpp>
+#include <filesystem>
+#include <iostream>
+
+#include "framework/artifacts/artifact.h"
+#include "framework/artifacts/disk.h"
+#include "framework/artifacts/manifest.h"
+#include "framework/report/text.h"
+#include "tools/cli/verb.h"
+
+namespace plumb::cli {
+namespace {
+
+namespace fs = std::filesystem;
+namespace po = boost::program_options;
+
+Value read_run(const fs::path& folder) {
+  if (!fs::exists(folder / "run.json")) {
+    throw Error(ErrorCode::data, fmt::format("{} is no run: it holds no run.json. Runs lie in `runs/NAME`, "
+                                             "where `plumb run` put them",
+                                             folder.string()));
+  }
+  Value run = parse_json(read_file(folder / "run.json").value(), (folder / "run.json").string());
+  // A killed process cannot say that it ended.
+  if (run.at("status").as_string() == "running" && !fs::exists(fmt::format("/proc/{}", run.at("process").as_int()))) {
+    run.set("status", "killed");
+  }
+  return run;
+}
+
+// What is there of a stage: its manifest, and where its files lie. A stage whose artifact was deleted has no manifest.
+void add_manifest(Value& stage, const fs::path& folder) {
+  const std::string& status = stage.at("status").as_string();
+  if (status != "done" && status != "cached") return;
+  const fs::path link = folder / stage.at("stage").as_string();
+  stage.set("link", link.string());
+  const Result<ArtifactManifest> manifest = read_manifest(link);
+  if (manifest) {
+    stage.set("manifest", manifest_value(*manifest));
+  } else {
+    stage.set("missing", manifest.error().what());
+  }
+}
+
+void print_summary(const Value& summary) {
+  if (!summary.is_map()) return;
+  for (const auto& [key, value] : summary.as_map()) {
+    std::cout << fmt::format("  {:<24} {}\n", printable(key), printable(show_value(value)));
+  }
+}
+
+void print_stage(const Value& stage) {
+  std::cout << fmt::format("\n{} ({} -> {}): {}\n", stage.at("stage").as_string(), stage.at("kind").as_string(),
+                           stage.at("type").as_string(), stage.at("status").as_string());
+  if (const Value* missing = stage.find("missing")) std::cout << "  " << missing->as_string() << "\n";
+  const Value* manifest = stage.find("manifest");
+  if (manifest == nullptr) return;
+  std::cout << fmt::format("  {:<24} {}\n", "folder", stage.at("link").as_string());
+  std::cout << fmt::format("  {:<24} {}\n", "key", stage.at("key").as_string().substr(0, 16));
+  std::cout << fmt::format("  {:<24} {:.1f} s, peak {}\n", "made in", manifest->at("seconds").as_double(),
+                           in_bytes(static_cast<std::uint64_t>(manifest->at("peak_bytes").as_int())));
+  std::uint64_t bytes = 0;
+  for (const Value& file : manifest->at("files").as_list())
+    bytes += static_cast<std::uint64_t>(file.at("size").as_int());
+  std::cout << fmt::format("  {:<24} {}, {}\n", "files", manifest->at("files").as_list().size(), in_bytes(bytes));
+  print_summary(manifest->at("summary"));
+}
+
+void print_run(const Value& run) {
+  std::cout << fmt::format("{}: {}, seed {}, started {}", run.at("recipe").as_string(), run.at("status").as_string(),
+                           run.at("seed").as_int(), run.at("started").as_string());
+  if (const Value* seconds = run.find("seconds")) std::cout << fmt::format(", took {:.1f} s", seconds->as_double());
+  std::cout << "\n";
+  if (const Value* error = run.find("error")) std::cout << "error: " << error->as_string() << "\n";
+  for (const Value& stage : run.at("stages").as_list()) print_stage(stage);
+}
+
+}  // namespace
+
+int run_show(int argc, char** argv) {
+  po::options_description options("Options");
+  options.add_options()("run", po::value<std::string>()->required(), "the folder of a run, such as runs/quickstart")(
+      "json", "print JSON");
+  const auto given = parse_verb(
+      argc, argv, {"RUN [--json]", "Shows what each stage of a run produced: type, counts, time, memory and folder."},
+      options, {"run"});
+  if (!given) return 0;
+  const fs::path folder = (*given)["run"].as<std::string>();
+  Value run = read_run(folder);
+  for (Value& stage : run.find("stages")->as_list()) add_manifest(stage, folder);
+  if (given->count("json") != 0) {
+    std::cout << to_json(run, false, 2) << "\n";
+  } else {
+    print_run(run);
+  }
+  return 0;
+}
+
+}  // namespace plumb::cli
