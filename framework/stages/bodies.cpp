@@ -2,6 +2,7 @@
 
 extern "C" const plumb::StageBodies* plumb_engine_stage_bodies() {
   static const plumb::StageBodies bodies{
+      {"dataset", plumb::run_dataset},
       {"tokenizer", plumb::run_tokenizer},
       {"select", plumb::run_select},
       {"evaluate", plumb::run_evaluate},

@@ -18,6 +18,7 @@ namespace plumb {
 
 using StageBodies = std::map<std::string, StageBody>;  // by StageKind::kind
 
+void run_dataset(StageContext& context);
 void run_tokenizer(StageContext& context);
 void run_select(StageContext& context);
 void run_evaluate(StageContext& context);

@@ -1,0 +1,123 @@
+#include <boost/test/unit_test.hpp>
+#include <set>
+
+#include "framework/artifacts/records_file.h"
+#include "framework/stages/bodies.h"
+#include "framework/stages/test_stage.h"
+
+namespace plumb {
+namespace {
+
+using test::TestStage;
+
+Value dataset(const char* records, std::int64_t count, std::initializer_list<std::pair<std::string, Value>> more = {}) {
+  Value params = Value::map({{"source", Value::map({{"name", "requests"}, {"records", records}, {"count", count}})}});
+  for (const auto& [key, value] : more) params.set(key, value);
+  return params;
+}
+
+std::vector<std::string> prompt_ids(TestStage& stage) {
+  std::vector<std::string> ids;
+  for (const Prompt& row : read_prompts(stage.folder() / "prompts.jsonl").value()) ids.push_back(row.id);
+  return ids;
+}
+
+std::vector<std::string> run_for_ids(const Value& params, std::uint64_t seed = 7) {
+  TestStage stage(params);
+  stage.seed_ = seed;
+  run_dataset(stage);
+  return prompt_ids(stage);
+}
+
+std::string refusal(const Value& params, ErrorCode code) {
+  TestStage stage(params);
+  try {
+    run_dataset(stage);
+  } catch (const Error& error) {
+    BOOST_TEST(static_cast<int>(error.code()) == static_cast<int>(code));
+    return error.what();
+  }
+  return "nothing was thrown";
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(dataset_stage)
+
+BOOST_AUTO_TEST_CASE(writes_the_source_in_order) {
+  TestStage stage(dataset("prompts", 30));
+  run_dataset(stage);
+  const auto ids = prompt_ids(stage);
+  BOOST_REQUIRE(ids.size() == 30U);
+  BOOST_TEST(ids.front() == "train-000000");
+  BOOST_TEST(ids.back() == "train-000029");
+  BOOST_TEST(stage.summary.at("rows").as_int() == 30);
+  BOOST_TEST(stage.summary.at("read").as_int() == 30);
+}
+
+BOOST_AUTO_TEST_CASE(limit_and_skip_cut_disjoint_parts) {
+  const auto all = run_for_ids(dataset("prompts", 30, {{"shuffle", true}}));
+  const auto first = run_for_ids(dataset("prompts", 30, {{"shuffle", true}, {"limit", 12}}));
+  const auto rest = run_for_ids(dataset("prompts", 30, {{"shuffle", true}, {"skip", 12}}));
+  std::vector<std::string> joined = first;
+  joined.insert(joined.end(), rest.begin(), rest.end());
+  BOOST_TEST(joined == all, boost::test_tools::per_element());
+  BOOST_TEST(std::set<std::string>(all.begin(), all.end()).size() == 30U);
+  const auto plain = run_for_ids(dataset("prompts", 30));
+  BOOST_TEST((all != plain));
+  BOOST_TEST((all != run_for_ids(dataset("prompts", 30, {{"shuffle", true}}), 8)));
+  const std::vector<std::string> expected(plain.begin() + 5, plain.begin() + 9);
+  BOOST_TEST(run_for_ids(dataset("prompts", 30, {{"skip", 5}, {"limit", 4}})) == expected,
+             boost::test_tools::per_element());
+}
+
+BOOST_AUTO_TEST_CASE(preferences_become_prompts_with_their_annotation) {
+  TestStage pairs(dataset("preferences", 20)), prompts(dataset("preferences", 20, {{"as", "prompts"}}));
+  run_dataset(pairs);
+  run_dataset(prompts);
+  const auto from = read_preferences(pairs.folder() / "preferences.jsonl").value();
+  const auto to = read_prompts(prompts.folder() / "prompts.jsonl").value();
+  BOOST_REQUIRE(from.size() == to.size());
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    BOOST_TEST(to[i].id == from[i].prompt.id);
+    BOOST_TEST((to[i].messages == from[i].prompt.messages));
+    BOOST_TEST(to[i].extra.at("annotation").at("chosen").as_string() == from[i].chosen);
+    BOOST_TEST(to[i].extra.at("annotation").at("rejected").as_string() == from[i].rejected);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(demonstrations_become_prompts_and_texts) {
+  TestStage shown(dataset("demonstrations", 20)), prompts(dataset("demonstrations", 20, {{"as", "prompts"}}));
+  TestStage texts(dataset("demonstrations", 20, {{"as", "texts"}}));
+  for (TestStage* stage : {&shown, &prompts, &texts}) run_dataset(*stage);
+  const auto from = read_demonstrations(shown.folder() / "demonstrations.jsonl").value();
+  const auto to = read_prompts(prompts.folder() / "prompts.jsonl").value();
+  const auto plain = read_demonstrations(texts.folder() / "demonstrations.jsonl").value();
+  BOOST_REQUIRE((from.size() == 20U && to.size() == 20U && plain.size() == 20U));
+  for (std::size_t i = 0; i < from.size(); ++i) {
+    const Conversation before(from[i].messages.begin(), from[i].messages.end() - 1);
+    BOOST_TEST((to[i].messages == before));
+    BOOST_TEST(to[i].extra.at("reference").as_string() == from[i].messages.back().content);
+    std::string joined;
+    for (const Message& message : from[i].messages) joined += (joined.empty() ? "" : "\n") + message.content;
+    BOOST_REQUIRE(plain[i].messages.size() == 1U);
+    BOOST_TEST(plain[i].messages[0].content == joined);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(refuses_what_leaves_no_row_or_cannot_be_converted) {
+  BOOST_TEST(refusal(dataset("prompts", 5, {{"skip", 5}}), ErrorCode::data).find("the source gave 5") !=
+             std::string::npos);
+  BOOST_TEST(refusal(dataset("prompts", 5, {{"as", "demonstrations"}}), ErrorCode::recipe)
+                 .find("cannot become demonstrations") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(stops_when_asked_to) {
+  TestStage stage(dataset("prompts", 5));
+  stage.cancel = true;
+  BOOST_CHECK_THROW(run_dataset(stage), Cancelled);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace plumb
