@@ -3,12 +3,14 @@
 //   LanguageModel policy = open_language_model(folder, registry, host, {});
 //   save_language_model(policy, "out/");      // HF folder: config.json, model.safetensors, tokenizer files, plumb.json
 //
-// Folders are Hugging Face's. A folder with adapter_config.json is a PEFT adapter over base_model_name_or_path (relative
-// paths start at the folder). plumb.json beside config.json holds what HF has no place for: {"chat_format", "tokenizer"}.
-// Thread contract: opening is [setup]; the object is [lane].
+// Folders are Hugging Face's. A folder with adapter_config.json is a PEFT adapter over base_model_name_or_path
+// (relative paths start at the folder). plumb.json beside config.json holds what HF has no place for: {"chat_format",
+// "tokenizer"}. Thread contract: opening is [setup]; the object is [lane].
 #pragma once
 
+#include <deque>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,29 +34,34 @@ struct LoraSettings {
 };
 
 struct LanguageModel {
-  std::string architecture;                // component name, e.g. "llama2"
-  Value config;                            // config.json
+  std::string architecture;  // component name, e.g. "llama2"
+  Value config;              // config.json
   std::unique_ptr<Parameters> parameters;
-  std::unique_ptr<Model> model;            // made after, destroyed before the parameters
-  std::shared_ptr<Tokenizer> tokenizer;    // null when the folder has none
-  const ChatFormat* chat_format = nullptr; // null when the folder names none
-  std::string tokenizer_component;         // "byte-bpe"
+  std::unique_ptr<Model> model;             // made after, destroyed before the parameters
+  std::shared_ptr<Tokenizer> tokenizer;     // null when the folder has none
+  const ChatFormat* chat_format = nullptr;  // null when the folder names none
+  std::string tokenizer_component;          // "byte-bpe"
   std::filesystem::path tokenizer_folder;
-  std::filesystem::path folder;            // where it was opened
-  const Linear* score = nullptr;           // reward head [1, hidden], no bias: parameter "score.weight"
-  std::optional<LoraSettings> lora;        // set while an adapter is attached
-  std::filesystem::path base_folder;       // of an adapter
+  std::filesystem::path folder;                    // where it was opened
+  const Linear* score = nullptr;                   // reward head [1, hidden], no bias: parameter "score.weight"
+  std::optional<LoraSettings> lora;                // set while an adapter is attached
+  std::filesystem::path base_folder;               // of an adapter
+  std::shared_ptr<std::deque<Parameter>> adapter;  // its A and B, in the order of the layers; null without one
+  // The architecture's constructor once more: for a model without its LM head. Valid while registry and host live.
+  std::function<std::unique_ptr<Model>(ModelPlan&)> make_model;
 
-  [[nodiscard]] std::vector<Parameter*> trainable() const;  // requires_grad tensors: all, or the adapter's ("….lora_A.weight")
+  [[nodiscard]] std::vector<Parameter*> trainable()
+      const;  // requires_grad tensors: all, or the adapter's ("….lora_A.weight")
   [[nodiscard]] std::int64_t parameter_count() const;
 };
 
 struct OpenModel {
   std::string dtype = "float32";  // float32, bfloat16
   std::string device = "cpu";
-  bool training = false;          // parameters (or the adapter's) require gradients
-  bool merge_adapter = false;     // fold a PEFT adapter into the weights (inference)
-  bool reward_head = false;       // require or add `score`; drops the LM head
+  bool training = false;       // parameters (or the adapter's) require gradients
+  bool merge_adapter = false;  // fold a PEFT adapter into the weights (inference)
+  bool reward_head = false;    // a reward model: `score` is required, there is no LM head
+  bool tokenizer = true;       // false: leave the tokenizer unopened (token ids are all that is used)
 };
 
 // Errors (ErrorCode::data) name the file, what was found and what config.json wants: missing or extra tensors, shapes,
@@ -63,16 +70,19 @@ LanguageModel open_language_model(const std::filesystem::path& folder, const Reg
                                   const OpenModel& how);
 
 // A new model with random weights drawn from `random` by parameter name (init_std of each parameter).
-LanguageModel new_language_model(const std::string& architecture, const Value& config, const Registry& registry, Host& host,
-                                 Random random, const OpenModel& how);
+LanguageModel new_language_model(const std::string& architecture, const Value& config, const Registry& registry,
+                                 Host& host, Random random, const OpenModel& how);
 
-// Replaces an LM head by a fresh reward head N(0, 1/(hidden+1)), drawn from `random`.
+// Replaces the LM head by a fresh reward head, normal(0, 1 / (hidden + 1)) as OpenRLHF draws it. Parameters require
+// gradients as before.
 void add_reward_head(LanguageModel& model, Random random);
 
-// PEFT's initialisation drawn from `random` by layer name. Base weights stop requiring gradients.
+// PEFT's initialisation drawn from `random` by layer name. Base weights stop requiring gradients, the reward head's
+// goes on (PEFT's modules_to_save). Error(recipe) names a target that no layer has.
 void attach_lora(LanguageModel& model, const LoraSettings& settings, Random random);
 
-// A full folder; with an adapter attached and `adapter_only`, a PEFT folder instead. Atomic per file.
+// A full folder, an attached adapter folded into the weights; with `adapter_only`, a PEFT folder instead. Atomic per
+// file.
 void save_language_model(const LanguageModel& model, const std::filesystem::path& folder, bool adapter_only = false);
 
 }  // namespace plumb

@@ -1,0 +1,203 @@
+#include "framework/modeling/language_model.h"
+
+#include <fmt/ranges.h>
+
+#include "framework/artifacts/disk.h"
+#include "framework/modeling/lora.h"
+#include "framework/modeling/model_weights.h"
+#include "framework/modeling/safetensors.h"
+#include "framework/modeling/tokenizer_choice.h"
+#include "framework/registry/registry.h"
+
+namespace plumb {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* kConfig = "config.json";
+constexpr const char* kOurs = "plumb.json";
+constexpr int kAdapterDepth = 4;             // adapters over adapters
+constexpr std::int64_t kCopied = 1LL << 28;  // parameters; a larger model stays a view of its file until it is trained
+
+bool has_file(const fs::path& folder, const char* name) {
+  std::error_code ignored;
+  return fs::exists(folder / name, ignored);
+}
+
+Value read_map(const fs::path& file) {
+  Value value = parse_json(read_file(file).value(), file.string());
+  if (!value.is_map()) throw Error(ErrorCode::data, file.string() + ": it is no map");
+  return value;
+}
+
+std::string text_of(const Value& map, const char* key, const fs::path& file) {
+  const Value* value = map.find(key);
+  if (value == nullptr || value->is_null()) return {};
+  if (!value->is_string()) throw Error(ErrorCode::data, fmt::format("{}: \"{}\" is no string", file.string(), key));
+  return value->as_string();
+}
+
+// Architecture and declared parameters, without values.
+LanguageModel assemble(const std::string& architecture, Value config, bool head, const Registry& registry, Host& host) {
+  LanguageModel out;
+  out.architecture = architecture;
+  out.config = std::move(config);
+  out.parameters = std::make_unique<Parameters>();
+  out.make_model = [architecture, &registry, &host](ModelPlan& plan) {
+    return registry.make<Model>(architecture, Value::map(), host, &plan);
+  };
+  ModelPlan plan{out.config, *out.parameters, head};
+  out.model = out.make_model(plan);
+  return out;
+}
+
+const Linear& declare_score(LanguageModel& model) {
+  const std::int64_t hidden = model.model->shape().hidden;
+  return model.parameters->linear("score", hidden, 1, false, 1.0 / static_cast<double>(hidden + 1));
+}
+
+std::string architecture_of(const fs::path& folder, const Value& config, const Registry& registry) {
+  const fs::path file = folder / kConfig;
+  const std::string type = text_of(config, "model_type", file);
+  if (type.empty()) throw Error(ErrorCode::data, file.string() + ": \"model_type\" is missing");
+  const KnownComponent* component = registry.claiming("model", type);
+  if (component != nullptr) return component->info.name;
+  std::vector<std::string> known;
+  for (const KnownComponent* other : registry.all("model")) {
+    known.insert(known.end(), other->info.claims.begin(), other->info.claims.end());
+  }
+  throw Error(ErrorCode::data, fmt::format("{}: no plugin provides model_type \"{}\"; known are {}", file.string(),
+                                           type, fmt::join(known, ", ")));
+}
+
+void read_ours(LanguageModel& model, const fs::path& folder, bool tokenizer, const Registry& registry, Host& host) {
+  const fs::path file = folder / kOurs;
+  const Value ours = has_file(folder, kOurs) ? read_map(file) : Value::map();
+  const std::string format = text_of(ours, "chat_format", file);
+  if (!format.empty()) {
+    model.chat_format = find_chat_format(format);
+    if (model.chat_format == nullptr) {
+      throw Error(ErrorCode::data, fmt::format("{}: chat format \"{}\" is not known; known are {}", file.string(),
+                                               format, fmt::join(chat_format_names(), ", ")));
+    }
+  }
+  if (tokenizer) give_tokenizer(model, folder, text_of(ours, "tokenizer", file), registry, host);
+}
+
+void require_gradients(LanguageModel& model) {
+  for (const Parameter* parameter : model.parameters->all()) parameter->tensor->set_requires_grad(true);
+}
+
+LanguageModel open_full(const fs::path& folder, const Registry& registry, Host& host, const OpenModel& how) {
+  Value config = read_map(folder / kConfig);
+  const std::string architecture = architecture_of(folder, config, registry);
+  const auto tensors = read_model_tensors(folder).value();
+  if (how.reward_head && !tensors.contains("score.weight")) {
+    throw Error(ErrorCode::data, folder.string() + ": no tensor score.weight; this is no reward model");
+  }
+  LanguageModel out = assemble(architecture, std::move(config), !how.reward_head, registry, host);
+  if (how.reward_head) out.score = &declare_score(out);
+  const bool own = how.training || out.parameter_count() < kCopied;
+  fill_parameters(*out.parameters, tensors, tensor_place(how.dtype, how.device), own, folder);
+  if (how.training) require_gradients(out);
+  out.folder = folder;
+  read_ours(out, folder, how.tokenizer, registry, host);
+  return out;
+}
+
+LanguageModel open_at(const fs::path& folder, const Registry& registry, Host& host, const OpenModel& how, int depth) {
+  std::error_code ignored;
+  if (!fs::is_directory(folder, ignored)) {
+    throw Error(ErrorCode::data, folder.string() + ": there is no such folder; a model is a folder with config.json");
+  }
+  if (has_file(folder, kConfig)) return open_full(folder, registry, host, how);
+  if (!has_file(folder, "adapter_config.json")) {
+    throw Error(ErrorCode::data,
+                folder.string() + ": neither config.json nor adapter_config.json is there; it is no model folder");
+  }
+  if (depth == kAdapterDepth)
+    throw Error(ErrorCode::data, folder.string() + ": adapters over adapters, too deep or in a circle");
+  const fs::path base = adapter_base(folder);
+  OpenModel of_base = how;
+  of_base.merge_adapter = true;  // should the base be an adapter itself
+  LanguageModel out = open_at(base, registry, host, of_base, depth + 1);
+  load_adapter(out, folder, how);
+  if (how.merge_adapter) merge_adapter(out);
+  out.base_folder = base;
+  out.folder = folder;
+  if (has_file(folder, kOurs)) read_ours(out, folder, false, registry, host);
+  return out;
+}
+
+}  // namespace
+
+std::vector<Parameter*> LanguageModel::trainable() const {
+  std::vector<Parameter*> out;
+  for (Parameter* parameter : parameters->all()) {
+    if (parameter->tensor->requires_grad()) out.push_back(parameter);
+  }
+  if (adapter == nullptr) return out;
+  for (Parameter& parameter : *adapter) {
+    if (parameter.tensor->requires_grad()) out.push_back(&parameter);
+  }
+  return out;
+}
+
+std::int64_t LanguageModel::parameter_count() const {
+  std::int64_t count = 0;
+  for (const Parameter* parameter : parameters->all()) {
+    std::int64_t size = 1;
+    for (const std::int64_t extent : parameter->shape) size *= extent;
+    count += size;
+  }
+  return count;
+}
+
+LanguageModel open_language_model(const fs::path& folder, const Registry& registry, Host& host, const OpenModel& how) {
+  return open_at(folder, registry, host, how, 0);
+}
+
+LanguageModel new_language_model(const std::string& architecture, const Value& config, const Registry& registry,
+                                 Host& host, Random random, const OpenModel& how) {
+  const KnownComponent* component = registry.find("model", architecture);
+  if (component == nullptr || component->info.claims.empty()) {
+    throw Error(ErrorCode::recipe, fmt::format("there is no model architecture \"{}\"; there are {}", architecture,
+                                               fmt::join(registry.names("model"), ", ")));
+  }
+  Value full = Value::map(
+      {{"architectures", Value()}, {"model_type", component->info.claims.front()}, {"torch_dtype", how.dtype}});
+  if (config.is_map()) {
+    for (const Value::Entry& entry : config.as_map()) full.set(entry.key, entry.value);
+  }
+  LanguageModel out = assemble(component->info.name, full, !how.reward_head, registry, host);
+  if (how.reward_head) out.score = &declare_score(out);
+  out.config.set("architectures", Value::list({out.model->architecture(how.reward_head)}));
+  draw_parameters(*out.parameters, random, tensor_place(how.dtype, how.device));
+  if (how.training) require_gradients(out);
+  return out;
+}
+
+void add_reward_head(LanguageModel& model, Random random) {
+  if (model.score != nullptr) throw Error(ErrorCode::run_failed, "the model has a reward head already");
+  if (model.lora) throw Error(ErrorCode::run_failed, "the reward head comes before the adapter");
+  auto before = std::move(model.parameters);
+  const at::Tensor& first = *before->all().front()->tensor;
+  const TensorPlace place{first.scalar_type(), first.device()};
+  const bool training = first.requires_grad();
+  model.model = nullptr;  // refers to the old parameters
+  model.parameters = std::make_unique<Parameters>();
+  ModelPlan plan{model.config, *model.parameters, false};
+  model.model = model.make_model(plan);
+  for (const Parameter* parameter : model.parameters->all()) {
+    const Parameter* old = before->find(parameter->name);
+    if (old == nullptr) {
+      throw Error(ErrorCode::plugin,
+                  fmt::format("model {} declares {} only without its head", model.architecture, parameter->name));
+    }
+    *parameter->tensor = *old->tensor;
+  }
+  model.score = &declare_score(model);
+  draw_parameter(*model.parameters->find("score.weight"), random, place);
+  if (training) require_gradients(model);
+}
+
+}  // namespace plumb

@@ -1,0 +1,262 @@
+#include "framework/modeling/lora.h"
+
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/zeros.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "framework/artifacts/disk.h"
+#include "framework/modeling/model_weights.h"
+#include "framework/modeling/safetensors.h"
+
+namespace plumb {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* kConfig = "adapter_config.json";
+constexpr const char* kTensors = "adapter_model.safetensors";
+constexpr std::string_view kPrefix = "base_model.model.";
+constexpr std::string_view kScore = "base_model.model.score.weight";
+
+Error refused(const fs::path& folder, const std::string& what) {
+  return {ErrorCode::data, fmt::format("{}: {}", (folder / kConfig).string(), what)};
+}
+
+Value read_config(const fs::path& folder) {
+  Value config = parse_json(read_file(folder / kConfig).value(), (folder / kConfig).string());
+  if (!config.is_map()) throw refused(folder, "it is no map");
+  return config;
+}
+
+bool ends_a_name(const std::string& name, const std::string& suffix) {
+  return name == suffix || name.ends_with("." + suffix);
+}
+
+// Parameters of an adapter in the order of the layers, under PEFT's names.
+void list_adapter(LanguageModel& model) {
+  model.adapter = std::make_shared<std::deque<Parameter>>();
+  for (const std::string& name : model.parameters->linear_names()) {
+    LoraAdapter* lora = model.parameters->find_linear(name)->adapter.get();
+    if (lora == nullptr) continue;
+    const std::string full = std::string(kPrefix) + name;
+    model.adapter->push_back({full + ".lora_A.weight", lora->a.sizes().vec(), 0, 0, true, &lora->a});
+    model.adapter->push_back({full + ".lora_B.weight", lora->b.sizes().vec(), 0, 0, true, &lora->b});
+  }
+}
+
+void freeze_base(LanguageModel& model) {
+  for (const Parameter* parameter : model.parameters->all()) {
+    if (model.score == nullptr || parameter->tensor != &model.score->weight)
+      parameter->tensor->set_requires_grad(false);
+  }
+}
+
+// What plain LoRA has not, and what it must say.
+void check_plain(const Value& config, const fs::path& folder) {
+  const auto is_set = [&](const char* key) {
+    const Value* value = config.find(key);
+    if (value == nullptr || value->is_null()) return false;
+    if (value->type() == Value::Type::boolean) return value->as_bool();
+    return !(value->is_map() && value->as_map().empty()) && !(value->is_list() && value->as_list().empty());
+  };
+  const Value* type = config.find("peft_type");
+  if (type == nullptr || !type->is_string() || type->as_string() != "LORA") {
+    throw refused(folder, "peft_type must be \"LORA\"; other adapters are not supported");
+  }
+  for (const char* key :
+       {"use_dora", "fan_in_fan_out", "lora_bias", "rank_pattern", "alpha_pattern", "layer_replication",
+        "trainable_token_indices", "target_parameters", "use_qalora", "use_bdlora"}) {
+    if (is_set(key)) throw refused(folder, fmt::format("\"{}\" is set; only plain LoRA is supported", key));
+  }
+  if (const Value* bias = config.find("bias"); bias != nullptr && bias->is_string() && bias->as_string() != "none") {
+    throw refused(folder, "\"bias\" is not \"none\"; adapters with biases are not supported");
+  }
+}
+
+LoraSettings read_settings(const Value& config, const fs::path& folder) {
+  check_plain(config, folder);
+  try {
+    LoraSettings out;
+    out.r = config.at("r").as_int();
+    out.alpha = config.at("lora_alpha").as_double();
+    if (const Value* dropout = config.find("lora_dropout")) out.dropout = dropout->as_double();
+    if (out.r <= 0) throw refused(folder, "\"r\" must be above 0");
+    // Rank-stabilised adapters scale by alpha / √r: the same as alpha √r over r.
+    const Value* stabilised = config.find("use_rslora");
+    const bool root = stabilised != nullptr && !stabilised->is_null() && stabilised->as_bool();
+    if (root) out.alpha *= std::sqrt(static_cast<double>(out.r));
+    return out;
+  } catch (const Error& error) {
+    throw refused(folder, error.what());
+  }
+}
+
+void give_adapter(Linear& layer, at::Tensor a, at::Tensor b, double scale, double dropout, bool training) {
+  layer.adapter = std::make_shared<LoraAdapter>();
+  layer.adapter->a = std::move(a).set_requires_grad(training);
+  layer.adapter->b = std::move(b).set_requires_grad(training);
+  layer.adapter->scale = scale;
+  layer.adapter->dropout = dropout;
+  layer.adapter->training = training;
+}
+
+// The last parts of the adapted layers' names, as PEFT's target_modules lists them.
+std::vector<std::string> adapted_suffixes(const LanguageModel& model) {
+  std::set<std::string> out;
+  for (const std::string& name : model.parameters->linear_names()) {
+    if (model.parameters->find_linear(name)->adapter) out.insert(name.substr(name.rfind('.') + 1));
+  }
+  return {out.begin(), out.end()};
+}
+
+}  // namespace
+
+fs::path adapter_base(const fs::path& folder) {
+  const Value config = read_config(folder);
+  const Value* base = config.find("base_model_name_or_path");
+  if (base == nullptr || !base->is_string() || base->as_string().empty()) {
+    throw refused(folder, "base_model_name_or_path must name the folder of the base model");
+  }
+  const fs::path path = folder / base->as_string();
+  std::error_code ignored;
+  if (!fs::is_directory(path, ignored)) {
+    throw refused(folder, fmt::format("base_model_name_or_path is \"{}\", but there is no folder {}", base->as_string(),
+                                      path.string()));
+  }
+  return path;
+}
+
+void load_adapter(LanguageModel& model, const fs::path& folder, const OpenModel& how) {
+  LoraSettings lora = read_settings(read_config(folder), folder);
+  const SafetensorsFile file = open_safetensors(folder / kTensors).value();
+  const auto wrong = [&](const std::string& what) {
+    return Error(ErrorCode::data, fmt::format("{}: {}", (folder / kTensors).string(), what));
+  };
+  const at::Device device = model.parameters->all().front()->tensor->device();
+  const auto tensor = [&](const std::string& name, at::IntArrayRef shape) {
+    if (file.find(name) == nullptr) throw wrong(fmt::format("it holds no tensor {}", name));
+    const at::Tensor value = file.tensor(name);
+    if (value.sizes() != shape) {
+      throw wrong(fmt::format("tensor {} has shape [{}]; the layer and r = {} need [{}]", name,
+                              fmt::join(value.sizes(), ", "), lora.r, fmt::join(shape, ", ")));
+    }
+    return value.to(device, at::kFloat, false, true);
+  };
+  for (const TensorEntry& entry : file.entries()) {
+    if (entry.name == kScore && model.score != nullptr) {
+      *model.parameters->find("score.weight")->tensor =
+          tensor(entry.name, model.score->weight.sizes()).to(model.score->weight.scalar_type());
+      continue;
+    }
+    const bool a = entry.name.ends_with(".lora_A.weight"), b = entry.name.ends_with(".lora_B.weight");
+    const std::string layer_name =
+        entry.name.starts_with(kPrefix) && (a || b)
+            ? entry.name.substr(kPrefix.size(),
+                                entry.name.size() - kPrefix.size() - std::string_view(".lora_A.weight").size())
+            : "";
+    Linear* layer = model.parameters->find_linear(layer_name);
+    if (layer == nullptr)
+      throw wrong(fmt::format("tensor {} belongs to no linear layer of the base model", entry.name));
+    if (b) continue;  // read with its A
+    const std::string stem = std::string(kPrefix) + layer_name;
+    give_adapter(*layer, tensor(entry.name, {lora.r, layer->weight.size(1)}),
+                 tensor(stem + ".lora_B.weight", {layer->weight.size(0), lora.r}),
+                 lora.alpha / static_cast<double>(lora.r), lora.dropout, how.training && !how.merge_adapter);
+  }
+  lora.targets = adapted_suffixes(model);
+  if (lora.targets.empty()) throw wrong("it holds no adapter");
+  model.lora = lora;
+  list_adapter(model);
+  if (how.training && !how.merge_adapter) freeze_base(model);
+}
+
+void attach_lora(LanguageModel& model, const LoraSettings& settings, Random random) {
+  if (model.lora)
+    throw Error(ErrorCode::run_failed, "the model has an adapter already; merge it before attaching another");
+  if (settings.r <= 0) throw Error(ErrorCode::recipe, "lora: r must be above 0");
+  LoraSettings lora = settings;
+  if (lora.targets.empty()) lora.targets = model.model->default_lora_targets();
+  const auto names = model.parameters->linear_names();
+  for (const std::string& target : lora.targets) {
+    if (std::none_of(names.begin(), names.end(), [&](const std::string& name) { return ends_a_name(name, target); })) {
+      std::set<std::string> known;
+      for (const std::string& name : names) known.insert(name.substr(name.rfind('.') + 1));
+      throw Error(ErrorCode::recipe, fmt::format("lora.target_modules: no linear layer is named \"{}\"; there are {}",
+                                                 target, fmt::join(known, ", ")));
+    }
+  }
+  for (const std::string& name : names) {
+    if (std::none_of(lora.targets.begin(), lora.targets.end(),
+                     [&](const std::string& t) { return ends_a_name(name, t); })) {
+      continue;
+    }
+    Linear& layer = *model.parameters->find_linear(name);
+    if (model.parameters->find(name + ".weight") == nullptr) {
+      throw Error(ErrorCode::recipe,
+                  fmt::format("lora.target_modules: {} shares the embedding's weight and cannot be adapted", name));
+    }
+    const std::int64_t in = layer.weight.size(1), out = layer.weight.size(0);
+    const double bound = 1 / std::sqrt(static_cast<double>(in));  // kaiming_uniform with a = √5
+    give_adapter(layer, draw_uniform({lora.r, in}, bound, random.derive(name)).to(layer.weight.device()),
+                 at::zeros({out, lora.r}, at::TensorOptions(at::kFloat).device(layer.weight.device())),
+                 lora.alpha / static_cast<double>(lora.r), lora.dropout, true);
+  }
+  model.lora = lora;
+  list_adapter(model);
+  freeze_base(model);
+}
+
+at::Tensor merged_weight(const Linear& layer) {
+  const at::Tensor weight = layer.weight.detach();
+  if (!layer.adapter) return weight;
+  const LoraAdapter& lora = *layer.adapter;
+  return at::addmm(weight.to(at::kFloat), lora.b.detach(), lora.a.detach(), 1, lora.scale).to(weight.scalar_type());
+}
+
+void merge_adapter(LanguageModel& model) {
+  for (const std::string& name : model.parameters->linear_names()) {
+    Linear& layer = *model.parameters->find_linear(name);
+    if (!layer.adapter) continue;
+    layer.weight = merged_weight(layer).set_requires_grad(layer.weight.requires_grad());
+    layer.adapter = nullptr;
+  }
+  model.lora.reset();
+  model.adapter = nullptr;
+}
+
+void save_adapter(const LanguageModel& model, const fs::path& folder) {
+  if (!model.lora) throw Error(ErrorCode::run_failed, "the model has no adapter to save");
+  Value::List targets;
+  for (const std::string& target : model.lora->targets) targets.emplace_back(target);
+  const Value kept = model.score != nullptr ? Value::list({"score"}) : Value();
+  const Value config =
+      Value::map({{"alpha_pattern", Value::map()},
+                  {"base_model_name_or_path", fs::absolute(model.base_folder).lexically_normal().string()},
+                  {"bias", "none"},
+                  {"fan_in_fan_out", false},
+                  {"inference_mode", true},
+                  {"init_lora_weights", true},
+                  {"layers_pattern", Value()},
+                  {"layers_to_transform", Value()},
+                  {"lora_alpha", model.lora->alpha},
+                  {"lora_dropout", model.lora->dropout},
+                  {"modules_to_save", kept},
+                  {"peft_type", "LORA"},
+                  {"r", model.lora->r},
+                  {"rank_pattern", Value::map()},
+                  {"target_modules", Value(std::move(targets))},
+                  {"task_type", model.score != nullptr ? "SEQ_CLS" : "CAUSAL_LM"},
+                  {"use_dora", false},
+                  {"use_rslora", false}});
+  std::vector<std::pair<std::string, at::Tensor>> tensors;
+  for (const Parameter& parameter : *model.adapter) tensors.emplace_back(parameter.name, *parameter.tensor);
+  if (model.score != nullptr) tensors.emplace_back(kScore, model.score->weight);
+  fs::create_directories(folder);
+  write_safetensors(folder / kTensors, tensors).value();
+  write_file(folder / kConfig, to_json(config, false, 2) + "\n").value();
+}
+
+}  // namespace plumb

@@ -1,0 +1,40 @@
+// Giving declared parameters their values: from a folder's tensors or from random numbers.
+//
+//   fill_parameters(parameters, read_model_tensors(folder).value(), {at::kBFloat16, device}, true, folder);
+//
+// Thread contract: [setup].
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "plumb/random.h"
+#include "plumb/tensor/parameters.h"
+
+namespace plumb {
+
+struct TensorPlace {
+  at::ScalarType type;
+  at::Device device;
+};
+
+// "float32", "bfloat16"; "cpu", "cuda", "cuda:1". A device other than the CPU loads libtorch_cuda.so, which lies beside
+// the LibTorch in use. Error(recipe) says what is allowed or missing.
+TensorPlace tensor_place(const std::string& dtype, const std::string& device);
+
+// Every parameter from the tensor of its name. Error(data) names tensors that are missing, superfluous, of another
+// shape or no floating-point numbers. `own`: always copy; else a tensor that needs no conversion stays a view of the
+// file.
+void fill_parameters(Parameters& parameters, const std::map<std::string, at::Tensor>& tensors, const TensorPlace& place,
+                     bool own, const std::filesystem::path& folder);
+
+// Every parameter as declared: constant, or normal numbers that depend on `random`, the name and the place in the
+// tensor.
+void draw_parameters(Parameters& parameters, const Random& random, const TensorPlace& place);
+void draw_parameter(const Parameter& parameter, const Random& random, const TensorPlace& place);
+
+// [shape] float on the CPU, uniform in [-bound, bound).
+at::Tensor draw_uniform(at::IntArrayRef shape, double bound, const Random& random);
+
+}  // namespace plumb

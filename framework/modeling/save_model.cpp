@@ -1,0 +1,115 @@
+#include <fmt/format.h>
+
+#include "framework/artifacts/disk.h"
+#include "framework/modeling/language_model.h"
+#include "framework/modeling/lora.h"
+#include "framework/modeling/safetensors.h"
+
+namespace plumb {
+namespace fs = std::filesystem;
+namespace {
+
+void write_json(const fs::path& file, const Value& value) {
+  write_file(file, to_json(value, false, 2) + "\n").value();
+}
+
+const char* name_of(at::ScalarType type) {
+  if (type == at::kFloat) return "float32";
+  if (type == at::kBFloat16) return "bfloat16";
+  throw Error(ErrorCode::run_failed, fmt::format("weights of type {} cannot be saved", c10::toString(type)));
+}
+
+Value id_or_null(const std::optional<TokenId>& id) {
+  return id ? Value(std::int64_t{*id}) : Value();
+}
+
+bool lacks(const Value& config, const char* key) {
+  const Value* value = config.find(key);
+  return value == nullptr || value->is_null();
+}
+
+Value config_of(const LanguageModel& model) {
+  Value config = model.config;
+  const bool classifier = model.score != nullptr;
+  config.set("architectures", Value::list({model.model->architecture(classifier)}));
+  const char* type = name_of(model.parameters->all().front()->tensor->scalar_type());
+  if (config.find("dtype") != nullptr || config.find("torch_dtype") == nullptr) {
+    config.set("dtype", type);  // transformers 5
+  }
+  if (config.find("torch_dtype") != nullptr) config.set("torch_dtype", type);
+  const SpecialTokens special = model.tokenizer ? model.tokenizer->special() : SpecialTokens{};
+  if (lacks(config, "bos_token_id") && special.bos) config.set("bos_token_id", id_or_null(special.bos));
+  if (lacks(config, "eos_token_id") && special.eos) config.set("eos_token_id", id_or_null(special.eos));
+  if (!classifier) return config;
+  config.set("id2label", Value::map({{"0", "LABEL_0"}}));
+  config.set("label2id", Value::map({{"LABEL_0", 0}}));
+  // Without one, transformers classifies no batch of more than one row.
+  if (lacks(config, "pad_token_id")) {
+    const Value* eos = config.find("eos_token_id");
+    if (special.pad) {
+      config.set("pad_token_id", id_or_null(special.pad));
+    } else if (eos != nullptr && eos->type() == Value::Type::integer) {
+      config.set("pad_token_id", *eos);
+    }
+  }
+  return config;
+}
+
+Value generation_config_of(const LanguageModel& model, const Value& config) {
+  const fs::path source = model.folder / "generation_config.json";
+  std::error_code ignored;
+  if (!model.folder.empty() && fs::exists(source, ignored))
+    return parse_json(read_file(source).value(), source.string());
+  Value out = Value::map({{"_from_model_config", true}});
+  for (const char* key : {"bos_token_id", "eos_token_id", "pad_token_id"}) {
+    if (!lacks(config, key)) out.set(key, config.at(key));
+  }
+  return out;
+}
+
+void copy_tokenizer(const LanguageModel& model, const fs::path& folder) {
+  if (!model.tokenizer) return;
+  for (const std::string& name : model.tokenizer->files()) {
+    const fs::path source = model.tokenizer_folder / name;
+    std::error_code ignored;
+    if (fs::equivalent(source, folder / name, ignored)) continue;
+    write_file(folder / name, read_file(source).value()).value();
+  }
+}
+
+void write_ours(const LanguageModel& model, const fs::path& folder) {
+  Value ours = Value::map();
+  if (model.chat_format != nullptr) ours.set("chat_format", model.chat_format->name());
+  if (!model.tokenizer_component.empty()) ours.set("tokenizer", model.tokenizer_component);
+  write_json(folder / "plumb.json", ours);
+}
+
+}  // namespace
+
+void save_language_model(const LanguageModel& model, const fs::path& folder, bool adapter_only) {
+  fs::create_directories(folder);
+  if (adapter_only) {
+    save_adapter(model, folder);
+    write_ours(model, folder);
+    return;
+  }
+  std::vector<std::pair<std::string, at::Tensor>> tensors;
+  for (const Parameter* parameter : model.parameters->all()) {
+    const std::string& name = parameter->name;
+    const Linear* layer =
+        name.ends_with(".weight") ? model.parameters->find_linear(name.substr(0, name.size() - 7)) : nullptr;
+    if (layer != nullptr && layer->weight_scale.defined()) {
+      throw Error(ErrorCode::run_failed,
+                  fmt::format("{} is quantised to 8 bits; only full-precision models can be saved", name));
+    }
+    tensors.emplace_back(name, layer != nullptr ? merged_weight(*layer) : *parameter->tensor);
+  }
+  write_safetensors(folder / "model.safetensors", tensors).value();
+  const Value config = config_of(model);
+  if (model.score == nullptr) write_json(folder / "generation_config.json", generation_config_of(model, config));
+  copy_tokenizer(model, folder);
+  write_ours(model, folder);
+  write_json(folder / "config.json", config);
+}
+
+}  // namespace plumb
