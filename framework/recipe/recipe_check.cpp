@@ -102,9 +102,7 @@ void check_plugins(Checking& c) {
 
 void check_top(Checking& c, Recipe& recipe) {
   Value resolved;
-  Value root = c.source.root;
-  root.mark = {1, 1};
-  for (const ParamIssue& issue : check_params(recipe_params(), root, &resolved)) {
+  for (const ParamIssue& issue : check_params(recipe_params(), c.source.root, &resolved)) {
     c.problems.push_back(to_problem(issue, ""));
   }
   const Value& name = resolved.at("name");
@@ -147,17 +145,20 @@ std::string joined(const std::vector<std::string>& names, const std::string& las
 }
 
 void check_entries(Checking& checking) {
+  bool readable = true;
   for (const char* section : {"datasets", "models", "stages"}) {
     const Value* entries = checking.source.root.find(section);
     if (entries == nullptr || entries->is_null()) continue;
     if (!entries->is_map()) {
+      readable = false;
       checking.complain(entries->mark, section, fmt::format("found {}, wanted a map of names", entries->type_name()));
       continue;
     }
     for (const auto& [name, entry] : entries->as_map()) check_entry(checking, section, name, entry);
   }
-  if (checking.stages.empty()) {
-    checking.complain({1, 1}, "stages", "the recipe has no stages, datasets or models; there is nothing to run");
+  if (readable && checking.stages.empty()) {
+    checking.complain(checking.source.root.mark, "stages",
+                      "the recipe has no stages, datasets or models; there is nothing to run");
   }
 }
 

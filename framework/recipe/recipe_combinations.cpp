@@ -16,9 +16,13 @@ const ParamInfo* find_param(const StageSpec& stage, const std::string& name) {
   return nullptr;
 }
 
+// Of a parameter, or of an item of a list as "evaluators.1".
 Mark mark_of(const StageSpec& stage, const std::string& param) {
-  const Value* value = stage.params.find(param.substr(0, param.find('.')));
-  return value == nullptr ? Mark{} : value->mark;
+  const auto dot = param.find('.');
+  const Value* value = stage.params.find(param.substr(0, dot));
+  if (value == nullptr) return {};
+  if (dot == std::string::npos || !value->is_list()) return value->mark;
+  return value->as_list().at(std::stoul(param.substr(dot + 1))).mark;
 }
 
 const StageSpec* input_of(Checking& c, const StageSpec& stage, const std::string& param) {

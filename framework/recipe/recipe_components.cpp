@@ -82,7 +82,12 @@ class Components {
     }
     visit(known->info.params, params, here + ".");
     Value complete = Value::map({{"name", spelling(kind, *known, name->as_string())}});
-    for (const auto& [key, parameter] : params.as_map()) complete.set(key, parameter);
+    for (const ParamInfo& info : known->info.params) {
+      const Value* parameter = params.find(info.name);
+      // An empty path is one that was not given.
+      const bool absent = info.type == ParamType::path && *parameter == Value("");
+      if (!absent) complete.set(info.name, *parameter);
+    }
     complete.mark = value.mark;
     complete.key_mark = value.key_mark;
     value = std::move(complete);
@@ -101,12 +106,14 @@ class Components {
     const auto path = std::find_if(infos.begin(), infos.end(), [](const ParamInfo& i) { return i.name == "path"; });
     if (input == nullptr || path == infos.end()) return infos;
     const Value* provided = stage_.params.find(input);
-    if (provided == nullptr || (provided->is_null() && path->required && given.find("path") == nullptr)) {
+    const Value* own = given.find("path");
+    const bool needed = path->required || path->default_value == Value("");
+    if (own != nullptr && provided != nullptr && !provided->is_null()) {
+      c_.complain(stage_, own->mark, input, "gives the path already; give one of the two");
+    } else if (own == nullptr && needed && (provided == nullptr || provided->is_null())) {
       c_.complain(
           stage_, given.mark, input,
-          fmt::format("required by the {} {}, but missing: a stage whose result it reads", kind, known.info.name));
-    } else if (!provided->is_null() && given.find("path") != nullptr) {
-      c_.complain(stage_, given.find("path")->mark, input, "gives the path already; give one of the two");
+          fmt::format("required by the {} {}, but missing: the stage whose result it reads", kind, known.info.name));
     }
     path->required = false;
     return infos;

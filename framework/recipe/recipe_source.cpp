@@ -92,7 +92,7 @@ RecipeSource read_recipe(const RecipeRequest& request) {
     for (const std::string& option : request.overrides) apply_override(source.root, option, ++number, source.problems);
     find_plugins(source);
   } else if (source.problems.empty()) {
-    source.problems.push_back({{1, 1},
+    source.problems.push_back({source.root.is_null() ? Mark{1, 1} : source.root.mark,
                                {},
                                fmt::format("found {}, wanted a map with the keys of a recipe: name, stages …",
                                            source.root.is_null() ? "nothing" : source.root.type_name()),

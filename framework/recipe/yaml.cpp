@@ -78,7 +78,10 @@ class Builder final : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t, const std::string& value) override {
     const Mark here = text_.mark(mark);
     refuse_tag(mark, tag);
-    if (!text_.quotes_close(mark.pos)) complain(here, "this quote is not closed");
+    if (!text_.quotes_close(mark.pos)) {
+      complain(here, "this quote is not closed");
+      throw Stop{};  // the rest of the text is inside it
+    }
     if (expects_key()) {
       take_key(mark, value, tag == "!");
     } else if (tag == "?") {
@@ -224,7 +227,7 @@ class Builder final : public YAML::EventHandler {
 
 // The parser's complaints in words that say what to do. Others are passed on as they are. `bracket`: the innermost open
 // one.
-Problem explain(const std::string& message, Mark mark, const Mark* bracket) {
+Problem explain(const std::string& message, Mark mark, const Mark* bracket, const YamlText& text) {
   static const std::vector<std::pair<std::string, std::string>> known = {
       {"end of map not found", "text that fits no key of the map above; keys of one map start in the same column"},
       {"end of sequence not found", "text that fits no item of the list above; items start with '- ' in one column"},
@@ -239,6 +242,10 @@ Problem explain(const std::string& message, Mark mark, const Mark* bracket) {
   if (bracket != nullptr && message.find("flow not found") != std::string::npos) {
     if (bracket->line == mark.line) return {mark, {}, "a comma or the closing bracket is missing before this", {}};
     return {*bracket, {}, fmt::format("this bracket is not closed where line {} begins something else", mark.line), {}};
+  }
+  // A key that lacks its ':' is joined with the next line, and only the ':' there is odd.
+  if (const Mark word = text.lone_word_above(mark.line); word.line > 0 && message == "illegal map value") {
+    return {word, {}, "key without a value; write `key: value`", {}};
   }
   for (const auto& [theirs, ours] : known) {
     if (message.find(theirs) != std::string::npos) return {mark, {}, ours, {}};
@@ -257,7 +264,7 @@ void parse_into(const YamlText& text, YamlDocument& document) {
   } catch (const Stop&) {
   } catch (const YAML::ParserException& error) {
     builder.drop_guesses();
-    document.problems.push_back(explain(error.msg, text.mark(error.mark), builder.open_bracket()));
+    document.problems.push_back(explain(error.msg, text.mark(error.mark), builder.open_bracket(), text));
   }
 }
 

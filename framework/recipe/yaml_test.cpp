@@ -180,6 +180,7 @@ BOOST_AUTO_TEST_CASE(broken_text_is_refused_at_its_place) {
   refused("a: {x: 1 y: 2}\n", 1, 11, "a comma");
   refused("a: [1, 2]]\n", 1, 10, "nothing opened");
   refused("a: b: c\n", 1, 5, "put text that holds ': ' in quotes");
+  refused("x:\n  a: 1\n  bee\n  c: 2\n", 3, 3, "key without a value");
   refused("a: - b\n", 1, 4, "list item");
   refused("a: @x\n", 1, 4, "cannot start a value");
   refused("a:\n    b: 1\n  c: 2\n", 3, 3, "same column");

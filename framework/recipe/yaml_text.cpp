@@ -103,6 +103,21 @@ std::size_t YamlText::after_quotes(std::size_t byte) const {
   return readable_.size() + 1;
 }
 
+Mark YamlText::lone_word_above(int line) const {
+  if (line < 2 || static_cast<std::size_t>(line) > lines_.size()) return {};
+  const std::size_t start = lines_[static_cast<std::size_t>(line) - 2],
+                    end = lines_[static_cast<std::size_t>(line) - 1];
+  std::string_view words = std::string_view(readable_).substr(start, end - start);
+  words = words.substr(0, words.find_last_not_of(" \r\n") + 1);
+  const std::size_t indent = std::min(words.find_first_not_of(' '), words.size());
+  words.remove_prefix(indent);
+  const auto in_word = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  };
+  const bool lone = !words.empty() && words[0] != '-' && std::all_of(words.begin(), words.end(), in_word);
+  return lone ? Mark{line - 1, static_cast<int>(indent) + 1} : Mark{};
+}
+
 bool YamlText::quotes_close(int byte) const {
   const char quote = at(byte);
   return (quote != '"' && quote != '\'') || after_quotes(static_cast<std::size_t>(byte)) <= readable_.size();

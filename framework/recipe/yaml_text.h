@@ -35,6 +35,9 @@ class YamlText {
   // Whether the key at `byte` is followed by its ':'. `size`: of the key when it is not quoted.
   [[nodiscard]] bool colon_follows(int byte, std::size_t size) const;
 
+  // Where the line above holds one word and nothing else; line 0: it does not.
+  [[nodiscard]] Mark lone_word_above(int line) const;
+
  private:
   void scan();
   [[nodiscard]] std::size_t after_quotes(std::size_t byte) const;
