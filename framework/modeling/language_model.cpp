@@ -80,7 +80,7 @@ void read_ours(LanguageModel& model, const fs::path& folder, bool tokenizer, con
                                                format, fmt::join(chat_format_names(), ", ")));
     }
   }
-  if (tokenizer) give_tokenizer(model, folder, text_of(ours, "tokenizer", file), registry, host);
+  if (tokenizer) give_tokenizer(model, open_tokenizer(folder, text_of(ours, "tokenizer", file), registry, host));
 }
 
 void require_gradients(LanguageModel& model) {

@@ -26,22 +26,26 @@ std::string component_for(const fs::path& folder, const Registry& registry) {
 
 }  // namespace
 
-void give_tokenizer(LanguageModel& model, const fs::path& folder, const std::string& component,
-                    const Registry& registry, Host& host) {
+ChosenTokenizer open_tokenizer(const fs::path& folder, const std::string& component, const Registry& registry,
+                               Host& host) {
   const std::string name = component.empty() ? component_for(folder, registry) : component;
-  if (name.empty()) return;
+  if (name.empty()) return {};
   const std::string path = fs::absolute(folder).string();
-  model.tokenizer = registry.make<Tokenizer>(name, Value::map({{"path", path}}), host);
-  model.tokenizer_component = name;
-  model.tokenizer_folder = folder;
-  const auto ids = static_cast<std::int64_t>(model.tokenizer->vocabulary_size());
+  return {registry.make<Tokenizer>(name, Value::map({{"path", path}}), host), name, folder};
+}
+
+void give_tokenizer(LanguageModel& model, ChosenTokenizer chosen) {
+  if (chosen.tokenizer == nullptr) return;
+  const auto ids = static_cast<std::int64_t>(chosen.tokenizer->vocabulary_size());
   const std::int64_t room = model.model->shape().vocabulary;
   if (ids > room) {
-    throw Error(ErrorCode::data,
-                fmt::format("{}: the tokenizer has {} ids, but the model's vocab_size is {}; they do not belong "
-                            "together",
-                            folder.string(), ids, room));
+    throw Error(ErrorCode::data, fmt::format("{}: the tokenizer has {} ids, but the model's vocab_size is {}; they do "
+                                             "not belong together",
+                                             chosen.folder.string(), ids, room));
   }
+  model.tokenizer = std::move(chosen.tokenizer);
+  model.tokenizer_component = std::move(chosen.component);
+  model.tokenizer_folder = std::move(chosen.folder);
 }
 
 }  // namespace plumb

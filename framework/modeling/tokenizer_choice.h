@@ -1,21 +1,30 @@
 // Which tokenizer component reads a folder.
 //
-//   give_tokenizer(model, folder, "", registry, host);       // the component that claims one of the folder's files
+//   ChosenTokenizer chosen = open_tokenizer(folder, "", registry, host);   // the component that claims one of its
+//   files give_tokenizer(model, chosen);
 //
 // Thread contract: [setup].
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
 
 #include "framework/modeling/language_model.h"
 
 namespace plumb {
 
-// Opens the tokenizer of `folder` with the named component, or (empty) with the one that claims a file there, and gives
-// it to the model. Without such a file the model stays without. Error(data) when it has more ids than the model's
-// vocabulary.
-void give_tokenizer(LanguageModel& model, const std::filesystem::path& folder, const std::string& component,
-                    const Registry& registry, Host& host);
+struct ChosenTokenizer {
+  std::shared_ptr<Tokenizer> tokenizer;  // null: the folder has none
+  std::string component;
+  std::filesystem::path folder;
+};
+
+// The tokenizer of `folder` with the named component, or (empty) with the one that claims a file there.
+ChosenTokenizer open_tokenizer(const std::filesystem::path& folder, const std::string& component,
+                               const Registry& registry, Host& host);
+
+// Error(data) when the tokenizer has more ids than the model's vocabulary.
+void give_tokenizer(LanguageModel& model, ChosenTokenizer chosen);
 
 }  // namespace plumb

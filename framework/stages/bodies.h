@@ -20,6 +20,7 @@ using StageBodies = std::map<std::string, StageBody>;  // by StageKind::kind
 
 void run_dataset(StageContext& context);
 void run_tokenizer(StageContext& context);
+void run_model(StageContext& context);
 void run_select(StageContext& context);
 void run_evaluate(StageContext& context);
 void run_report(StageContext& context);

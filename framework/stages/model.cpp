@@ -1,0 +1,129 @@
+// Stage `model`: what a recipe starts from, as a model folder.
+//
+// Output of an existing model: links to its files, plumb.json. Output of random weights: a complete Hugging Face
+// folder.
+#include <fmt/format.h>
+
+#include "framework/artifacts/disk.h"
+#include "framework/modeling/language_model.h"
+#include "framework/modeling/lora.h"
+#include "framework/modeling/tokenizer_choice.h"
+#include "framework/registry/registry.h"
+#include "framework/stages/bodies.h"
+#include "framework/stages/settings.h"
+
+namespace plumb {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* kOurs = "plumb.json";
+
+Value read_ours(const fs::path& folder) {
+  std::error_code ignored;
+  if (!fs::exists(folder / kOurs, ignored)) return Value::map();
+  return parse_json(read_file(folder / kOurs).value(), (folder / kOurs).string());
+}
+
+// The tokenizer of a `tokenizer` or `model` artifact.
+ChosenTokenizer tokenizer_of(const Artifact& artifact, StageContext& context) {
+  const Value ours = read_ours(artifact.folder);
+  const Value* component = ours.find("tokenizer");
+  ChosenTokenizer chosen =
+      open_tokenizer(artifact.folder, component == nullptr ? "" : component->as_string(), context.registry(), context);
+  if (chosen.tokenizer == nullptr) {
+    throw Error(ErrorCode::data, fmt::format("{} holds no tokenizer that a plugin can read", artifact.folder.string()));
+  }
+  return chosen;
+}
+
+bool is_model_file(const fs::path& file) {
+  const auto kind = file.extension();
+  return kind == ".json" || kind == ".safetensors" || kind == ".model" || kind == ".txt" || kind == ".jinja";
+}
+
+void replace_by_link(const fs::path& link, const fs::path& target) {
+  fs::remove(link);  // of an interrupted attempt
+  fs::create_symlink(fs::canonical(target), link);
+}
+
+void link_model(const fs::path& source, const fs::path& folder) {
+  std::error_code error;
+  if (!fs::is_directory(source, error)) {
+    throw Error(ErrorCode::data,
+                fmt::format("path: there is no folder {}; a model is a folder with config.json", source.string()));
+  }
+  for (const fs::directory_entry& entry : fs::directory_iterator(source)) {
+    const fs::path name = entry.path().filename();
+    if (name == kOurs || !entry.is_regular_file() || !is_model_file(name)) continue;
+    replace_by_link(folder / name, entry.path());
+  }
+  // An adapter names its base relative to its own folder; from here that would be another one.
+  if (!fs::exists(folder / "config.json") && fs::exists(folder / "adapter_config.json")) {
+    Value config = parse_json(read_file(folder / "adapter_config.json").value());
+    config.set("base_model_name_or_path", fs::canonical(adapter_base(source)).string());
+    fs::remove(folder / "adapter_config.json");
+    write_file(folder / "adapter_config.json", to_json(config, false, 2)).value();
+  }
+}
+
+bool is_classifier(const fs::path& folder) {
+  std::error_code ignored;
+  if (!fs::exists(folder / "config.json", ignored)) return false;
+  const Value config = parse_json(read_file(folder / "config.json").value(), (folder / "config.json").string());
+  const Value* names = config.is_map() ? config.find("architectures") : nullptr;
+  return names != nullptr && names->is_list() && !names->as_list().empty() && names->as_list().front().is_string() &&
+         names->as_list().front().as_string().ends_with("ForSequenceClassification");
+}
+
+void summarise(const LanguageModel& model, StageContext& context) {
+  context.summarise("architecture", model.architecture);
+  context.summarise("parameters", model.parameter_count());
+  context.summarise("vocabulary", model.model->shape().vocabulary);
+  context.summarise("context", model.model->shape().context);
+  if (model.chat_format != nullptr) context.summarise("chat_format", model.chat_format->name());
+}
+
+// Linked, then opened once, so that whatever does not fit is said here and not in the middle of a run.
+void take_existing(const ModelSettings& settings, StageContext& context) {
+  const fs::path source = fs::path(context.recipe_folder()) / *settings.path, folder = context.folder();
+  link_model(source, folder);
+  Value ours = read_ours(source);
+  if (const Artifact* other = context.optional_input("tokenizer")) {
+    const ChosenTokenizer chosen = tokenizer_of(*other, context);
+    for (const std::string& name : chosen.tokenizer->files()) replace_by_link(folder / name, chosen.folder / name);
+    ours.set("tokenizer", chosen.component);
+  }
+  if (settings.chat_format) ours.set("chat_format", *settings.chat_format);
+  write_file(folder / kOurs, to_json(ours, false, 2) + "\n").value();
+  summarise(open_language_model(folder, context.registry(), context, {.reward_head = is_classifier(folder)}), context);
+}
+
+void set_default(Value& config, const char* key, Value value) {
+  if (const Value* given = config.find(key); given == nullptr || given->is_null()) config.set(key, std::move(value));
+}
+
+void make_random(const ModelSettings& settings, StageContext& context) {
+  ChosenTokenizer chosen = tokenizer_of(context.input("tokenizer"), context);
+  Value config = settings.config;
+  set_default(config, "vocab_size", static_cast<std::int64_t>(chosen.tokenizer->vocabulary_size()));
+  const SpecialTokens special = chosen.tokenizer->special();
+  for (const auto& [key, id] :
+       {std::pair{"bos_token_id", special.bos}, {"eos_token_id", special.eos}, {"pad_token_id", special.pad}}) {
+    set_default(config, key, id ? Value(std::int64_t{*id}) : Value());
+  }
+  LanguageModel model = new_language_model(*settings.architecture, config, context.registry(), context,
+                                           context.random().derive("weights"), {});
+  give_tokenizer(model, std::move(chosen));
+  model.chat_format = find_chat_format(*settings.chat_format);
+  save_language_model(model, context.folder());
+  summarise(model, context);
+}
+
+}  // namespace
+
+void run_model(StageContext& context) {
+  const ModelSettings settings = model_params().parse(context.params());
+  settings.path ? take_existing(settings, context) : make_random(settings, context);
+}
+
+}  // namespace plumb
