@@ -26,6 +26,7 @@ void watch_for_interruption() {
   action.sa_handler = plumb_on_signal;
   sigemptyset(&action.sa_mask);
   for (int signal : {SIGTERM, SIGINT, SIGUSR1}) ::sigaction(signal, &action, nullptr);
+  std::signal(SIGXFSZ, SIG_IGN);  // past `ulimit -f` a write fails with its errno, as on a full disk
 }
 
 int interruption() {

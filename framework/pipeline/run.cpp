@@ -7,6 +7,7 @@
 
 #include "framework/artifacts/disk.h"
 #include "framework/pipeline/engine.h"
+#include "framework/pipeline/estimate.h"
 #include "framework/pipeline/interruption.h"
 #include "framework/pipeline/run_record.h"
 #include "framework/pipeline/running_stage.h"
@@ -74,12 +75,16 @@ std::string outcome_of(const ArtifactManifest& manifest) {
   return out;
 }
 
-// Bytes that the stages to be run wrote the last time, as far as that is known.
+// Bytes that the stages to be run are likely to write, as far as configurations and earlier artifacts tell.
 std::uint64_t foreseen_bytes(const Plan& plan) {
   std::uint64_t bytes = 0;
   for (const PlannedStage& stage : plan.stages) {
-    if (stage.state != StageState::run || !stage.earlier) continue;
-    for (const ArtifactFile& file : stage.earlier->files) bytes += file.target.empty() ? file.size : 0;
+    if (stage.state != StageState::run) continue;
+    std::uint64_t earlier = 0;
+    if (stage.earlier) {
+      for (const ArtifactFile& file : stage.earlier->files) earlier += file.target.empty() ? file.size : 0;
+    }
+    bytes += std::max(earlier, estimate(stage, plan).disk_bytes.value_or(0));
   }
   return bytes;
 }
@@ -106,7 +111,11 @@ class Run {
     } catch (const Error& error) {
       const std::string status = is_stop(error) ? "stopped" : "failed";
       progress_.message(LogLevel::debug, fmt::format("{}: {}", status, error.what()));
-      finish(status, spent(), error.what());
+      try {
+        finish(status, spent(), error.what());
+      } catch (const Error& second) {  // the disk is full, say: what went wrong first is what to show
+        progress_.message(LogLevel::warning, second.what());
+      }
       throw;
     }
     finish("finished", spent());
