@@ -1,0 +1,254 @@
+// Model and adapter folders that are broken in one way each, reward heads, and where LoRA starts.
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/zeros.h>
+
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+#include <functional>
+
+#include "framework/artifacts/test_folder.h"
+#include "framework/modeling/grouped_forward.h"
+#include "tests/parity/goldens.h"
+
+namespace {
+
+using namespace plumb;
+using namespace plumb::test;
+using Tensors = std::map<std::string, at::Tensor>;
+
+void copy_golden(const std::string& name, const std::filesystem::path& to) {
+  std::filesystem::copy(golden(name), to, std::filesystem::copy_options::recursive);
+}
+
+std::string error_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+void says(const std::string& text, const std::string& part) {
+  BOOST_TEST(text.find(part) != std::string::npos, "\"" << text << "\" does not say \"" << part << "\"");
+}
+
+// Opens a copy of micro-llama after `change` rewrote its config and tensors.
+std::string after(const std::function<void(Value&, Tensors&)>& change, const OpenModel& how = {}) {
+  const Folder folder;
+  copy_golden("micro-llama", folder / "m");
+  Value config = golden_json("micro-llama/config.json");
+  Tensors tensors = read_model_tensors(folder / "m").value();
+  change(config, tensors);
+  write_file(folder / "m" / "config.json", to_json(config)).value();
+  write_safetensors(folder / "m" / "model.safetensors", {tensors.begin(), tensors.end()}).value();
+  return error_of([&] { static_cast<void>(open_language_model(folder / "m", plugins(), host(), how)); });
+}
+
+// Opens a copy of lora_eval over micro-llama after `change` rewrote it.
+std::string after_adapter(const std::function<void(Value&, Tensors&)>& change) {
+  const Folder folder;
+  copy_golden("micro-llama", folder / "base");
+  copy_golden("lora_eval", folder / "adapter");
+  Value config = golden_json("lora_eval/adapter_config.json");
+  config.set("base_model_name_or_path", "../base");
+  Tensors tensors;
+  const SafetensorsFile file = golden_tensors("lora_eval/adapter_model.safetensors");
+  for (const auto& entry : file.entries()) tensors[entry.name] = file.tensor(entry.name);
+  change(config, tensors);
+  write_file(folder / "adapter" / "adapter_config.json", to_json(config)).value();
+  write_safetensors(folder / "adapter" / "adapter_model.safetensors", {tensors.begin(), tensors.end()}).value();
+  return error_of([&] { static_cast<void>(open_language_model(folder / "adapter", plugins(), host(), {})); });
+}
+
+const std::string query = "model.layers.0.self_attn.q_proj.weight";
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(folders)
+
+BOOST_AUTO_TEST_CASE(weights_that_do_not_fit_are_named) {
+  BOOST_TEST(after([](Value&, Tensors&) {}) == "no error");
+  says(after([](Value&, Tensors& t) { t.erase(query); }), "1 missing (" + query + ")");
+  says(after([](Value&, Tensors& t) { t["model.extra"] = at::zeros({2}); }), "1 unknown (model.extra)");
+  says(after([](Value&, Tensors& t) {
+         t[query] = at::zeros({32, 31});
+       }),
+       "has shape [32, 31]; config.json makes it [32, 32]");
+  says(after([](Value&, Tensors& t) { t[query] = at::zeros({32, 32}, at::kInt); }), "floating-point");
+  says(after([](Value& c, Tensors&) { c.set("num_hidden_layers", 3); }), "missing (model.layers.2.");
+  says(after([](Value& c, Tensors&) { c.set("num_hidden_layers", 1); }), "unknown (model.layers.1.");
+  says(after([](Value&, Tensors& t) { t["score.weight"] = at::zeros({1, 32}); }), "reward model");
+  // Old buffers are no obstacle.
+  BOOST_TEST(after([](Value&, Tensors& t) { t["model.layers.0.self_attn.rotary_emb.inv_freq"] = at::zeros({4}); }) ==
+             "no error");
+  says(after([](Value&, Tensors&) {}, {.reward_head = true}), "no reward model");
+}
+
+BOOST_AUTO_TEST_CASE(configurations_that_cannot_be_computed_are_refused) {
+  const auto with = [](const char* key, Value value) { return after([&](Value& c, Tensors&) { c.set(key, value); }); };
+  says(with("model_type", "mamba"), "model_type \"mamba\"; known are ");
+  says(with("model_type", Value()), "\"model_type\" is missing");
+  says(with("hidden_act", "gelu"), "\"hidden_act\"");
+  says(with("hidden_size", "32"), "\"hidden_size\" is \"32\"; wanted a positive whole number");
+  says(with("num_key_value_heads", 3), "num_key_value_heads");
+  says(with("rope_parameters", Value::map({{"rope_type", "yarn"}})), "yarn");
+  says(with("vocab_size", Value()), "\"vocab_size\" is missing");
+  const Folder folder;
+  says(error_of([&] { static_cast<void>(open_language_model(folder.path(), plugins(), host(), {})); }),
+       "no model folder");
+  says(error_of([&] { static_cast<void>(open_language_model(folder / "no", plugins(), host(), {})); }),
+       "no such folder");
+  says(error_of([&] { static_cast<void>(open_golden("micro-llama", {.dtype = "int3"})); }), "float32 and bfloat16");
+  says(error_of([&] { static_cast<void>(open_golden("micro-llama", {.device = "tpu"})); }), "cpu, cuda and cuda:N");
+}
+
+BOOST_AUTO_TEST_CASE(a_tokenizer_larger_than_the_vocabulary_is_refused) {
+  const auto shrink = [](Value& c, Tensors& t) {
+    c.set("vocab_size", 100);
+    for (const char* name : {"lm_head.weight", "model.embed_tokens.weight"}) t[name] = t.at(name).narrow(0, 0, 100);
+  };
+  says(after(shrink), "128 ids, but the model's vocab_size is 100");
+  BOOST_TEST(after(shrink, {.tokenizer = false}) == "no error");
+}
+
+BOOST_AUTO_TEST_CASE(both_spellings_of_transformers_mean_the_same) {
+  for (const auto& [name, file] :
+       {std::pair{"micro-llama", "forward_llama.safetensors"}, {"micro-neox", "forward_neox.safetensors"}}) {
+    const Folder folder;
+    copy_golden(name, folder / "m");
+    Value config = golden_json(std::string(name) + "/config.json");
+    std::erase_if(config.as_map(),
+                  [](const Value::Entry& e) { return e.key == "rope_parameters" || e.key == "dtype"; });
+    config.set("torch_dtype", "float32");
+    config.set(name == std::string("micro-llama") ? "rope_theta" : "rotary_emb_base", 10000);
+    config.set("rotary_pct", name == std::string("micro-llama") ? 1.0 : 0.25);
+    write_file(folder / "m" / "config.json", to_json(config)).value();
+    LanguageModel model = open_language_model(folder / "m", plugins(), host(), {});
+    const SafetensorsFile golden_logits = golden_tensors(file);
+    std::vector<std::vector<TokenId>> row(1);
+    const at::Tensor ids = golden_logits.tensor("right.input_ids")[0];
+    for (std::int64_t t = 0; t < ids.size(0); ++t) row[0].push_back(ids[t].item<int>());
+    const at::Tensor wanted = golden_logits.tensor("right.logits")[0];
+    BOOST_TEST((full_logits(model, row) - wanted).abs().max().item<double>() < 1e-4);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(shards_and_tied_heads) {
+  const Folder folder;
+  copy_golden("micro-llama", folder / "m");
+  Tensors tensors = read_model_tensors(folder / "m").value();
+  Value map = Value::map();
+  std::vector<std::pair<std::string, at::Tensor>> shards[2];
+  for (const auto& [name, tensor] : tensors) {
+    const std::size_t shard = map.as_map().size() % 2;
+    shards[shard].emplace_back(name, tensor.clone());
+    map.set(name, "part-" + std::to_string(shard) + ".safetensors");
+  }
+  std::filesystem::remove(folder / "m" / "model.safetensors");
+  for (int i : {0, 1})
+    write_safetensors(folder / "m" / ("part-" + std::to_string(i) + ".safetensors"), shards[i]).value();
+  write_file(folder / "m" / "model.safetensors.index.json", to_json(Value::map({{"weight_map", map}}))).value();
+  LanguageModel sharded = open_language_model(folder / "m", plugins(), host(), {}), whole = open_golden("micro-llama");
+  const std::vector<std::vector<TokenId>> row{{1, 5, 9, 40}};
+  BOOST_TEST(full_logits(sharded, row).equal(full_logits(whole, row)));
+
+  // With a tied head the table serves twice, whether or not a copy is in the file, and is saved once.
+  Value config = golden_json("micro-llama/config.json");
+  config.set("tie_word_embeddings", true);
+  write_file(folder / "m" / "config.json", to_json(config)).value();
+  LanguageModel tied = open_language_model(folder / "m", plugins(), host(), {});
+  BOOST_TEST(!full_logits(tied, row).equal(full_logits(whole, row)));
+  save_language_model(tied, folder / "tied");
+  const auto saved = read_model_tensors(folder / "tied").value();
+  BOOST_TEST(!saved.contains("lm_head.weight"));
+  LanguageModel again = open_language_model(folder / "tied", plugins(), host(), {});
+  BOOST_TEST(full_logits(tied, row).equal(full_logits(again, row)));
+}
+
+BOOST_AUTO_TEST_CASE(broken_adapters_are_refused) {
+  const std::string a = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight";
+  const std::string b = "base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight";
+  BOOST_TEST(after_adapter([](Value&, Tensors&) {}) == "no error");
+  says(after_adapter([&](Value&, Tensors& t) { t.erase(b); }), "no tensor " + b);
+  says(after_adapter([&](Value&, Tensors& t) { t[a] = at::zeros({4, 32}); }), "need [8, 32]");
+  says(after_adapter(
+           [&](Value&, Tensors& t) { t["base_model.model.model.layers.9.self_attn.q_proj.lora_A.weight"] = t.at(a); }),
+       "belongs to no linear layer");
+  says(after_adapter([](Value& c, Tensors&) { c.set("use_dora", true); }), "use_dora");
+  says(after_adapter([](Value& c, Tensors&) { c.set("peft_type", "IA3"); }), "LORA");
+  says(after_adapter([](Value& c, Tensors&) { c.set("bias", "all"); }), "bias");
+  says(after_adapter([](Value& c, Tensors&) { c.set("r", 0); }), "\"r\"");
+  says(after_adapter([](Value& c, Tensors&) { c.set("base_model_name_or_path", "../nowhere"); }), "nowhere");
+  says(after_adapter([](Value& c, Tensors&) { c.set("base_model_name_or_path", Value()); }), "base_model_name_or_path");
+  // An adapter over itself.
+  const Folder folder;
+  copy_golden("lora_eval", folder / "adapter");
+  Value config = golden_json("lora_eval/adapter_config.json");
+  config.set("base_model_name_or_path", ".");
+  write_file(folder / "adapter" / "adapter_config.json", to_json(config)).value();
+  says(error_of([&] { static_cast<void>(open_language_model(folder / "adapter", plugins(), host(), {})); }), "circle");
+}
+
+BOOST_AUTO_TEST_CASE(fresh_adapters_start_as_those_of_peft) {
+  LanguageModel model = open_golden("micro-llama", {.training = true});
+  const std::vector<SequenceGroup> groups{{{1, 7, 9}, {{5, 6, 2}}}};
+  const at::Tensor before = completion_logps(model, groups, {}).sums().detach();
+  attach_lora(model, {.r = 4, .alpha = 6, .targets = {"q_proj", "down_proj"}}, Random(5));
+  BOOST_TEST(completion_logps(model, groups, {}).sums().equal(before));  // B is zero: the model is as it was
+  const auto trainable = model.trainable();
+  BOOST_REQUIRE(trainable.size() == 8U);  // 2 layers, 2 targets, A and B
+  BOOST_TEST(trainable[0]->name == "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight");
+  const Linear& down = *model.parameters->find_linear("model.layers.1.mlp.down_proj");
+  BOOST_TEST(down.adapter->scale == 1.5);
+  const at::Tensor a = down.adapter->a;  // uniform in ±1/√64: bounds, spread and mean
+  BOOST_TEST(a.abs().max().item<double>() <= 0.125);
+  BOOST_TEST(a.abs().max().item<double>() > 0.115);
+  BOOST_TEST(a.std().item<double>() == 0.125 / std::sqrt(3.0), boost::test_tools::tolerance(0.1));
+  LanguageModel again = open_golden("micro-llama", {.training = true});
+  attach_lora(again, {.r = 4, .alpha = 6, .targets = {"down_proj"}}, Random(5));
+  BOOST_TEST(
+      again.parameters->find_linear("model.layers.1.mlp.down_proj")->adapter->a.equal(a));  // whatever else is adapted
+  LanguageModel third = open_golden("micro-llama");
+  says(error_of([&] { attach_lora(third, {.targets = {"proj"}}, Random(5)); }),
+       "no linear layer is named \"proj\"; there are ");
+}
+
+BOOST_AUTO_TEST_CASE(a_reward_head_replaces_the_lm_head) {
+  const std::vector<SequenceGroup> groups{{{1, 7, 9}, {{5, 6, 2}, {8, 2}}}};
+  LanguageModel model = open_golden("micro-neox", {.training = true});
+  add_reward_head(model, Random(1));
+  BOOST_TEST(model.score->weight.abs().max().item<double>() < 5.0 / 33);
+  BOOST_TEST(model.score->weight.std().item<double>() == 1.0 / 33, boost::test_tools::tolerance(0.5));
+  BOOST_TEST(model.parameters->find("embed_out.weight") == nullptr);
+  attach_lora(model, {}, Random(2));
+  BOOST_TEST(model.trainable().size() == 5U);  // score, and A and B of two layers
+  const at::Tensor rewards = completion_rewards(model, groups, {});
+  const Folder folder;
+  save_language_model(model, folder / "rm");
+  const Value config = parse_json(read_file(folder / "rm" / "config.json").value());
+  BOOST_TEST(config.at("architectures").as_list().front().as_string() == "GPTNeoXForSequenceClassification");
+  BOOST_TEST(config.at("id2label").as_map().size() == 1U);
+  BOOST_TEST(config.at("pad_token_id").as_int() == 0);
+  LanguageModel saved = open_language_model(folder / "rm", plugins(), host(), {.reward_head = true});
+  BOOST_TEST((completion_rewards(saved, groups, {}) - rewards).abs().max().item<double>() < 1e-6);
+  // As an adapter the head travels with it.
+  model.base_folder = folder / "rm";
+  model.score->weight.detach().mul_(3);
+  save_language_model(model, folder / "adapter", true);
+  LanguageModel adapted = open_language_model(folder / "adapter", plugins(), host(), {.reward_head = true});
+  BOOST_TEST((completion_rewards(adapted, groups, {}) - rewards * 3).abs().max().item<double>() < 1e-5);
+  says(error_of([&] { static_cast<void>(open_language_model(folder / "rm", plugins(), host(), {})); }), "reward model");
+}
+
+BOOST_AUTO_TEST_CASE(groups_that_cannot_be_predicted_are_refused) {
+  LanguageModel model = open_golden("micro-llama");
+  says(error_of([&] { completion_logps(model, std::vector<SequenceGroup>{{{}, {{5}}}}, {}); }), "prompt has no tokens");
+  says(error_of([&] {
+         completion_logps(model, std::vector<SequenceGroup>{{{1}, {{}}}}, {});
+       }),
+       "response has no tokens");
+  says(error_of([&] { completion_rewards(model, std::vector<SequenceGroup>{{{1}, {{5}}}}, {}); }), "no reward head");
+}
+
+BOOST_AUTO_TEST_SUITE_END()
