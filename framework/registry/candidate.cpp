@@ -19,7 +19,9 @@ struct PluginCandidate::Digest {
   std::string hex;
 };
 
-std::shared_ptr<PluginCandidate::Digest> PluginCandidate::make_digest() { return std::make_shared<Digest>(); }
+std::shared_ptr<PluginCandidate::Digest> PluginCandidate::make_digest() {
+  return std::make_shared<Digest>();
+}
 
 std::string PluginCandidate::sha256() const {
   std::call_once(digest_->once, [&] { digest_->hex = sha256_of_file(file).value(); });

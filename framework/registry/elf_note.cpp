@@ -16,7 +16,9 @@
 namespace plumb {
 namespace {
 
-Error refuse(const std::string& why) { return {ErrorCode::plugin, why}; }
+Error refuse(const std::string& why) {
+  return {ErrorCode::plugin, why};
+}
 
 // The plugin file. It is read, not mapped: somebody may cut it short meanwhile.
 class File {
@@ -96,7 +98,9 @@ struct RawNotes {
   std::string build_id;
 };
 
-std::size_t padded(std::size_t size) { return (size + 3) / 4 * 4; }
+std::size_t padded(std::size_t size) {
+  return (size + 3) / 4 * 4;
+}
 
 // One PT_NOTE segment: header words, padded name, padded description, again and again.
 Result<void> read_notes(std::string_view segment, RawNotes& out) {
@@ -131,7 +135,8 @@ std::string hex(std::string_view bytes) {
 
 // Shown on terminals and in reports, so neither escape sequences nor novels.
 bool printable(std::string_view text) {
-  return std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
+  return std::none_of(text.begin(), text.end(),
+                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
 }
 
 // Lower-case words of letters, digits, `-` and `_`, two at least, with dots between.
@@ -172,8 +177,8 @@ Result<void> parse_manifest(PluginNote& note) {
   return {};
 }
 
-// What the PT_NOTE segments hold. Compilers give notes with eight-byte alignment segments of their own; ours and the build
-// id have four.
+// What the PT_NOTE segments hold. Compilers give notes with eight-byte alignment segments of their own; ours and the
+// build id have four.
 Result<RawNotes> find_notes(const File& file, const Elf64_Ehdr& header) {
   constexpr std::uint64_t largest = 1 << 20;
   const auto table = file.read(header.e_phoff, header.e_phnum * sizeof(Elf64_Phdr));

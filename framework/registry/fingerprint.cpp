@@ -20,7 +20,9 @@ std::string_view field(std::string_view fingerprint, std::string_view key) {
 
 }  // namespace
 
-std::string host_fingerprint() { return PLUMB_ABI_FINGERPRINT(PLUMB_TORCH_VERSION); }
+std::string host_fingerprint() {
+  return PLUMB_ABI_FINGERPRINT(PLUMB_TORCH_VERSION);
+}
 
 std::string fingerprint_difference(std::string_view found, std::string_view wanted) {
   std::string out;

@@ -14,8 +14,8 @@ namespace plumb {
 // Of this program; its torch is the version that the engine links.
 std::string host_fingerprint();
 
-// Empty when a plugin with fingerprint `found` may be loaded by a program with fingerprint `wanted`. Every field must be
-// the same; torch may also be none.
+// Empty when a plugin with fingerprint `found` may be loaded by a program with fingerprint `wanted`. Every field must
+// be the same; torch may also be none.
 std::string fingerprint_difference(std::string_view found, std::string_view wanted);
 
 }  // namespace plumb

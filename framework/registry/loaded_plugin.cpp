@@ -43,7 +43,8 @@ const abi::PluginEntry& checked_entry(boost::dll::shared_library& library, const
   }
   const PluginNote note = read_plugin_note(candidate.file).value();
   if (entry->fingerprint != note.fingerprint || candidate.fingerprint != note.fingerprint) {
-    fail(candidate, "its entry says \"" + std::string(entry->fingerprint) + "\", its note \"" + note.fingerprint + "\"");
+    fail(candidate,
+         "its entry says \"" + std::string(entry->fingerprint) + "\", its note \"" + note.fingerprint + "\"");
   }
   if (entry->manifest != note.manifest || candidate.id != note.id || candidate.version != note.version) {
     fail(candidate, "the manifests of its entry and of its note differ");

@@ -35,7 +35,8 @@ PluginCandidate refused(const fs::path& file, const std::string& why) {
 std::vector<fs::path> files_in(const fs::path& folder, std::vector<PluginCandidate>& out) {
   std::vector<fs::path> found;
   if (!folder.is_absolute()) {
-    out.push_back(refused(folder, "plugin folders are absolute paths: the working directory must not decide what runs"));
+    out.push_back(
+        refused(folder, "plugin folders are absolute paths: the working directory must not decide what runs"));
     return found;
   }
   std::error_code error;
@@ -86,7 +87,9 @@ bool has_name(const ComponentInfo& info, const PluginCandidate& plugin, const st
   return info.name == name || plugin.id + ":" + info.name == name;
 }
 
-std::string plain(const std::string& kind) { return kind.substr(0, kind.find('/')); }
+std::string plain(const std::string& kind) {
+  return kind.substr(0, kind.find('/'));
+}
 
 std::string title(const KnownComponent& component) {
   return plain(component.info.kind) + " `" + component.info.name + "` of " + component.plugin->id + " " +
@@ -120,7 +123,9 @@ Registry Registry::scan(const PluginSearch& search) {
   return Registry(std::move(state));
 }
 
-const std::vector<PluginCandidate>& Registry::candidates() const { return state_->candidates; }
+const std::vector<PluginCandidate>& Registry::candidates() const {
+  return state_->candidates;
+}
 
 const KnownComponent* Registry::find(const std::string& kind, const std::string& name) const {
   const KnownComponent* found = nullptr;
@@ -130,8 +135,8 @@ const KnownComponent* Registry::find(const std::string& kind, const std::string&
       const auto full = [](const KnownComponent& c) {
         return c.plugin->id + ":" + c.info.name + " (" + c.plugin->file.string() + ")";
       };
-      throw Error(ErrorCode::plugin, "two plugins provide the " + plain(kind) + " `" + name + "`; write the full name of one: " +
-                                         full(*found) + " or " + full(component));
+      throw Error(ErrorCode::plugin, "two plugins provide the " + plain(kind) + " `" + name +
+                                         "`; write the full name of one: " + full(*found) + " or " + full(component));
     }
     found = &component;
   }
@@ -174,7 +179,8 @@ std::string Registry::why_absent(const std::string& kind, const std::string& nam
 const KnownComponent* Registry::claiming(const std::string& kind, const std::string& what) const {
   for (const KnownComponent& component : state_->components) {
     const auto& claims = component.info.claims;
-    if (has_kind(component.info, kind) && std::find(claims.begin(), claims.end(), what) != claims.end()) return &component;
+    if (has_kind(component.info, kind) && std::find(claims.begin(), claims.end(), what) != claims.end())
+      return &component;
   }
   return nullptr;
 }
@@ -189,8 +195,8 @@ const ComponentEntry& Registry::State::entry(const KnownComponent& component) {
   throw Error(ErrorCode::plugin, title(component) + " is not registered by its plugin");  // load_plugin compared them
 }
 
-std::unique_ptr<Component> Registry::make_component(const std::string& kind, const std::string& name, const Value& params,
-                                                    Host& host, void* extra) const {
+std::unique_ptr<Component> Registry::make_component(const std::string& kind, const std::string& name,
+                                                    const Value& params, Host& host, void* extra) const {
   const KnownComponent* component = find(kind, name);
   if (component == nullptr) {
     const std::string why = why_absent(kind, name);
@@ -198,7 +204,8 @@ std::unique_ptr<Component> Registry::make_component(const std::string& kind, con
   }
   const ComponentEntry& entry = state_->entry(*component);
   const auto* stage = dynamic_cast<const StageContext*>(&host);
-  return guarded(title(*component), stage == nullptr ? "" : stage->name(), [&] { return entry.make(params, host, extra); });
+  return guarded(title(*component), stage == nullptr ? "" : stage->name(),
+                 [&] { return entry.make(params, host, extra); });
 }
 
 std::string Registry::check_params(const std::string& kind, const std::string& name, const Value& params) const {

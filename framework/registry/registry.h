@@ -4,8 +4,8 @@
 //   const KnownComponent* c = registry.find("selection-policy", "reward-gap");
 //   auto policy = registry.make<SelectionPolicy>("reward-gap", params, host);   // loads the library on first use
 //
-// A library is loaded at most once and never unloaded: what a component left behind (a type, a thread's destructor) may be
-// called until the process ends.
+// A library is loaded at most once and never unloaded: what a component left behind (a type, a thread's destructor) may
+// be called until the process ends.
 // Thread contract: scan is [setup]; everything else is [any] (loading is locked inside).
 #pragma once
 
@@ -33,8 +33,8 @@ struct PluginSearch {
 struct PluginCandidate {
   std::filesystem::path file;
   std::string id, version, licence, summary, fingerprint;
-  std::string refused;    // why it is not used, field by field; empty when it is
-  std::string same_as;    // it has the content of this file, which is used instead; empty otherwise
+  std::string refused;                    // why it is not used, field by field; empty when it is
+  std::string same_as;                    // it has the content of this file, which is used instead; empty otherwise
   std::vector<ComponentInfo> components;  // of a refused one too, as far as they are known
 
   [[nodiscard]] bool used() const { return refused.empty() && same_as.empty(); }
@@ -59,8 +59,9 @@ class Registry {
   ~Registry();
 
   [[nodiscard]] const std::vector<PluginCandidate>& candidates() const;
-  // `kind` without revision, or with it ("selection-policy/1") when no other will do; `name` short ("reward-gap") or full ("org.example.reward-gap:reward-gap"). Null when absent;
-  // throws Error(plugin) naming the files when a short name is ambiguous. Refused plugins provide nothing.
+  // `kind` without revision, or with it ("selection-policy/1") when no other will do; `name` short ("reward-gap") or
+  // full ("org.example.reward-gap:reward-gap"). Null when absent; throws Error(plugin) naming the files when a short
+  // name is ambiguous. Refused plugins provide nothing.
   [[nodiscard]] const KnownComponent* find(const std::string& kind, const std::string& name) const;
   [[nodiscard]] std::vector<const KnownComponent*> all(const std::string& kind) const;
   // Names that find() knows: short where unique, else full. Sorted.
@@ -70,8 +71,8 @@ class Registry {
   // The component of `kind` that claims a file name or model_type, or null.
   [[nodiscard]] const KnownComponent* claiming(const std::string& kind, const std::string& what) const;
 
-  // Loads the plugin if needed, makes the component. Whatever the plugin throws comes out as rethrow_as_plugin_error says,
-  // with the plugin, the component and `host`'s stage named; bad parameters stay Error(recipe).
+  // Loads the plugin if needed, makes the component. Whatever the plugin throws comes out as rethrow_as_plugin_error
+  // says, with the plugin, the component and `host`'s stage named; bad parameters stay Error(recipe).
   [[nodiscard]] std::unique_ptr<Component> make_component(const std::string& kind, const std::string& name,
                                                           const Value& params, Host& host, void* extra = nullptr) const;
   template <class T>
@@ -88,8 +89,9 @@ class Registry {
   std::unique_ptr<State> state_;
 };
 
-// Inside a catch block: throws what was caught as an Error that names the component and, unless empty, the stage. An Error
-// keeps its code, out of memory is run_failed, anything else is plugin. What is no fault (Cancelled) goes on unchanged.
+// Inside a catch block: throws what was caught as an Error that names the component and, unless empty, the stage. An
+// Error keeps its code, out of memory is run_failed, anything else is plugin. What is no fault (Cancelled) goes on
+// unchanged.
 [[noreturn]] void rethrow_as_plugin_error(const std::string& component, const std::string& stage);
 
 // Calls a plugin's method and turns whatever it throws into an Error that names the component and the stage.

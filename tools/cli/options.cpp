@@ -18,7 +18,8 @@ std::string with_nearest(const po::unknown_option& error, const po::options_desc
   std::string given = error.get_option_name();
   given.erase(0, given.find_first_not_of('-'));
   const std::string nearest = nearest_name(given, names);
-  return "unknown option `" + error.get_option_name() + "`" + (nearest.empty() ? "" : "; did you mean `--" + nearest + "`?");
+  return "unknown option `" + error.get_option_name() + "`" +
+         (nearest.empty() ? "" : "; did you mean `--" + nearest + "`?");
 }
 
 po::positional_options_description places(const po::options_description& options,

@@ -1,142 +1,247 @@
-// `plumb plugins list` and `plumb plugins show NAME`: what is at hand, and why something is not.
-#include <fmt/format.h>
-
+// `plumb plugins list` and `plumb plugins show NAME`.
 #include <boost/program_options/value_semantic.hpp>
+#include <iomanip>
 #include <iostream>
 
 #include "framework/registry/registry.h"
+#include "plumb/error.h"
 #include "tools/cli/verb.h"
+
+namespace po = boost::program_options;
 
 namespace plumb::cli {
 namespace {
 
-namespace po = boost::program_options;
+using Files = std::vector<std::string>;
 
 Registry scan(const po::variables_map& given) {
   PluginSearch search = PluginSearch::standard();
-  if (given.count("plugin") > 0) {
-    for (const auto& file : given["plugin"].as<std::vector<std::string>>()) search.files.emplace_back(file);
+  if (given.count("plugin") != 0) {
+    for (const std::string& file : given["plugin"].as<Files>()) search.files.emplace_back(file);
   }
   return Registry::scan(search);
 }
 
-Value to_value(const PluginCandidate& candidate) {
-  Value::List components;
-  for (const ComponentInfo& info : candidate.components) components.push_back(describe(info));
-  return Value::map({{"file", candidate.file.string()},
-                     {"id", candidate.id},
-                     {"version", candidate.version},
-                     {"licence", candidate.licence},
-                     {"summary", candidate.summary},
-                     {"fingerprint", candidate.fingerprint},
-                     {"used", candidate.used()},
-                     {"refused", candidate.refused},
-                     {"same_as", candidate.same_as},
-                     {"components", std::move(components)}});
+void add_shared(po::options_description& options) {
+  options.add_options()("plugin", po::value<Files>()->composing(), "a further plugin file; may be repeated")  //
+      ("json", "print JSON");
 }
 
-void list(const Registry& registry, bool json) {
-  if (json) {
-    Value::List all;
-    for (const PluginCandidate& candidate : registry.candidates()) all.push_back(to_value(candidate));
-    std::cout << to_json(all, false, 2) << "\n";
-    return;
+// A refused plugin's texts come from nobody we know: no escape sequence reaches the terminal.
+std::string shown(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
   }
-  for (const PluginCandidate& candidate : registry.candidates()) {
-    std::cout << fmt::format("{} {}{}\n    {}\n", candidate.id.empty() ? "(unknown)" : candidate.id, candidate.version,
-                             candidate.used() ? "" : "  NOT USED", candidate.file.string());
-    if (!candidate.refused.empty()) std::cout << "    refused: " << candidate.refused << "\n";
-    if (!candidate.same_as.empty()) std::cout << "    same content as " << candidate.same_as << "\n";
-    for (const ComponentInfo& info : candidate.components) {
-      std::cout << fmt::format("    {} {}: {}\n", info.kind, info.name, info.doc);
-    }
-  }
-}
-
-std::string bounds(const ParamInfo& info) {
-  std::string text;
-  if (info.min) text += fmt::format("{} {}", info.min_open ? ">" : ">=", *info.min);
-  if (info.max) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", info.max_open ? "<" : "<=", *info.max);
-  for (const std::string& choice : info.choices) text += (text.empty() ? "one of " : ", ") + choice;
-  if (!info.unit.empty()) text += (text.empty() ? "in " : "; in ") + info.unit;
   return text;
 }
 
-void show(const KnownComponent& component) {
-  const ComponentInfo& info = component.info;
-  std::cout << fmt::format("{} {}\n{}\n", info.kind, info.name, info.doc);
-  if (!info.source.empty()) std::cout << "source: " << info.source << "\n";
-  std::cout << fmt::format("plugin: {} {}, {}\n", component.plugin->id, component.plugin->version,
-                           component.plugin->file.string());
-  const auto row = [](const char* what, const std::vector<std::string>& items) {
-    if (!items.empty()) std::cout << what << ": " << fmt::format("{}", fmt::join(items, ", ")) << "\n";
-  };
-  row("yields", info.yields);
-  row("takes", info.takes);
-  row("needs", info.needs);
-  row("recognises", info.claims);
-  const Value described = describe(info.params);
-  std::cout << (info.params.empty() ? "no parameters\n" : "parameters:\n");
-  for (std::size_t i = 0; i < info.params.size(); ++i) {
-    const ParamInfo& param = info.params[i];
-    const std::string limits = bounds(param);
-    std::cout << fmt::format("  {} ({}, {}){}\n      {}\n", param.name, described.as_list()[i].at("type").as_string(),
-                             param.required ? "required" : "default " + to_json(param.default_value),
-                             limits.empty() ? "" : "  " + limits, param.doc);
+std::string plain_kind(const ComponentInfo& info) {
+  return info.kind.substr(0, info.kind.find('/'));
+}
+
+Value to_value(const PluginCandidate& candidate) {
+  Value out = Value::map({{"file", candidate.file.string()}});
+  if (!candidate.id.empty()) {
+    out.set("id", candidate.id);
+    out.set("version", candidate.version);
+    out.set("licence", candidate.licence);
+    out.set("summary", candidate.summary);
+    out.set("fingerprint", candidate.fingerprint);
+    out.set("sha256", candidate.sha256());
+  }
+  out.set("used", candidate.used());
+  if (!candidate.refused.empty()) out.set("refused", candidate.refused);
+  if (!candidate.same_as.empty()) out.set("same_as", candidate.same_as);
+  Value::List components;
+  for (const ComponentInfo& info : candidate.components) components.push_back(describe(info));
+  out.set("components", components);
+  return out;
+}
+
+void print(const PluginCandidate& candidate) {
+  if (candidate.id.empty()) {
+    std::cout << shown(candidate.file.string()) << "\n";
+  } else {
+    std::cout << candidate.id << " " << candidate.version << "  " << shown(candidate.summary) << "\n  "
+              << shown(candidate.file.string()) << "\n";
+  }
+  if (!candidate.refused.empty()) std::cout << "  REFUSED: " << shown(candidate.refused) << "\n";
+  if (!candidate.same_as.empty()) std::cout << "  not needed: the same file as " << shown(candidate.same_as) << "\n";
+  if (!candidate.used()) return;
+  for (const ComponentInfo& info : candidate.components) {
+    std::cout << "  " << std::left << std::setw(18) << plain_kind(info) << std::setw(22) << info.name << shown(info.doc)
+              << "\n";
   }
 }
 
-int show_named(const Registry& registry, const std::string& name, bool json) {
-  bool found = false;
-  std::vector<std::string> names;
+int list(int argc, char** argv) {
+  po::options_description options("Options");
+  add_shared(options);
+  const auto given =
+      parse_verb(argc, argv,
+                 {"[--json]",
+                  "Lists every plugin file that was found: what it provides, or why it is refused.\n"
+                  "Searched are --plugin, the folders of PLUMB_PLUGIN_PATH, $XDG_DATA_HOME/plumb/plugins and\n"
+                  "the folder of the built-in plugins. No code of a plugin runs."},
+                 options);
+  if (!given) return 0;
+  const Registry registry = scan(*given);
   Value::List all;
+  bool first = true;
+  for (const PluginCandidate& candidate : registry.candidates()) {
+    if (given->count("json") != 0) {
+      all.push_back(to_value(candidate));
+      continue;
+    }
+    if (!first) std::cout << "\n";
+    first = false;
+    print(candidate);
+  }
+  if (given->count("json") != 0) {
+    std::cout << to_json(all, false, 2) << "\n";
+  } else if (registry.candidates().empty()) {
+    std::cout << "no plugins found\n";
+  }
+  return 0;
+}
+
+std::string limits(const ParamInfo& info) {
+  const auto number = [](double v) {
+    return to_json(v == static_cast<double>(static_cast<std::int64_t>(v)) ? Value(static_cast<std::int64_t>(v))
+                                                                          : Value(v));
+  };
+  std::string out;
+  if (info.min) out += (info.min_open ? " > " : " ≥ ") + number(*info.min);
+  if (info.max) out += std::string(out.empty() ? "" : ",") + (info.max_open ? " < " : " ≤ ") + number(*info.max);
+  const auto add = [&](const char* what, const std::vector<std::string>& names) {
+    if (names.empty()) return;
+    out += what;
+    for (const std::string& name : names) out += (&name == &names.front() ? "" : " | ") + name;
+  };
+  add(" ", info.choices);
+  add(" of type ", info.accepts);
+  if (!info.component_kind.empty()) out += " of kind " + info.component_kind;
+  return out;
+}
+
+std::string default_text(const ParamInfo& info) {
+  if (info.required) return "required";
+  if (info.default_value.is_null()) return "unset";
+  const Value* name = info.default_value.is_map() ? info.default_value.find("name") : nullptr;
+  if (name != nullptr && info.default_value.as_map().size() == 1) return name->as_string();
+  if (info.default_value.is_string() && !info.default_value.as_string().empty()) return info.default_value.as_string();
+  return to_json(info.default_value);
+}
+
+void print_params(const std::vector<ParamInfo>& params, const std::string& indent) {
+  for (const ParamInfo& info : params) {
+    std::cout << indent << shown(info.name) << " = " << shown(default_text(info)) << "    "
+              << param_type_name(info.type) << shown(limits(info))
+              << (info.unit.empty() ? "" : " [" + shown(info.unit) + "]") << "\n"
+              << indent << "    " << shown(info.doc) << "\n";
+    print_params(info.fields, indent + "    ");
+  }
+}
+
+void print_list(const char* what, const std::vector<std::string>& items) {
+  if (items.empty()) return;
+  std::cout << "  " << what;
+  for (const std::string& item : items) std::cout << (&item == &items.front() ? " " : ", ") << shown(item);
+  std::cout << "\n";
+}
+
+void print(const KnownComponent& component) {
+  const ComponentInfo& info = component.info;
+  std::cout << plain_kind(info) << " " << info.name << ": " << shown(info.doc) << "\n";
+  if (!info.source.empty()) std::cout << "  source " << shown(info.source) << "\n";
+  std::cout << "  plugin " << component.plugin->id << " " << component.plugin->version << ", "
+            << shown(component.plugin->licence) << " (" << shown(component.plugin->file.string()) << ")\n";
+  print_list("takes", info.takes);
+  print_list("yields", info.yields);
+  print_list("needs", info.needs);
+  print_list("claims", info.claims);
+  if (info.params.empty()) {
+    std::cout << "  no parameters\n";
+  } else {
+    std::cout << "  parameters\n";
+    print_params(info.params, "    ");
+  }
+}
+
+// Components by short or full name, all components of a plugin by its id.
+std::vector<KnownComponent> named(const Registry& registry, const std::string& name, std::vector<std::string>& known) {
+  std::vector<KnownComponent> out;
   for (const PluginCandidate& candidate : registry.candidates()) {
     if (!candidate.used()) continue;
+    known.push_back(candidate.id);
     for (const ComponentInfo& info : candidate.components) {
-      names.push_back(info.name);
-      if (info.name != name && candidate.id != name && candidate.id + ":" + info.name != name) continue;
-      if (json) {
-        all.push_back(describe(info));
-      } else {
-        show({info, &candidate});
-      }
-      found = true;
+      known.push_back(info.name);
+      if (name == info.name || name == candidate.id || name == candidate.id + ":" + info.name)
+        out.push_back({info, &candidate});
     }
   }
-  if (!found) {
-    const std::string nearest = nearest_name(name, names);
-    throw Error(ErrorCode::recipe, fmt::format("there is no component or plugin `{}`; {}", name,
-                                               nearest.empty() ? "`plumb plugins list` shows what there is"
-                                                               : "the nearest name is `" + nearest + "`"));
+  return out;
+}
+
+[[noreturn]] void unknown_name(const Registry& registry, const std::string& name,
+                               const std::vector<std::string>& known) {
+  for (const PluginCandidate& candidate : registry.candidates()) {
+    bool provides = name == candidate.id;
+    for (const ComponentInfo& info : candidate.components) provides = provides || name == info.name;
+    if (provides && !candidate.refused.empty()) {
+      throw Error(ErrorCode::plugin, shown(candidate.file.string()) + " is refused: " + shown(candidate.refused));
+    }
   }
-  if (json) std::cout << to_json(all, false, 2) << "\n";
+  const std::string nearest = nearest_name(name, known);
+  throw Error(ErrorCode::recipe,
+              "no plugin or component is called `" + name + "`" +
+                  (nearest.empty() ? "; see `plumb plugins list`" : "; did you mean `" + nearest + "`?"));
+}
+
+int show(int argc, char** argv) {
+  po::options_description options("Options");
+  options.add_options()("name", po::value<std::string>()->required(), "a component, ID:COMPONENT, or a plugin's id");
+  add_shared(options);
+  const auto given =
+      parse_verb(argc, argv, {"NAME [--json]", "Shows what a component does and its parameters."}, options, {"name"});
+  if (!given) return 0;
+  const Registry registry = scan(*given);
+  const auto name = (*given)["name"].as<std::string>();
+  std::vector<std::string> known;
+  const std::vector<KnownComponent> found = named(registry, name, known);
+  if (found.empty()) unknown_name(registry, name, known);
+  Value::List all;
+  for (const KnownComponent& component : found) {
+    if (given->count("json") != 0) {
+      Value one = describe(component.info);
+      one.set("plugin", component.plugin->id);
+      one.set("version", component.plugin->version);
+      one.set("file", component.plugin->file.string());
+      all.push_back(std::move(one));
+      continue;
+    }
+    if (&component != &found.front()) std::cout << "\n";
+    print(component);
+  }
+  if (given->count("json") != 0) std::cout << to_json(all, false, 2) << "\n";
   return 0;
 }
 
 }  // namespace
 
 int run_plugins(int argc, char** argv) {
-  po::options_description options("Options");
-  options.add_options()("action", po::value<std::string>()->required(), "list or show")(
-      "name", po::value<std::string>(), "of a component or a plugin, for show")(
-      "plugin", po::value<std::vector<std::string>>()->composing(), "a plugin file besides those found")("json",
-                                                                                                         "print JSON");
-  const auto given =
-      parse_verb(argc, argv,
-                 {"list|show [NAME] [--plugin FILE]… [--json]",
-                  "Lists every plugin file found, with the reason where one is refused, or shows a component's\n"
-                  "parameters with their types, limits and defaults."},
-                 options, {"action", "name"});
-  if (!given) return 0;
-  const std::string action = (*given)["action"].as<std::string>();
-  if (action == "list") {
-    list(scan(*given), given->count("json") > 0);
+  const std::string word = argc > 1 ? argv[1] : "";
+  const char* usage = "usage: plumb plugins list [--json]\n       plumb plugins show NAME [--json]\n";
+  if (word == "--help" || word == "-h") {
+    std::cout << usage;
     return 0;
   }
-  if (action != "show") throw Error(ErrorCode::recipe, "plumb plugins knows list and show, not `" + action + "`");
-  if (given->count("name") == 0)
-    throw Error(ErrorCode::recipe, "plumb plugins show needs a NAME; see `plumb plugins list`");
-  return show_named(scan(*given), (*given)["name"].as<std::string>(), given->count("json") > 0);
+  if (word != "list" && word != "show")
+    throw Error(ErrorCode::recipe,
+                (word.empty() ? "a word is missing\n" : "`plugins` knows no `" + word + "`\n") + usage);
+  std::string name = "plugins " + word;  // how the help calls it
+  argv[1] = name.data();
+  return word == "list" ? list(argc - 1, argv + 1) : show(argc - 1, argv + 1);
 }
 
 }  // namespace plumb::cli

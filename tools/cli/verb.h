@@ -1,11 +1,12 @@
 // A verb of the command: `plumb VERB …`. One file per verb; the table is in verbs.cpp.
 //
-//   int run_count(int argc, char** argv) {                                   // count.cpp; argv[0] is "count"
+//   int run_count(int argc, char** argv) {                // count.cpp; argv[0] is "count"
 //     po::options_description options("Options");
-//     options.add_options()("folder", po::value<std::string>()->required(), "what to look at")("json", "print JSON");
-//     const auto given = parse_verb(argc, argv, {"FOLDER [--json]", "Counts the files of a folder."}, options, {"folder"});
-//     if (!given) return 0;                                                   // --help was asked for and printed
-//     std::cout << … << "\n";                                                 // results; progress goes to stderr
+//     options.add_options()("folder", po::value<std::string>()->required(), "what to look at");
+//     const VerbUsage usage{"FOLDER", "Counts the files of a folder."};
+//     const auto given = parse_verb(argc, argv, usage, options, {"folder"});
+//     if (!given) return 0;                                 // --help was asked for and printed
+//     std::cout << … << "\n";                               // results; progress goes to stderr
 //     return 0;
 //   }
 //
@@ -34,12 +35,12 @@ struct VerbUsage {
   const char* text;       // what it does, some lines
 };
 
-// The verb's arguments, or nothing when --help was asked for. `positional` names options that may be given without their
-// dashes, in order; the last takes all that remain when it is composing(). Throws Error(recipe) for anything unknown or
-// missing, with the nearest option.
-std::optional<boost::program_options::variables_map> parse_verb(
-    int argc, char** argv, const VerbUsage& usage, boost::program_options::options_description options,
-    const std::vector<std::string>& positional = {});
+// The verb's arguments, or nothing when --help was asked for. `positional` names options that may be given without
+// their dashes, in order; the last takes all that remain when it is composing(). Throws Error(recipe) for anything
+// unknown or missing, with the nearest option.
+std::optional<boost::program_options::variables_map> parse_verb(int argc, char** argv, const VerbUsage& usage,
+                                                                boost::program_options::options_description options,
+                                                                const std::vector<std::string>& positional = {});
 
 int run_plan(int argc, char** argv);
 int run_validate(int argc, char** argv);

@@ -3,7 +3,8 @@
 // PLUMB_PLUGIN (plugin.h) writes a manifest and a build fingerprint into an ELF note named "Plumb". The loader reads
 // that note from the file, compares the fingerprint field by field with its own, and only then calls dlopen.
 //
-//   plumb::abi::fingerprint<"none">()   -> "sdk=1 arch=x86_64-linux stdlib=libstdc++ cxx11abi=1 debug=0 san=none torch=none"
+//   PLUMB_ABI_FINGERPRINT("none")
+//   // "sdk=1 arch=x86_64-linux stdlib=libstdc++ cxx11abi=1 debug=0 san=none torch=none"
 //
 // Thread contract: everything here is constant data.
 #pragma once
@@ -53,13 +54,13 @@
 #define PLUMB_ABI_DEBUG "0"
 #endif
 
-// `tensor/torch.h` defines PLUMB_ABI_TORCH before this header is used by plugin.h; a torch-free plugin never does.
+// `tensor/torch.h` defines PLUMB_ABI_TORCH; a torch-free plugin never includes it.
 #ifndef PLUMB_SDK_ABI
 #define PLUMB_SDK_ABI "1"
 #endif
 
-#define PLUMB_ABI_FINGERPRINT(torch)                                                                     \
-  "sdk=" PLUMB_SDK_ABI " arch=" PLUMB_ABI_ARCH " stdlib=" PLUMB_ABI_STDLIB " cxx11abi=" PLUMB_ABI_CXX11  \
+#define PLUMB_ABI_FINGERPRINT(torch)                                                                    \
+  "sdk=" PLUMB_SDK_ABI " arch=" PLUMB_ABI_ARCH " stdlib=" PLUMB_ABI_STDLIB " cxx11abi=" PLUMB_ABI_CXX11 \
   " debug=" PLUMB_ABI_DEBUG " san=" PLUMB_ABI_SANITIZER " torch=" torch
 
 namespace plumb::abi {

@@ -1,9 +1,9 @@
-// The last header a plugin includes: the entry macro.
+// The entry macro of a plugin.
 //
 //   #include <plumb/selection_policy.h>
 //   #include <plumb/plugin.h>
 //
-//   PLUMB_PLUGIN(registrar, "org.example.reward-gap", "1.0.0", "Apache-2.0", "pairs whose reward gap passes a threshold") {
+//   PLUMB_PLUGIN(registrar, "org.example.reward-gap", "1.0.0", "Apache-2.0", "pairs by their reward gap") {
 //     registrar.add<RewardGap>("reward-gap").yields({"pairs"});
 //   }
 //
@@ -31,34 +31,34 @@ extern const int sdk_1;
 #define PLUMB_EXPORT extern "C" __attribute__((visibility("default"), used, retain))
 
 // Manifest text: id, version, licence, summary, one a line.
-#define PLUMB_PLUGIN(registrar, id, version, licence, summary)                                                        \
-  static void plumb_register_components(::plumb::Registrar&);                                                         \
-  namespace {                                                                                                         \
-  constexpr char kPlumbFingerprint[] = PLUMB_ABI_FINGERPRINT(PLUMB_ABI_TORCH);                                        \
-  constexpr char kPlumbManifest[] = "id=" id "\nversion=" version "\nlicence=" licence "\nsummary=" summary "\n";     \
-  __attribute__((section(".note.plumb"), aligned(4), used, retain)) constexpr auto kPlumbNote =                       \
-      ::plumb::abi::make_note(PLUMB_ABI_FINGERPRINT(PLUMB_ABI_TORCH),                                                 \
-                              "id=" id "\nversion=" version "\nlicence=" licence "\nsummary=" summary "\n");          \
-  __attribute__((used, retain)) const int* const kPlumbAnchor = &::plumb::abi::sdk_1;                                 \
-  int plumb_open(void* target, char* error, std::size_t error_size) noexcept {                                        \
-    const char* text = "an exception that is no std::exception";                                                      \
-    try {                                                                                                             \
-      plumb_register_components(*static_cast<::plumb::Registrar*>(target));                                           \
-      return 0;                                                                                                       \
-    } catch (const std::exception& caught) {                                                                          \
-      std::strncpy(error, caught.what(), error_size - 1);                                                             \
-      error[error_size - 1] = '\0';                                                                                   \
-      return 1;                                                                                                       \
-    } catch (...) {                                                                                                   \
-    }                                                                                                                 \
-    std::strncpy(error, text, error_size - 1);                                                                        \
-    error[error_size - 1] = '\0';                                                                                     \
-    return 1;                                                                                                         \
-  }                                                                                                                   \
-  }                                                                                                                   \
-  PLUMB_EXPORT const ::plumb::abi::PluginEntry* plumb_plugin_entry_v1() {                                             \
-    static constexpr ::plumb::abi::PluginEntry entry{::plumb::abi::kMagic, sizeof(::plumb::abi::PluginEntry),         \
-                                                     kPlumbFingerprint, kPlumbManifest, &plumb_open};                 \
-    return &entry;                                                                                                    \
-  }                                                                                                                   \
+#define PLUMB_PLUGIN(registrar, id, version, licence, summary)                                                    \
+  static void plumb_register_components(::plumb::Registrar&);                                                     \
+  namespace {                                                                                                     \
+  constexpr char kPlumbFingerprint[] = PLUMB_ABI_FINGERPRINT(PLUMB_ABI_TORCH);                                    \
+  constexpr char kPlumbManifest[] = "id=" id "\nversion=" version "\nlicence=" licence "\nsummary=" summary "\n"; \
+  __attribute__((section(".note.plumb"), aligned(4), used, retain)) constexpr auto kPlumbNote =                   \
+      ::plumb::abi::make_note(PLUMB_ABI_FINGERPRINT(PLUMB_ABI_TORCH),                                             \
+                              "id=" id "\nversion=" version "\nlicence=" licence "\nsummary=" summary "\n");      \
+  __attribute__((used, retain)) const int* const kPlumbAnchor = &::plumb::abi::sdk_1;                             \
+  int plumb_open(void* target, char* error, std::size_t error_size) noexcept {                                    \
+    const char* text = "an exception that is no std::exception";                                                  \
+    try {                                                                                                         \
+      plumb_register_components(*static_cast<::plumb::Registrar*>(target));                                       \
+      return 0;                                                                                                   \
+    } catch (const std::exception& caught) {                                                                      \
+      std::strncpy(error, caught.what(), error_size - 1);                                                         \
+      error[error_size - 1] = '\0';                                                                               \
+      return 1;                                                                                                   \
+    } catch (...) {                                                                                               \
+    }                                                                                                             \
+    std::strncpy(error, text, error_size - 1);                                                                    \
+    error[error_size - 1] = '\0';                                                                                 \
+    return 1;                                                                                                     \
+  }                                                                                                               \
+  }                                                                                                               \
+  PLUMB_EXPORT const ::plumb::abi::PluginEntry* plumb_plugin_entry_v1() {                                         \
+    static constexpr ::plumb::abi::PluginEntry entry{::plumb::abi::kMagic, sizeof(::plumb::abi::PluginEntry),     \
+                                                     kPlumbFingerprint, kPlumbManifest, &plumb_open};             \
+    return &entry;                                                                                                \
+  }                                                                                                               \
   static void plumb_register_components(::plumb::Registrar& registrar)

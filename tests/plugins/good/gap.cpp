@@ -25,8 +25,8 @@ class Gap final : public plumb::SelectionPolicy {
     const int count = static_cast<int>(group.responses.size());
     for (int j = 0; j < count; ++j) {
       for (int l = 0; l < count; ++l) {
-        const double gap = *group.responses[static_cast<std::size_t>(j)].reward -
-                           *group.responses[static_cast<std::size_t>(l)].reward;
+        const double gap =
+            *group.responses[static_cast<std::size_t>(j)].reward - *group.responses[static_cast<std::size_t>(l)].reward;
         if (gap > settings_.above) out.pairs.push_back({j, l});
       }
     }

@@ -1,8 +1,8 @@
 // A plugin that sees tensors: the hinge loss on log-probability ratios.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/relu.h>
-#include <plumb/tensor/optimizer.h>
 #include <plumb/plugin.h>
+#include <plumb/tensor/optimizer.h>
 
 namespace {
 

@@ -6,12 +6,9 @@
 // refused by tools/check.
 #pragma once
 
-#ifdef PLUMB_ABI_TORCH
-#error "include plumb/tensor headers before plumb/plugin.h"
-#endif
-
 #include <torch/headeronly/version.h>
 
+#undef PLUMB_ABI_TORCH  // plugin.h may have come first; PLUMB_PLUGIN reads the macro where it is used
 #define PLUMB_STRINGIFY_(x) #x
 #define PLUMB_STRINGIFY(x) PLUMB_STRINGIFY_(x)
 #define PLUMB_ABI_TORCH                                                                        \
