@@ -201,8 +201,10 @@ void run_dataset(StageContext& context) {
   const std::size_t left = total - begin;
   const std::size_t count = settings.limit > 0 ? std::min(left, static_cast<std::size_t>(settings.limit)) : left;
   if (count == 0) {
+    std::string reasons;
+    for (const auto& [reason, number] : data.skipped) reasons += fmt::format(", {} left out ({})", number, reason);
     throw Error(ErrorCode::data,
-                fmt::format("no row is left: the source gave {}, and `skip` is {}", total, settings.skip));
+                fmt::format("no row is left: the source gave {}{}, and `skip` is {}", total, reasons, settings.skip));
   }
   if (settings.limit > 0 && count < static_cast<std::size_t>(settings.limit)) {
     context.log(LogLevel::warning, fmt::format("`limit` is {}, but only {} rows are left", settings.limit, count));

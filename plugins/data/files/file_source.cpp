@@ -1,0 +1,163 @@
+#include "file_source.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "plumb/error.h"
+#include "plumb/random.h"
+#include "plumb/utf8.h"
+
+namespace plumb::files {
+namespace {
+
+// Why a conversation is of no use, or null: an optional system message, then user and assistant by turns.
+const char* fault(const Conversation& messages, const char* last_role) {
+  if (messages.empty()) return "no message";
+  bool user_next = true;
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    if (i == 0 && messages[i].role == "system") continue;  // an empty one says nothing, but does no harm
+    if (strip(messages[i].content).empty()) return "empty message";
+    if (messages[i].role != (user_next ? "user" : "assistant")) return "turns out of order";
+    user_next = !user_next;
+  }
+  if (messages.back().role == last_role) return nullptr;
+  return messages.back().role == "user" ? "no answer" : "turns out of order";
+}
+
+std::string role_of(const std::string& name) {
+  if (name == "human" || name == "prompter") return "user";
+  if (name == "gpt" || name == "model" || name == "chatgpt") return "assistant";
+  return name;
+}
+
+void drop_empty_system(Conversation& messages) {
+  if (!messages.empty() && messages.front().role == "system" && strip(messages.front().content).empty()) {
+    messages.erase(messages.begin());
+  }
+}
+
+}  // namespace
+
+Params<FileSettings> file_params() {
+  Params<FileSettings> p{"rows of files"};
+  p.add(&FileSettings::path, "path",
+        "a file of JSON lines or a JSON list, also compressed (.gz, .zst); or a folder of them, read by name")
+      .path()
+      .required();
+  p.add(&FileSettings::malformed, "malformed", "what a row that cannot be read does: stop, or skip and be counted")
+      .choices({"stop", "skip"});
+  p.add(&FileSettings::deduplicate, "deduplicate", "leave out rows that were there before, whatever their id");
+  return p;
+}
+
+FileSource::FileSource(const FileSettings& settings, Host& host)
+    : settings_(settings), files_(data_files((std::filesystem::path(host.recipe_folder()) / settings.path).string())) {}
+
+std::optional<Record> FileSource::next() {
+  while (ready_.empty()) {
+    if (file_ == files_.size()) return std::nullopt;
+    read_more();
+  }
+  Record record = std::move(ready_.front());
+  ready_.pop_front();
+  return record;
+}
+
+void FileSource::read_more() {
+  if (!rows_) rows_ = std::make_unique<JsonRows>(files_[file_]);
+  try {
+    if (const std::optional<Value> row = rows_->next()) {
+      read(*row, rows_->fields());
+      return;
+    }
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::data || settings_.malformed == "stop") throw;
+    leave_out("malformed");
+    return;
+  }
+  finish_file(rows_->fields());
+  rows_.reset();
+  ++file_;
+}
+
+bool FileSource::first_time(const Conversation& messages, const std::string& chosen, const std::string& rejected) {
+  if (!settings_.deduplicate) return true;
+  const Random key = Random(0).derive(content_id(messages)).derive(chosen).derive(rejected);
+  if (seen_.insert(key.key()).second) return true;
+  leave_out("duplicate");
+  return false;
+}
+
+bool FileSource::admit(const Conversation& messages, const char* last_role) {
+  const char* why = fault(messages, last_role);
+  if (why != nullptr) leave_out(why);
+  return why == nullptr;
+}
+
+void FileSource::emit(Prompt row) {
+  drop_empty_system(row.messages);
+  if (!admit(row.messages, "user") || !first_time(row.messages)) return;
+  if (row.id.empty()) row.id = content_id(row.messages);
+  ready_.emplace_back(std::move(row));
+}
+
+void FileSource::emit(Demonstration row) {
+  drop_empty_system(row.messages);
+  if (!admit(row.messages, "assistant") || !first_time(row.messages)) return;
+  if (row.id.empty()) row.id = content_id(row.messages);
+  ready_.emplace_back(std::move(row));
+}
+
+void FileSource::emit(Preference row) {
+  drop_empty_system(row.prompt.messages);
+  if (!admit(row.prompt.messages, "user")) return;
+  const std::string_view chosen = strip(row.chosen), rejected = strip(row.rejected);
+  if (chosen.empty() || rejected.empty()) return leave_out("empty answer");
+  if (chosen == rejected) return leave_out("identical pair");
+  if (!first_time(row.prompt.messages, row.chosen, row.rejected)) return;
+  if (row.prompt.id.empty()) row.prompt.id = content_id(row.prompt.messages);
+  if (row.id.empty()) row.id = content_id({{row.prompt.id, row.chosen}, {"rejected", row.rejected}});
+  ready_.emplace_back(std::move(row));
+}
+
+void FileSource::emit_text(std::string id, std::string text, Value extra) {
+  Demonstration row{std::move(id), {{"assistant", std::move(text)}}, std::move(extra)};
+  if (strip(row.messages.front().content).empty()) return leave_out("empty text");
+  if (!first_time(row.messages)) return;
+  if (row.id.empty()) row.id = content_id(row.messages);
+  ready_.emplace_back(std::move(row));
+}
+
+Message read_message(const JsonFields& json, const Value& message, const char* role_key, const char* content_key) {
+  return {role_of(json.text(message, role_key)), json.text(message, content_key)};
+}
+
+Conversation read_messages(const JsonFields& json, const Value& list, const char* role_key, const char* content_key) {
+  Conversation out;
+  for (const Value& message : json.as_list(list, "the messages")) {
+    out.push_back(read_message(json, message, role_key, content_key));
+  }
+  return out;
+}
+
+std::string row_id(const JsonFields& json, const Value& row, std::initializer_list<const char*> keys) {
+  for (const char* key : keys) {
+    const Value* id = json.find(row, key);
+    if (id == nullptr) continue;
+    if (id->type() == Value::Type::integer) return std::to_string(id->as_int());
+    return json.as_text(*id, key);
+  }
+  return {};
+}
+
+Value other_columns(const Value& row, std::initializer_list<const char*> used) {
+  Value out;
+  for (const auto& [key, value] : row.as_map()) {
+    if (std::find(used.begin(), used.end(), key) != used.end()) continue;
+    if (out.is_null()) out = Value::map();
+    out.as_map().push_back({key, value});
+  }
+  return out;
+}
+
+}  // namespace plumb::files

@@ -1,0 +1,14 @@
+// The entry of this plugin.
+#include "file_source.h"
+#include "plumb/plugin.h"
+
+PLUMB_PLUGIN(registrar, "org.plumbline.data-files", "1.0.0", "Apache-2.0",
+             "conversations and preferences in JSON files") {
+  plumb::files::register_jsonl(registrar);
+  plumb::files::register_hh_rlhf(registrar);
+  plumb::files::register_oasst(registrar);
+  plumb::files::register_webgpt(registrar);
+  plumb::files::register_alpaca(registrar);
+  plumb::files::register_sharegpt(registrar);
+  plumb::files::register_benchmark_prompts(registrar);
+}
