@@ -140,7 +140,8 @@ StageEstimate estimate(const PlannedStage& stage, const Plan& plan) {
   const Value& params = stage.manifest.params;
   const std::string& kind = stage.manifest.stage_kind;
   if (kind == "model") {
-    out.disk_bytes = known.parameters * 4;
+    // A model by path is linked, not copied.
+    if (params.find("path") == nullptr || params.find("path")->is_null()) out.disk_bytes = known.parameters * 4;
   } else if (kind == "sample" || kind == "evaluate") {
     estimate_answers(params, kind == "sample" ? "k" : "samples", known, out);
   } else if (kind == "score") {

@@ -1,6 +1,7 @@
 // A model that exists: does its folder hold what a model needs, and which plugins read it.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
@@ -62,14 +63,17 @@ void find_model(Checking& c, StageSpec& stage, const Value& config, Mark mark) {
                          joined(claims(c.registry, "model"))));
 }
 
+// Every plugin that could read the tokenizer counts, so that whichever is taken its change is seen.
 void find_tokenizer(Checking& c, StageSpec& stage, const fs::path& folder, Mark mark) {
+  bool found = false;
   for (const KnownComponent* tokenizer : c.registry.all("tokenizer")) {
-    for (const std::string& file : tokenizer->info.claims) {
-      if (!has(folder, file.c_str())) continue;
-      stage.components.push_back({"path", tokenizer});
-      return;
-    }
+    const auto& files = tokenizer->info.claims;
+    if (std::none_of(files.begin(), files.end(), [&](const std::string& file) { return has(folder, file.c_str()); }))
+      continue;
+    stage.components.push_back({"path", tokenizer});
+    found = true;
   }
+  if (found) return;
   c.complain(stage, mark, "path",
              fmt::format("{} has no tokenizer file that a plugin reads; there are plugins for: {}", folder.string(),
                          joined(claims(c.registry, "tokenizer"))));

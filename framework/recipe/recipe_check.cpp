@@ -199,6 +199,14 @@ LoadedRecipe load_recipe(const RecipeRequest& request) {
   for (const auto& file : request.plugins) search.files.push_back(std::filesystem::absolute(file).lexically_normal());
   for (const auto& file : source.plugins) search.files.push_back(file);
   LoadedRecipe loaded{std::move(source), Registry::scan(search), {}, {}};
+  // What is asked for by name must be usable; of plugins that merely lie in a folder `plumb plugins list` tells.
+  for (std::size_t i = 0; i < request.plugins.size(); ++i) {
+    for (const PluginCandidate& candidate : loaded.registry.candidates()) {
+      if (candidate.file != search.files[i] || candidate.refused.empty()) continue;
+      loaded.problems.push_back(
+          {{}, "--plugin " + request.plugins[i].string(), "the plugin is refused: " + candidate.refused, {}});
+    }
+  }
   loaded.recipe = check_recipe(loaded.source, loaded.registry, loaded.problems);
   return loaded;
 }
