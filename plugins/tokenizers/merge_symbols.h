@@ -28,6 +28,44 @@ struct Merge {
   TokenId id;   // of the merged symbol
 };
 
+// Merges by the ids of both sides: open addressing, since every pair of neighbours is looked up.
+class MergeTable {
+ public:
+  struct Entry {
+    std::uint64_t key = kEmpty;
+    std::uint32_t rank = 0;
+    TokenId id = -1;  // of the merged symbol
+  };
+
+  // At most `count` merges will be put in.
+  explicit MergeTable(std::size_t count) {
+    std::size_t size = 16;
+    while (size < count * 2) size *= 2;
+    slots_.resize(size);
+  }
+  // The later of two merges of one pair counts.
+  void put(TokenId left, TokenId right, std::uint32_t rank, TokenId id) {
+    slots_[slot(key(left, right))] = {key(left, right), rank, id};
+  }
+  [[nodiscard]] const Entry* find(TokenId left, TokenId right) const {
+    const Entry& entry = slots_[slot(key(left, right))];
+    return entry.key == kEmpty ? nullptr : &entry;
+  }
+
+ private:
+  static constexpr std::uint64_t kEmpty = ~std::uint64_t{0};
+  static std::uint64_t key(TokenId left, TokenId right) {
+    return std::uint64_t{static_cast<std::uint32_t>(left)} << 32 | static_cast<std::uint32_t>(right);
+  }
+  [[nodiscard]] std::size_t slot(std::uint64_t wanted) const {
+    const std::size_t mask = slots_.size() - 1;
+    std::size_t at = static_cast<std::size_t>((wanted * 0x9E3779B97F4A7C15u) >> 20) & mask;
+    while (slots_[at].key != kEmpty && slots_[at].key != wanted) at = (at + 1) & mask;
+    return at;
+  }
+  std::vector<Entry> slots_;
+};
+
 template <class FindMerge>
 void merge_symbols(std::vector<MergeSymbol>& symbols, FindMerge&& find) {
   struct Candidate {

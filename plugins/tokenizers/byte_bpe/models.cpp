@@ -32,43 +32,6 @@ Vocabulary parse_vocabulary(const JsonFields& json, const Value& model) {
   return out;
 }
 
-// Rank and result of a merge by the two ids: open addressing, since every pair of neighbours asks it.
-class MergeTable {
- public:
-  struct Entry {
-    std::uint64_t key = kEmpty;
-    std::uint32_t rank = 0;
-    TokenId id = -1;
-  };
-
-  explicit MergeTable(std::size_t count) {
-    std::size_t size = 16;
-    while (size < count * 2) size *= 2;
-    slots_.resize(size);
-  }
-  // The later of two merges of one pair counts, as in HF.
-  void put(TokenId left, TokenId right, std::uint32_t rank, TokenId id) {
-    slot(key(left, right)) = {key(left, right), rank, id};
-  }
-  [[nodiscard]] const Entry* find(TokenId left, TokenId right) const {
-    const Entry& entry = const_cast<MergeTable*>(this)->slot(key(left, right));
-    return entry.key == kEmpty ? nullptr : &entry;
-  }
-
- private:
-  static constexpr std::uint64_t kEmpty = ~std::uint64_t{0};
-  static std::uint64_t key(TokenId left, TokenId right) {
-    return std::uint64_t{static_cast<std::uint32_t>(left)} << 32 | static_cast<std::uint32_t>(right);
-  }
-  Entry& slot(std::uint64_t wanted) {
-    const std::size_t mask = slots_.size() - 1;
-    std::size_t at = static_cast<std::size_t>((wanted * 0x9E3779B97F4A7C15u) >> 20) & mask;
-    while (slots_[at].key != kEmpty && slots_[at].key != wanted) at = (at + 1) & mask;
-    return slots_[at];
-  }
-  std::vector<Entry> slots_;
-};
-
 class Bpe final : public WordModel {
  public:
   Bpe(const JsonFields& json, const Value& model) : merges_(json.list(model, "merges").size()) {
