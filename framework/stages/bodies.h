@@ -21,7 +21,11 @@ using StageBodies = std::map<std::string, StageBody>;  // by StageKind::kind
 void run_dataset(StageContext& context);
 void run_tokenizer(StageContext& context);
 void run_model(StageContext& context);
+void run_language_model(StageContext& context);
+void run_sft(StageContext& context);
+void run_reward_model(StageContext& context);
 void run_select(StageContext& context);
+void run_train(StageContext& context);
 void run_evaluate(StageContext& context);
 void run_report(StageContext& context);
 

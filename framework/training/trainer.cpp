@@ -48,7 +48,7 @@ class Loop {
         settings_(settings),
         context_(context),
         rule_(run.tensors, rule_settings(settings)),
-        plan_(batch_plan(*run.train, run.order, settings, context.random())),
+        plan_(batch_plan(run.train->size(), run.order, settings, context.random())),
         schedule_(settings, plan_.updates()),
         dropout_(context.random().derive("dropout")),
         checkpoints_(context.work_folder() / "checkpoints") {}
@@ -228,8 +228,8 @@ class Loop {
 
 }  // namespace
 
-BatchPlan batch_plan(const Objective& train, const EpochOrder& order, const TrainingSettings& settings, Random run) {
-  return {{.examples = train.size(),
+BatchPlan batch_plan(std::size_t examples, const EpochOrder& order, const TrainingSettings& settings, Random run) {
+  return {{.examples = examples,
            .batch_size = settings.batch_size,
            .epochs = settings.num_train_epochs,
            .max_steps = settings.max_steps},

@@ -38,7 +38,7 @@ struct TrainingResult {
 };
 
 // The plan that train() follows, for those who prepare something per example first (reference log-probabilities).
-BatchPlan batch_plan(const Objective& train, const EpochOrder& order, const TrainingSettings& settings, Random run);
+BatchPlan batch_plan(std::size_t examples, const EpochOrder& order, const TrainingSettings& settings, Random run);
 
 // Metrics go to context.metrics under TRL's names: loss, learning_rate, grad_norm, epoch, num_tokens and what the
 // optimizer reports, averaged over the examples since the last row; evaluations with the prefix eval_.

@@ -1,0 +1,37 @@
+// Stage `reward_model`: a reward head on a language model's backbone (or an existing reward model) learns preferences.
+//
+// Output: a reward-model folder, HF's …ForSequenceClassification with one label and the head `score`.
+#include "framework/stages/bodies.h"
+#include "framework/stages/settings.h"
+#include "framework/stages/training_rows.h"
+#include "framework/stages/training_stage.h"
+#include "framework/training/score_objective.h"
+
+namespace plumb {
+
+void run_reward_model(StageContext& context) {
+  const RewardModelSettings settings = reward_model_params().parse(context.params());
+  const auto optimizer = make_optimizer(settings.optimizer, Optimizer::Batch::scores, context);
+  auto& scores = static_cast<ScoreOptimizer&>(*optimizer);
+  const OptimizerName name{"optimizer " + settings.optimizer.name, context.name()};
+  LanguageModel model = open_trainee(context, settings.training, settings.lora, /*reward=*/true);
+
+  const RowOptions options{.max_length = settings.training.max_length, .use_sampled_ids = false};
+  auto data = pair_rows(context.input("data"), model, options, context);
+  context.summarise("rows", data.counts.to_value());
+  ScoreObjective objective(model, scores, name, std::move(data.rows));
+  std::optional<ScoreObjective> eval;
+  if (const Artifact* held_out = context.optional_input("eval"); held_out != nullptr) {
+    eval.emplace(model, scores, name, pair_rows(*held_out, model, options, context).rows);
+  }
+
+  const TrainingResult result = train({.tensors = trained_tensors(model),
+                                       .train = &objective,
+                                       .order = shuffled(objective.size()),
+                                       .eval = eval ? &*eval : nullptr},
+                                      settings.training, context);
+  save_trainee(model, context);
+  summarise_training(result, context);
+}
+
+}  // namespace plumb

@@ -1,0 +1,55 @@
+// Stages `sft` and `language_model`: loss on the tokens of demonstrations or texts.
+//
+// Output: a model folder.
+#include "framework/stages/bodies.h"
+#include "framework/stages/settings.h"
+#include "framework/stages/training_rows.h"
+#include "framework/stages/training_stage.h"
+#include "framework/training/token_objective.h"
+
+namespace plumb {
+
+void run_sft(StageContext& context) {
+  const SftSettings settings = sft_params().parse(context.params());
+  const auto optimizer = make_optimizer(settings.optimizer, Optimizer::Batch::tokens, context);
+  auto& tokens = static_cast<TokenOptimizer&>(*optimizer);
+  const OptimizerName name{"optimizer " + settings.optimizer.name, context.name()};
+  LanguageModel model = open_trainee(context, settings.training, settings.lora);
+
+  const RowOptions options{.max_length = settings.training.max_length, .learn_all = settings.learn == "all"};
+  auto data = demonstration_rows(context.input("data"), model, options, context);
+  context.summarise("rows", data.counts.to_value());
+  TokenObjective objective(model, tokens, name, std::move(data.rows));
+  std::optional<TokenObjective> eval;
+  if (const Artifact* held_out = context.optional_input("eval"); held_out != nullptr) {
+    eval.emplace(model, tokens, name, demonstration_rows(*held_out, model, options, context).rows);
+  }
+
+  const TrainingResult result = train({.tensors = trained_tensors(model),
+                                       .train = &objective,
+                                       .order = shuffled(objective.size()),
+                                       .eval = eval ? &*eval : nullptr},
+                                      settings.training, context);
+  save_trainee(model, context);
+  summarise_training(result, context);
+}
+
+void run_language_model(StageContext& context) {
+  const LanguageModelSettings settings = language_model_params().parse(context.params());
+  const ComponentRef loss{"sft", Value::map()};
+  const auto optimizer = make_optimizer(loss, Optimizer::Batch::tokens, context);
+  LanguageModel model = open_trainee(context, settings.training, {});
+
+  auto data = language_rows(context.input("data"), model, {.max_length = settings.training.max_length}, context);
+  context.summarise("rows", data.counts.to_value());
+  TokenObjective objective(model, static_cast<TokenOptimizer&>(*optimizer), {"optimizer sft", context.name()},
+                           std::move(data.rows));
+
+  const TrainingResult result =
+      train({.tensors = trained_tensors(model), .train = &objective, .order = shuffled(objective.size())},
+            settings.training, context);
+  save_trainee(model, context);
+  summarise_training(result, context);
+}
+
+}  // namespace plumb

@@ -1,0 +1,144 @@
+// Stage `train`: an alignment algorithm on pairs, preferences or demonstrations.
+//
+// Output: a model folder; with LoRA also adapter/.
+#include "framework/registry/registry.h"
+#include "framework/stages/bodies.h"
+#include "framework/stages/settings.h"
+#include "framework/stages/training_rows.h"
+#include "framework/stages/training_stage.h"
+#include "framework/training/pair_objective.h"
+
+namespace plumb {
+namespace {
+
+void require_type(const StageContext& context, const std::string& param, const Artifact& data,
+                  const std::vector<std::string>& types, const std::string& optimizer) {
+  std::string wanted;
+  for (const std::string& type : types) {
+    if (data.manifest.type == type) return;
+    wanted += (wanted.empty() ? "" : " or ") + type;
+  }
+  throw Error(ErrorCode::recipe, "stage " + context.name() + ": `" + param + "` is of type " + data.manifest.type +
+                                     "; optimizer " + optimizer + " learns from " + wanted);
+}
+
+class TrainStage {
+ public:
+  explicit TrainStage(StageContext& context)
+      : context_(context),
+        settings_(train_params().parse(context.params())),
+        name_{"optimizer " + settings_.optimizer.name, context.name()},
+        optimizer_(make_optimizer(settings_.optimizer, std::nullopt, context)),
+        model_(open_trainee(context, settings_.training, settings_.lora)) {}
+
+  void run() {
+    switch (optimizer_->batch()) {
+      case Optimizer::Batch::tokens:
+        return on_demonstrations(static_cast<TokenOptimizer&>(*optimizer_));
+      case Optimizer::Batch::pairs:
+        return on_pairs(static_cast<PairwiseOptimizer&>(*optimizer_));
+      default:
+        throw Error(ErrorCode::recipe,
+                    "stage " + context_.name() + ": optimizer " + settings_.optimizer.name +
+                        " learns from neither pairs nor demonstrations; for a reward model use the stage "
+                        "reward_model");
+    }
+  }
+
+ private:
+  void on_demonstrations(TokenOptimizer& optimizer) {
+    auto data = demonstrations("data", context_.input("data"));
+    context_.summarise("rows", data.counts.to_value());
+    TokenObjective objective(model_, optimizer, name_, std::move(data.rows));
+    std::optional<TokenObjective> eval;
+    if (const Artifact* held_out = context_.optional_input("eval"); held_out != nullptr) {
+      eval.emplace(model_, optimizer, name_, demonstrations("eval", *held_out).rows);
+    }
+    finish(objective, shuffled(objective.size()), eval ? &*eval : nullptr);
+  }
+
+  void on_pairs(PairwiseOptimizer& optimizer) {
+    auto data = pairs("data", context_.input("data"));
+    context_.summarise("rows", data.counts.to_value());
+    std::optional<PairRows> eval_rows;
+    if (const Artifact* held_out = context_.optional_input("eval"); held_out != nullptr)
+      eval_rows = pairs("eval", *held_out).rows;
+
+    const EpochOrder order = pair_order(settings_.pair_batching, settings_.pair_cap, data.rows.group_of_pair());
+    const bool referenced = needs_reference(settings_.optimizer, context_);
+    std::optional<ReferenceLogps> reference, eval_reference;
+    if (referenced) {
+      std::optional<LanguageModel> other = open_reference();
+      LanguageModel& frozen = other ? *other : model_;
+      const auto visited = batch_plan(data.rows.pairs.size(), order, settings_.training, context_.random()).visited();
+      reference =
+          reference_logps(frozen, data.rows, visited, {.name = "train", .tokens = optimizer.per_token()}, context_);
+      if (eval_rows) {
+        const auto all = in_order(eval_rows->pairs.size())(Random(0));
+        eval_reference =
+            reference_logps(frozen, *eval_rows, all, {.name = "eval", .tokens = optimizer.per_token()}, context_);
+      }
+      context_.summarise("reference_responses", static_cast<std::int64_t>(reference->size()));
+    }
+
+    PairObjective objective(model_, optimizer, name_, std::move(data.rows), std::move(reference));
+    if (referenced && starts_at_reference()) objective.expect_identity();
+    std::optional<PairObjective> eval;
+    if (eval_rows) eval.emplace(model_, optimizer, name_, std::move(*eval_rows), std::move(eval_reference));
+    finish(objective, order, eval ? &*eval : nullptr);
+    if (objective.identity_error()) context_.summarise("step_0_log_ratio", *objective.identity_error());
+  }
+
+  void finish(Objective& objective, const EpochOrder& order, Objective* eval) {
+    const TrainingResult result =
+        train({.tensors = trained_tensors(model_), .train = &objective, .order = order, .eval = eval},
+              settings_.training, context_);
+    save_trainee(model_, context_);
+    summarise_training(result, context_);
+  }
+
+  TrainingRows<TokenRows> demonstrations(const std::string& param, const Artifact& data) {
+    require_type(context_, param, data, {artifact_type::demonstrations}, settings_.optimizer.name);
+    return demonstration_rows(data, model_, {.max_length = settings_.training.max_length}, context_);
+  }
+
+  TrainingRows<PairRows> pairs(const std::string& param, const Artifact& data) {
+    require_type(context_, param, data, {artifact_type::pairs, artifact_type::preferences}, settings_.optimizer.name);
+    return pair_rows(data, model_, {.max_length = settings_.training.max_length}, context_);
+  }
+
+  [[nodiscard]] bool starts_at_reference() const {
+    const Artifact* named = context_.optional_input("reference");
+    return named == nullptr || named->manifest.key == context_.input("model").manifest.key;
+  }
+
+  // The model named by `reference`, when it is not the start itself.
+  std::optional<LanguageModel> open_reference() {
+    if (starts_at_reference()) return std::nullopt;
+    const auto& folder = context_.optional_input("reference")->folder;
+    LanguageModel reference =
+        open_language_model(folder, context_.registry(), context_,
+                            {.dtype = settings_.training.dtype, .device = settings_.training.device});
+    const std::int64_t vocabulary = reference.model->shape().vocabulary, wanted = model_.model->shape().vocabulary;
+    if (vocabulary != wanted) {
+      throw Error(ErrorCode::data, folder.string() + ": the reference has " + std::to_string(vocabulary) +
+                                       " tokens in its vocabulary, the policy " + std::to_string(wanted) +
+                                       "; log-ratios need one tokenizer");
+    }
+    return reference;
+  }
+
+  StageContext& context_;
+  TrainSettings settings_;
+  OptimizerName name_;
+  std::unique_ptr<Optimizer> optimizer_;
+  LanguageModel model_;
+};
+
+}  // namespace
+
+void run_train(StageContext& context) {
+  TrainStage(context).run();
+}
+
+}  // namespace plumb

@@ -1,0 +1,55 @@
+// From artifacts to rows of token ids: what training stages read.
+//
+//   TrainingRows<PairRows> read = pair_rows(context.input("data"), model, {.max_length = 1024}, context);
+//   context.summarise("rows", read.counts.to_value());
+//
+// Texts are rendered in the model's chat format; sampled responses keep the ids that were sampled. Rows that cannot be
+// learnt from are left out and counted by reason.
+// Thread contract: functions are [any]; rendering runs on the host's pool.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "framework/artifacts/artifact.h"
+#include "framework/modeling/language_model.h"
+#include "framework/training/pair_rows.h"
+#include "framework/training/token_objective.h"
+#include "plumb/host.h"
+
+namespace plumb {
+
+struct RowCounts {
+  std::int64_t read = 0, kept = 0;
+  std::map<std::string, std::int64_t> dropped;  // by reason
+  std::map<std::string, std::string> examples;  // of each reason, the first message
+
+  void drop(const std::string& reason, const std::string& message);
+  [[nodiscard]] Value to_value() const;
+};
+
+template <class Rows>
+struct TrainingRows {
+  Rows rows;
+  RowCounts counts;
+};
+
+struct RowOptions {
+  std::int64_t max_length = 1024;  // tokens of a row; the model's context bounds it, too
+  bool learn_all = false;          // demonstrations: every token instead of the assistant's
+  bool use_sampled_ids = true;     // pairs: false renders the texts (a reward model has a tokenizer of its own)
+};
+
+// Demonstrations. Throws Error(data) when nothing is left, with the reasons.
+TrainingRows<TokenRows> demonstration_rows(const Artifact& data, const LanguageModel& model, const RowOptions& options,
+                                           Host& host);
+// Texts or demonstrations, every token learnt; a longer text is cut into several rows.
+TrainingRows<TokenRows> language_rows(const Artifact& data, const LanguageModel& model, const RowOptions& options,
+                                      Host& host);
+// Pairs or preferences, as prompts with their unique responses: equal prompts share a group, equal answers a response.
+// Throws Error(data) for sampled ids whose prompt this model would render otherwise: another tokenizer or chat format.
+TrainingRows<PairRows> pair_rows(const Artifact& data, const LanguageModel& model, const RowOptions& options,
+                                 Host& host);
+
+}  // namespace plumb

@@ -1,0 +1,90 @@
+#include "framework/stages/training_stage.h"
+
+#include <algorithm>
+
+#include "framework/registry/registry.h"
+
+namespace plumb {
+namespace {
+
+const char* name_of(Optimizer::Batch batch) {
+  switch (batch) {
+    case Optimizer::Batch::tokens:
+      return "demonstrations";
+    case Optimizer::Batch::pairs:
+      return "pairs";
+    case Optimizer::Batch::scores:
+      return "preferences for a reward model";
+    case Optimizer::Batch::unpaired:
+      return "single answers";
+    case Optimizer::Batch::rollouts:
+      break;
+  }
+  return "its own rollouts";
+}
+
+bool has_reward_head(const Artifact& model) {
+  return model.manifest.type == artifact_type::reward_model;
+}
+
+}  // namespace
+
+LanguageModel open_trainee(StageContext& context, const TrainingSettings& settings, const Value& lora, bool reward) {
+  const Artifact& start = context.input("model");
+  const bool headed = reward && has_reward_head(start);
+  LanguageModel model = open_language_model(
+      start.folder, context.registry(), context,
+      {.dtype = settings.dtype, .device = settings.device, .training = true, .reward_head = headed});
+  if (reward && !headed) add_reward_head(model, context.random().derive("score"));
+  if (!lora.is_null()) {
+    const LoraParams wanted = lora_params().parse(lora);
+    attach_lora(model, {wanted.r, wanted.alpha, wanted.dropout, wanted.target_modules},
+                context.random().derive("lora"));
+  }
+  std::int64_t trainable = 0;
+  for (const TrainedTensor& tensor : trained_tensors(model)) trainable += tensor.value.numel();
+  context.summarise("parameters", model.parameter_count());
+  context.summarise("trainable_parameters", trainable);
+  return model;
+}
+
+std::vector<TrainedTensor> trained_tensors(const LanguageModel& model) {
+  std::vector<TrainedTensor> tensors;
+  for (const Parameter* parameter : model.trainable()) {
+    tensors.push_back({parameter->name, *parameter->tensor, parameter->decays});
+  }
+  return tensors;
+}
+
+void save_trainee(const LanguageModel& model, StageContext& context) {
+  if (model.lora) save_language_model(model, context.folder() / "adapter", /*adapter_only=*/true);
+  save_language_model(model, context.folder());
+}
+
+void summarise_training(const TrainingResult& result, StageContext& context) {
+  context.summarise("updates", result.updates);
+  context.summarise("epochs", result.epochs);
+  context.summarise("tokens", result.tokens);
+  context.summarise("first_loss", result.first_loss);
+  context.summarise("last_loss", result.last_loss);
+  for (const auto& [name, value] : result.eval) context.summarise(name, value);
+}
+
+std::unique_ptr<Optimizer> make_optimizer(const ComponentRef& ref, std::optional<Optimizer::Batch> wanted,
+                                          StageContext& context) {
+  auto optimizer = context.registry().make<Optimizer>(ref.name, ref.params, context);
+  if (wanted && optimizer->batch() != *wanted) {
+    throw Error(ErrorCode::recipe, "optimizer " + ref.name + " learns from " + name_of(optimizer->batch()) +
+                                       "; this stage needs one that learns from " + name_of(*wanted));
+  }
+  return optimizer;
+}
+
+bool needs_reference(const ComponentRef& ref, const StageContext& context) {
+  const KnownComponent* component = context.registry().find("optimizer", ref.name);
+  if (component == nullptr) return false;
+  const auto& needs = component->info.needs;
+  return std::find(needs.begin(), needs.end(), "reference") != needs.end();
+}
+
+}  // namespace plumb

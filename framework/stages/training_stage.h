@@ -1,0 +1,40 @@
+// What the stages that train have in common: opening the model, handing its tensors to the trainer, saving, summing up.
+//
+//   LanguageModel model = open_trainee(context, settings.training, settings.lora, {});
+//   … make an objective …
+//   TrainingResult result = train({trained_tensors(model), &objective, order, eval}, settings.training, context);
+//   save_trainee(model, context);
+//   summarise_training(result, context);
+//
+// Output: a full model folder. With LoRA the weights in it have the adapter folded in, so every consumer opens it like
+// any model; the adapter itself lies in adapter/ as a PEFT folder. Thread contract: [lane].
+#pragma once
+
+#include <optional>
+
+#include "framework/modeling/language_model.h"
+#include "framework/pipeline/stage.h"
+#include "framework/stages/settings.h"
+#include "framework/training/trainer.h"
+#include "plumb/tensor/optimizer.h"
+
+namespace plumb {
+
+// The stage's input `model`, ready for training: all weights, or an adapter when `lora` is a map. `reward` gives it a
+// reward head: the folder's own, else a fresh one.
+LanguageModel open_trainee(StageContext& context, const TrainingSettings& settings, const Value& lora,
+                           bool reward = false);
+
+std::vector<TrainedTensor> trained_tensors(const LanguageModel& model);
+
+void save_trainee(const LanguageModel& model, StageContext& context);
+
+// updates, epochs, tokens, first and last loss, evaluation.
+void summarise_training(const TrainingResult& result, StageContext& context);
+
+// The optimizer component of a stage. Throws Error(recipe) when it wants another kind of batch than `wanted`.
+std::unique_ptr<Optimizer> make_optimizer(const ComponentRef& ref, std::optional<Optimizer::Batch> wanted,
+                                          StageContext& context);
+bool needs_reference(const ComponentRef& ref, const StageContext& context);
+
+}  // namespace plumb
