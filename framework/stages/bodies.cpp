@@ -8,6 +8,8 @@ extern "C" const plumb::StageBodies* plumb_engine_stage_bodies() {
       {"language_model", plumb::run_language_model},
       {"sft", plumb::run_sft},
       {"reward_model", plumb::run_reward_model},
+      {"sample", plumb::run_sample},
+      {"score", plumb::run_score},
       {"select", plumb::run_select},
       {"train", plumb::run_train},
       {"evaluate", plumb::run_evaluate},

@@ -24,6 +24,8 @@ void run_model(StageContext& context);
 void run_language_model(StageContext& context);
 void run_sft(StageContext& context);
 void run_reward_model(StageContext& context);
+void run_sample(StageContext& context);
+void run_score(StageContext& context);
 void run_select(StageContext& context);
 void run_train(StageContext& context);
 void run_evaluate(StageContext& context);

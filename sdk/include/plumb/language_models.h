@@ -1,4 +1,5 @@
-// The framework's own models as a service to components: loading a folder, sampling from it, scoring with its reward head.
+// The framework's own models as a service to components: loading a folder, sampling from it, scoring with its reward
+// head.
 //
 //   auto* models = static_cast<plumb::LanguageModels*>(host.query(plumb::LanguageModels::service));
 //   auto policy = models->open_policy("runs/demo/sft");
@@ -7,6 +8,7 @@
 // Thread contract: open_* may be called from any thread; what they return is [lane].
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -22,6 +24,8 @@ inline namespace v1 {
 struct OpenOptions {
   std::string dtype = "float32";  // "float32", "bfloat16", "int8"
   std::string device = "cpu";
+  std::int64_t rows = 128;           // of a policy: responses in flight
+  std::int64_t batch_tokens = 8192;  // of a reward model: tokens of one forward pass
 };
 
 class PolicyHandle {

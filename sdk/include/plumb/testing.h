@@ -17,6 +17,7 @@
 #include "plumb/abi.h"
 #include "plumb/error.h"
 #include "plumb/host.h"
+#include "plumb/language_models.h"
 #include "plumb/records.h"
 #include "plumb/registrar.h"
 
@@ -35,8 +36,11 @@ class FakeHost final : public Host {
   }
   [[nodiscard]] std::string scratch_folder() override { return scratch; }
   [[nodiscard]] std::string recipe_folder() const override { return recipe; }
-  [[nodiscard]] void* query(std::string_view) override { return nullptr; }
+  [[nodiscard]] void* query(std::string_view service) override {
+    return service == LanguageModels::service ? models : nullptr;
+  }
 
+  LanguageModels* models = nullptr;  // the test's own
   std::vector<std::string> messages;
   std::string scratch = "/tmp", recipe = ".";
   bool cancel = false;

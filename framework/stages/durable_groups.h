@@ -1,0 +1,34 @@
+// Rows of responses.jsonl that grow block by block, on disk as soon as a block is done.
+//
+//   DurableGroups rows(context.work_folder() / "responses.jsonl");
+//   for (std::size_t i = rows.done() / block * block; i < prompts.size(); i += block) rows.append(i, compute(i,
+//   block));
+//
+// What a forward pass computes for a row depends on its batch in the last bits. So work is cut into blocks at fixed
+// places, an interrupted block is computed again as a whole, and the file has the same bytes however often it was
+// interrupted. Thread contract: one thread.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <optional>
+#include <span>
+
+#include "framework/artifacts/records_file.h"
+
+namespace plumb {
+
+class DurableGroups {
+ public:
+  explicit DurableGroups(const std::filesystem::path& file);
+
+  [[nodiscard]] std::size_t done() const { return done_; }  // rows on disk
+  // Rows first, first + 1, … of the file; those that an earlier attempt had written are left out. On disk on return.
+  void append(std::size_t first, std::span<const ResponseGroup> groups);
+
+ private:
+  RowWriter writer_;  // cuts a torn last row off before the rows are counted
+  std::size_t done_ = 0;
+};
+
+}  // namespace plumb

@@ -1,0 +1,126 @@
+// Stage `score`: a reward for each response.
+//
+// Output: responses.jsonl, the input's rows with rewards. Raw rewards are computed block by block (durable_groups.h);
+// normalising, which needs all of them, comes last.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "framework/registry/registry.h"
+#include "framework/stages/bodies.h"
+#include "framework/stages/durable_groups.h"
+#include "framework/stages/settings.h"
+#include "plumb/reward_model.h"
+
+namespace plumb {
+namespace {
+
+constexpr std::size_t kBlock = 64;  // prompts
+
+std::unique_ptr<RewardModel> make_reward(StageContext& context, const ScoreSettings& settings) {
+  Value params = settings.reward.params.is_null() ? Value::map() : settings.reward.params;
+  if (const Artifact* model = context.optional_input("reward_model"); model != nullptr) {
+    params.set("path", model->folder.string());
+  }
+  return context.registry().make<RewardModel>(settings.reward.name, params, context);
+}
+
+void set_rewards(std::span<ResponseGroup> groups, const std::vector<std::vector<double>>& rewards,
+                 const std::string& name) {
+  const auto wrong = [&](const ResponseGroup& group, const std::string& what) {
+    return Error(ErrorCode::plugin, fmt::format("{}: {} for prompt {}", name, what, group.prompt.id));
+  };
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    std::vector<Response>& responses = groups[i].responses;
+    const std::size_t got = i < rewards.size() ? rewards[i].size() : 0;
+    if (got != responses.size()) {
+      throw wrong(groups[i], fmt::format("gave {} rewards, wanted {},", got, responses.size()));
+    }
+    for (std::size_t r = 0; r < got; ++r) {
+      if (!std::isfinite(rewards[i][r])) throw wrong(groups[i], fmt::format("gave the reward {}", rewards[i][r]));
+      responses[r].reward = rewards[i][r];
+    }
+  }
+}
+
+void score(StageContext& context, const ScoreSettings& settings, std::vector<ResponseGroup>& groups,
+           DurableGroups& rows) {
+  if (rows.done() > 0) context.log(LogLevel::info, fmt::format("{} prompts were scored before", rows.done()));
+  const std::string name = "reward " + settings.reward.name;
+  const auto reward = make_reward(context, settings);
+  for (std::size_t begin = rows.done() / kBlock * kBlock; begin < groups.size(); begin += kBlock) {
+    const auto block = std::span(groups).subspan(begin, std::min(kBlock, groups.size() - begin));
+    const auto rewards = guarded(name, context.name(), [&] { return reward->score(block); });
+    if (context.cancelled()) throw Cancelled{};
+    set_rewards(block, rewards, name);
+    rows.append(begin, block);
+    context.progress("prompts", begin + block.size(), groups.size());
+  }
+}
+
+struct Spread {
+  double mean = 0, deviation = 0, least = INFINITY, most = -INFINITY;
+};
+
+// Of all responses; the deviation divides by their number.
+Spread spread_of(const std::vector<ResponseGroup>& groups) {
+  Spread s;
+  double count = 0, squares = 0;
+  for (const ResponseGroup& group : groups) {
+    for (const Response& response : group.responses) {
+      const double away = *response.reward - s.mean;
+      s.mean += away / ++count;
+      squares += away * (*response.reward - s.mean);
+      s.least = std::min(s.least, *response.reward);
+      s.most = std::max(s.most, *response.reward);
+    }
+  }
+  s.deviation = std::sqrt(squares / count);
+  return s;
+}
+
+void standardise(std::vector<ResponseGroup>& groups, const Spread& raw) {
+  if (!(raw.deviation > 0)) {
+    throw Error(ErrorCode::data,
+                fmt::format("normalise: standardise divides by the rewards' deviation, but every reward is "
+                            "{}; use none, or a reward model that tells answers apart",
+                            raw.mean));
+  }
+  for (ResponseGroup& group : groups) {
+    for (Response& response : group.responses) response.reward = (*response.reward - raw.mean) / raw.deviation;
+  }
+}
+
+}  // namespace
+
+void run_score(StageContext& context) {
+  const ScoreSettings settings = score_params().parse(context.params());
+  std::vector<ResponseGroup> groups = read_groups(context.input("responses").folder / "responses.jsonl").value();
+  if (std::all_of(groups.begin(), groups.end(), [](const ResponseGroup& g) { return g.responses.empty(); })) {
+    throw Error(ErrorCode::data, fmt::format("{} holds no responses; scoring needs at least one", settings.responses));
+  }
+  const std::filesystem::path work = context.work_folder() / "responses.jsonl";
+  DurableGroups rows(work);
+  if (rows.done() < groups.size()) score(context, settings, groups, rows);
+  groups = read_groups(work).value();  // the one source of the numbers, resumed or not
+
+  const Spread raw = spread_of(groups);
+  if (settings.normalise == "standardise") standardise(groups, raw);
+  RowWriter out(context.folder() / "responses.jsonl");
+  std::int64_t responses = 0;
+  for (const ResponseGroup& group : groups) {
+    responses += static_cast<std::int64_t>(group.responses.size());
+    out.write(to_value(group));
+  }
+  out.flush();
+  context.summarise("prompts", static_cast<std::int64_t>(groups.size()));
+  context.summarise("responses", responses);
+  context.summarise("normalise", settings.normalise);
+  context.summarise("raw_mean", raw.mean);
+  context.summarise("raw_std", raw.deviation);
+  context.summarise("raw_min", raw.least);
+  context.summarise("raw_max", raw.most);
+}
+
+}  // namespace plumb
