@@ -231,10 +231,12 @@ void save_adapter(const LanguageModel& model, const fs::path& folder) {
   if (!model.lora) throw Error(ErrorCode::run_failed, "the model has no adapter to save");
   Value::List targets;
   for (const std::string& target : model.lora->targets) targets.emplace_back(target);
+  // A fresh adapter's base is the model it was attached to; one never saved has no folder yet.
+  const fs::path& base = model.base_folder.empty() ? model.folder : model.base_folder;
   const Value kept = model.score != nullptr ? Value::list({"score"}) : Value();
   const Value config =
       Value::map({{"alpha_pattern", Value::map()},
-                  {"base_model_name_or_path", fs::absolute(model.base_folder).lexically_normal().string()},
+                  {"base_model_name_or_path", base.empty() ? "" : fs::absolute(base).lexically_normal().string()},
                   {"bias", "none"},
                   {"fan_in_fan_out", false},
                   {"inference_mode", true},
