@@ -205,7 +205,7 @@ Result<PluginNote> read_plugin_note(const std::filesystem::path& path) {
   if (!header) return header.error();
   const Result<RawNotes> notes = find_notes(file, *header);
   if (!notes) return notes.error();
-  if (!notes->plugin) return refuse("it holds no plugin note; one source file of a plugin must hold PLUMB_PLUGIN(...)");
+  if (!notes->plugin) return refuse("it holds no plugin note; one source file of a plugin must hold the PLUMB_PLUGIN macro");
 
   PluginNote note;
   const std::string& text = *notes->plugin;
