@@ -1,0 +1,213 @@
+// Every recipe of bad/ is refused with exactly the problems that its first lines list, by the library and by the
+// command.
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <boost/test/unit_test.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "framework/recipe/recipe.h"
+
+namespace fs = std::filesystem;
+
+namespace {
+
+const fs::path kHere = fs::path(PLUMB_SOURCE_DIR) / "tests" / "recipes";
+
+struct Wanted {
+  plumb::Mark mark;
+  std::string key, part, nearest;
+};
+
+struct Bad {
+  fs::path file;
+  std::vector<Wanted> wanted;
+  std::vector<std::string> sets;
+};
+
+std::string trimmed(std::string s) {
+  s.erase(0, s.find_first_not_of(' '));
+  s.erase(s.find_last_not_of(' ') + 1);
+  return s;
+}
+
+Wanted parse_wanted(const std::string& line) {
+  std::vector<std::string> fields;
+  std::istringstream in(line);
+  for (std::string field; std::getline(in, field, '|');) fields.push_back(trimmed(field));
+  if (fields.size() < 3) throw std::runtime_error("cannot read: " + line);
+  Wanted out{{}, fields[1], fields[2], fields.size() > 3 ? fields[3] : ""};
+  std::istringstream place(fields[0]);
+  if (fields[0].starts_with("--set ")) {
+    place.ignore(6);
+    place >> out.mark.column;
+  } else {
+    char colon = 0;
+    place >> out.mark.line >> colon >> out.mark.column;
+  }
+  if (!place) throw std::runtime_error("cannot read: " + line);
+  return out;
+}
+
+std::vector<Bad> bad_recipes() {
+  std::vector<Bad> out;
+  for (const auto& entry : fs::directory_iterator(kHere / "bad")) {
+    if (entry.path().extension() != ".yaml") continue;
+    Bad bad{entry.path(), {}, {}};
+    std::ifstream in(entry.path());
+    for (std::string line; std::getline(in, line);) {
+      if (line.starts_with("# wants ")) bad.wanted.push_back(parse_wanted(line.substr(8)));
+      if (line.starts_with("# set ")) bad.sets.push_back(line.substr(6));
+    }
+    out.push_back(std::move(bad));
+  }
+  std::sort(out.begin(), out.end(), [](const Bad& a, const Bad& b) { return a.file < b.file; });
+  return out;
+}
+
+bool fits(const plumb::Problem& found, const Wanted& wanted) {
+  return found.mark == wanted.mark && found.key == wanted.key && found.message.find(wanted.part) != std::string::npos &&
+         (wanted.nearest.empty() || found.nearest == wanted.nearest);
+}
+
+struct Outcome {
+  int status = -1;
+  double seconds = 0;  // of processor time: the machine may be busy with other tests
+  std::string text;    // standard output and error
+};
+
+Outcome run(const std::vector<std::string>& arguments) {
+  int ends[2];
+  if (::pipe(ends) != 0) throw std::runtime_error("no pipe");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::dup2(ends[1], STDOUT_FILENO);
+    ::dup2(ends[1], STDERR_FILENO);
+    ::close(ends[0]);
+    std::vector<char*> argv;
+    for (const std::string& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
+    argv.push_back(nullptr);
+    ::execv(argv[0], argv.data());
+    ::_exit(127);
+  }
+  ::close(ends[1]);
+  Outcome out;
+  char buffer[4096];
+  for (ssize_t n; (n = ::read(ends[0], buffer, sizeof buffer)) > 0;)
+    out.text.append(buffer, static_cast<std::size_t>(n));
+  ::close(ends[0]);
+  int status = 0;
+  rusage used{};
+  ::wait4(child, &status, 0, &used);
+  out.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
+  out.seconds = seconds(used.ru_utime) + seconds(used.ru_stime);
+  return out;
+}
+
+std::string command() {
+  const char* given = std::getenv("PLUMB_COMMAND");
+  return given == nullptr ? std::string(PLUMB_SOURCE_DIR) + "/build/release/bin/plumb" : given;
+}
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr double kSlack = 10;
+#else
+constexpr double kSlack = 1;
+#endif
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(recipes)
+
+BOOST_AUTO_TEST_CASE(there_are_enough) {
+  BOOST_TEST(bad_recipes().size() >= 48U);
+}
+
+BOOST_AUTO_TEST_CASE(bad_recipes_have_exactly_the_listed_problems) {
+  for (const Bad& bad : bad_recipes()) {
+    BOOST_TEST_CONTEXT(bad.file.filename().string()) {
+      const auto loaded = plumb::load_recipe({.file = bad.file, .overrides = bad.sets, .plugins = {}});
+      bool same = loaded.problems.size() == bad.wanted.size();
+      for (std::size_t i = 0; same && i < bad.wanted.size(); ++i) same = fits(loaded.problems[i], bad.wanted[i]);
+      std::string wanted;
+      for (const Wanted& w : bad.wanted) {
+        wanted += std::to_string(w.mark.line) + ":" + std::to_string(w.mark.column) + ": " + w.key + ": " + w.part +
+                  "; nearest: " + w.nearest + "\n";
+      }
+      BOOST_TEST(same, "\nfound:\n" + plumb::show_problems(loaded.problems, loaded.source.text) + "wanted:\n" + wanted);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_command_refuses_each_with_status_2_in_time) {
+  for (const Bad& bad : bad_recipes()) {
+    BOOST_TEST_CONTEXT(bad.file.filename().string()) {
+      std::vector<std::string> arguments = {command(), "validate", bad.file.string()};
+      for (const std::string& set : bad.sets) arguments.insert(arguments.end(), {"--set", set});
+      const Outcome outcome = run(arguments);
+      BOOST_TEST(outcome.status == 2);
+      BOOST_TEST(outcome.seconds <= 0.2 * kSlack);
+      for (const Wanted& wanted : bad.wanted) {
+        const std::string place = wanted.mark.line > 0
+                                      ? bad.file.string() + ":" + std::to_string(wanted.mark.line) + ":" +
+                                            std::to_string(wanted.mark.column) + ": "
+                                      : "--set " + bad.sets.at(static_cast<std::size_t>(wanted.mark.column) - 1) + ": ";
+        BOOST_TEST(outcome.text.find(place) != std::string::npos, outcome.text);
+      }
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(good_recipes_are_accepted_and_survive_being_written_out) {
+  std::vector<fs::path> files;
+  for (const fs::path& folder : {kHere / "good", fs::path(PLUMB_SOURCE_DIR) / "recipes"}) {
+    if (!fs::exists(folder)) continue;
+    for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+      if (entry.path().extension() == ".yaml") files.push_back(entry.path());
+    }
+  }
+  BOOST_TEST(!files.empty());
+  const fs::path copy = fs::temp_directory_path() / ("plumb-resolved-" + std::to_string(::getpid()) + ".yaml");
+  for (const fs::path& file : files) {
+    BOOST_TEST_CONTEXT(file.string()) {
+      const auto loaded = plumb::load_recipe({.file = file, .overrides = {}, .plugins = {}});
+      BOOST_TEST(loaded.problems.empty(), plumb::show_problems(loaded.problems, loaded.source.text));
+      std::ofstream(copy) << plumb::write_recipe(loaded.recipe);
+      const auto again = plumb::load_recipe({.file = copy, .overrides = {}, .plugins = {}});
+      BOOST_TEST(again.problems.empty(), plumb::show_problems(again.problems, again.source.text));
+      BOOST_TEST(plumb::write_recipe(again.recipe) == plumb::write_recipe(loaded.recipe));
+      for (const plumb::StageSpec& stage : loaded.recipe.stages) {
+        const plumb::StageSpec* same = again.recipe.find(stage.name);
+        BOOST_REQUIRE(same != nullptr);
+        BOOST_TEST((same->params == stage.params));
+        BOOST_TEST(same->output == stage.output);
+      }
+    }
+  }
+  fs::remove(copy);
+}
+
+BOOST_AUTO_TEST_CASE(a_plugin_that_was_asked_for_must_be_usable) {
+  const std::string recipe = (kHere / "good" / "base.yaml").string();
+  for (const char* file : {"not-a-plugin.plumb.so", "absent.plumb.so"}) {
+    const Outcome outcome = run({command(), "validate", recipe, "--plugin", (kHere / "files" / file).string()});
+    BOOST_TEST(outcome.status == 2);
+    BOOST_TEST(outcome.text.find(std::string(file) + ": the plugin is refused: ") != std::string::npos, outcome.text);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_command_accepts_and_counts) {
+  const Outcome outcome = run({command(), "validate", (kHere / "good" / "base.yaml").string()});
+  BOOST_TEST(outcome.status == 0);
+  BOOST_TEST(outcome.text == "valid: 13 stages\n");
+  BOOST_TEST(outcome.seconds <= 0.2 * kSlack);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
