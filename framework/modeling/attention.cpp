@@ -37,6 +37,7 @@ void add_positions(AttentionPlan& plan, std::int64_t first, std::int64_t count) 
   plan.positions.resize(at + static_cast<std::size_t>(count));
   std::iota(plan.positions.begin() + static_cast<std::ptrdiff_t>(at), plan.positions.end(), first);
   plan.tokens += count;
+  plan.longest = std::max(plan.longest, first + count);
 }
 
 }  // namespace
@@ -45,6 +46,7 @@ SequenceAttention SequenceAttention::causal(std::span<const std::int64_t> length
   auto plan = std::make_shared<AttentionPlan>();
   std::vector<AttentionRow> own;
   for (const std::int64_t length : lengths) {
+    plan->groups.push_back({length, {}});
     own.push_back({{plan->tokens, length}, {plan->tokens, length}});
     add_positions(*plan, 0, length);
   }
@@ -54,6 +56,7 @@ SequenceAttention SequenceAttention::causal(std::span<const std::int64_t> length
 
 SequenceAttention SequenceAttention::shared(std::span<const PromptGroup> groups) {
   auto plan = std::make_shared<AttentionPlan>();
+  plan->groups.assign(groups.begin(), groups.end());
   std::vector<AttentionRow> own, prompt;
   for (const PromptGroup& group : groups) {
     const TokenRange keys{plan->tokens, group.prompt};
@@ -74,10 +77,9 @@ SequenceAttention SequenceAttention::shared(std::span<const PromptGroup> groups)
 at::Tensor SequenceAttention::attend(std::int64_t /*layer*/, const at::Tensor& q, const at::Tensor& k,
                                      const at::Tensor& v, const AttentionOptions& options) {
   const double scale = options.scale.value_or(1 / std::sqrt(static_cast<double>(q.size(2))));
-  const auto& positions = plan_->positions;
-  const bool windowed =
-      options.window && !positions.empty() && *std::max_element(positions.begin(), positions.end()) >= *options.window;
+  const bool windowed = options.window && plan_->longest > *options.window;
   if (windowed || !q.device().is_cpu()) return plain_attention(*plan_, q, k, v, scale, windowed ? *options.window : 0);
+  if (scale > 0 && takes_short_attention(*plan_, q, k)) return short_attention(plan_, q, k, v, scale);
   return flash_attention(plan_, q, k, v, scale);
 }
 

@@ -37,18 +37,20 @@ struct AttentionCall {
   std::vector<AttentionRow> rows;
 };
 
-// What to compute for a batch. Every token is a query of exactly one call of `own`, and of at most one of `prompt`.
-struct AttentionPlan {
-  std::int64_t tokens = 0;
-  std::vector<std::int64_t> positions;  // [tokens] of each token in its own sequence
-  std::vector<AttentionCall> own;       // causal
-  std::vector<AttentionCall> prompt;    // responses to their prompt
-};
-
-// A prompt and its responses, in the order of the tokens.
+// A prompt and its responses, in the order of the tokens. A plain sequence is a prompt without responses.
 struct PromptGroup {
   std::int64_t prompt = 0;              // tokens
   std::vector<std::int64_t> responses;  // tokens of each
+};
+
+// What to compute for a batch. Every token is a query of exactly one call of `own`, and of at most one of `prompt`.
+struct AttentionPlan {
+  std::int64_t tokens = 0;
+  std::vector<PromptGroup> groups;
+  std::int64_t longest = 0;             // tokens of the longest sequence, prompt included
+  std::vector<std::int64_t> positions;  // [tokens] of each token in its own sequence
+  std::vector<AttentionCall> own;       // causal
+  std::vector<AttentionCall> prompt;    // responses to their prompt
 };
 
 class SequenceAttention final : public Attention {
@@ -66,7 +68,12 @@ class SequenceAttention final : public Attention {
   std::shared_ptr<const AttentionPlan> plan_;
 };
 
-// The two ways to carry out a plan; q, k, v and the result as in Attention::attend, both differentiable.
+// The ways to carry out a plan; q, k, v and the result as in Attention::attend, all differentiable.
+// On the CPU in float, for short sequences: no padding at all, one pass over prompt and own tokens. The flash kernel
+// works in blocks that are several times larger than such sequences.
+bool takes_short_attention(const AttentionPlan& plan, const at::Tensor& q, const at::Tensor& k);
+at::Tensor short_attention(std::shared_ptr<const AttentionPlan> plan, const at::Tensor& q, const at::Tensor& k,
+                           const at::Tensor& v, double scale);
 // On the CPU, through its flash kernel: q·kᵀ is never held whole, forward or backward.
 at::Tensor flash_attention(std::shared_ptr<const AttentionPlan> plan, const at::Tensor& q, const at::Tensor& k,
                            const at::Tensor& v, double scale);

@@ -119,6 +119,19 @@ BOOST_AUTO_TEST_CASE(shared_prompt_equals_separate_sequences) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(short_sequences_have_a_kernel_of_their_own) {
+  for (const auto& [heads, kv_heads, dim] :
+       {std::tuple<std::int64_t, std::int64_t, std::int64_t>{4, 4, 32}, {6, 2, 16}, {2, 1, 64}, {2, 2, 128}}) {
+    const Case c{groups, heads, kv_heads, dim, at::kFloat};
+    const SequenceAttention attention = SequenceAttention::shared(c.groups);
+    const auto shape = at::ones({1, heads, dim});
+    BOOST_TEST(plumb::takes_short_attention(attention.plan(), shape, shape));
+    compare(c, 5e-5, [&](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
+      return SequenceAttention::shared(c.groups).attend(0, q, k, v, {});
+    });
+  }
+}
+
 BOOST_AUTO_TEST_CASE(half_precision_stays_near) {
   const Case c{groups, 4, 2, 16, at::kBFloat16};
   compare(c, 0.15, [&](const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
