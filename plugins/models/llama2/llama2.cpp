@@ -2,9 +2,8 @@
 // defaults are those of transformers' LlamaForCausalLM.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/embedding.h>
-#include <ATen/ops/rms_norm.h>
-#include <ATen/ops/silu.h>
 #include <plumb/error.h>
+#include <plumb/tensor/fused.h>
 #include <plumb/tensor/hf_config.h>
 #include <plumb/tensor/model.h>
 #include <plumb/tensor/rotary.h>
@@ -69,7 +68,7 @@ class Layer {
                                               plumb::rotate(heads(key_(normed)), angles), heads(value_(normed)), {});
     const at::Tensor y = x + output_(mixed.flatten(1));
     const at::Tensor inner = norm(y, mlp_norm_);
-    return y + down_(at::silu(gate_(inner)) * up_(inner));
+    return y + down_(plumb::swiglu(gate_(inner), up_(inner)));
   }
 
  private:
@@ -77,7 +76,7 @@ class Layer {
     return p.linear(name, sizes_.shape.hidden, heads * sizes_.shape.head_dim, sizes_.attention_bias, sizes_.init_std);
   }
   at::Tensor norm(const at::Tensor& x, const at::Tensor& weight) const {
-    return at::rms_norm(x, {sizes_.shape.hidden}, weight, sizes_.epsilon);
+    return plumb::rms_norm(x, weight, sizes_.epsilon);
   }
   at::Tensor heads(const at::Tensor& x) const { return x.view({x.size(0), -1, sizes_.shape.head_dim}); }
 
@@ -120,7 +119,7 @@ class Llama final : public plumb::Model {
     for (std::size_t i = 0; i < layers_.size(); ++i) {
       x = layers_[i](static_cast<std::int64_t>(i), x, angles, batch.attention);
     }
-    return at::rms_norm(x, {sizes_.shape.hidden}, *norm_, sizes_.epsilon);
+    return plumb::rms_norm(x, *norm_, sizes_.epsilon);
   }
 
   [[nodiscard]] at::Tensor logits(const at::Tensor& hidden) override {
