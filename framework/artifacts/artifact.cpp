@@ -220,7 +220,7 @@ Result<Artifact> ArtifactWriter::commit(ArtifactManifest manifest) {
   return Artifact{state_->final, std::move(manifest)};
 }
 
-ArtifactStore::ArtifactStore(fs::path root) : root_(fs::absolute(root).lexically_normal()) {}
+ArtifactStore::ArtifactStore(const fs::path& root) : root_(fs::absolute(root).lexically_normal()) {}
 
 Result<std::optional<Artifact>> ArtifactStore::find(const std::string& key) const {
   const std::string ending = "-" + short_key(key);
@@ -247,8 +247,8 @@ Result<ArtifactWriter> ArtifactStore::begin(const std::string& key, const std::s
     fs::create_directories(root_);
     Result<KeyLock> lock = KeyLock::take(root_ / (name + ".lock"), keep_waiting);
     if (!lock) return lock.error();
-    auto state = std::unique_ptr<ArtifactWriter::State>(
-        new ArtifactWriter::State{root_, root_ / (name + ".partial"), root_ / name, key, type, std::move(*lock)});
+    auto state = std::make_unique<ArtifactWriter::State>(
+        ArtifactWriter::State{root_, root_ / (name + ".partial"), root_ / name, key, type, std::move(*lock)});
     Result<std::optional<Artifact>> finished = find(key);
     if (!finished) return finished.error();
     state->finished = std::move(*finished);

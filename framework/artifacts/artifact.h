@@ -87,8 +87,8 @@ class ArtifactWriter {
   [[nodiscard]] const std::filesystem::path& folder() const;  // becomes the artifact
   [[nodiscard]] std::filesystem::path work_folder() const;    // checkpoints, partial samples; dropped by commit
   [[nodiscard]] bool resumed() const;                         // an earlier attempt left something
-  // The artifact, when another process committed it while begin() waited, or an earlier attempt died in the last step of
-  // its commit; then there is nothing to write. Else null.
+  // The artifact, when another process committed it while begin() waited, or an earlier attempt died in the last step
+  // of its commit; then there is nothing to write. Else null.
   [[nodiscard]] const Artifact* finished() const;
   Result<Artifact> commit(ArtifactManifest manifest);
 
@@ -101,7 +101,7 @@ class ArtifactWriter {
 
 class ArtifactStore {
  public:
-  explicit ArtifactStore(std::filesystem::path root);
+  explicit ArtifactStore(const std::filesystem::path& root);
   // A committed artifact whose files have the recorded sizes; a damaged one is an error that names the file.
   [[nodiscard]] Result<std::optional<Artifact>> find(const std::string& key) const;
   // While another process writes the key, waits and calls `keep_waiting` about ten times a second; when that says

@@ -58,7 +58,7 @@ void drop_links(const fs::path& folder) {
 
 }  // namespace
 
-RunRecord::RunRecord(fs::path folder, const Recipe& recipe, const std::string& recipe_text, const Plan& plan,
+RunRecord::RunRecord(const fs::path& folder, const Recipe& recipe, const std::string& recipe_text, const Plan& plan,
                      const Registry& registry)
     : folder_(fs::absolute(folder).lexically_normal()) {
   fs::create_directories(folder_);

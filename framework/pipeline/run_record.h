@@ -22,7 +22,7 @@ namespace plumb {
 class RunRecord {
  public:
   // Creates the folder, writes the recipes and the lock, drops links of an earlier run. Throws Error(data).
-  RunRecord(std::filesystem::path folder, const Recipe& recipe, const std::string& recipe_text, const Plan& plan,
+  RunRecord(const std::filesystem::path& folder, const Recipe& recipe, const std::string& recipe_text, const Plan& plan,
             const Registry& registry);
 
   void set_running(const std::string& stage, const std::filesystem::path& partial);
