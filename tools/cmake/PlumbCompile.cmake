@@ -29,12 +29,10 @@ add_compile_definitions(BOOST_DLL_USE_STD_FS)
 # The same source gives the same bytes wherever the checkout lies; the second map is for paths that ccache made relative.
 file(RELATIVE_PATH plumb_up "${CMAKE_BINARY_DIR}" "${CMAKE_SOURCE_DIR}")
 add_compile_options("-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=" "-ffile-prefix-map=${plumb_up}=")
+# The compiler's own linker, on purpose: mold (up to 2.42, its issue 1648) and lld index the empty cold halves that g++
+# leaves behind, and an exception that passes such a place aborts the process.
 add_link_options(-Wl,--build-id -Wl,-z,defs -Wl,--as-needed)
 
-find_program(PLUMB_MOLD mold)
-if(PLUMB_MOLD)
-  add_link_options(-fuse-ld=mold)
-endif()
 find_program(PLUMB_CCACHE ccache)
 if(PLUMB_CCACHE)
   set(CMAKE_CXX_COMPILER_LAUNCHER
