@@ -5,7 +5,8 @@
 #   [TESTS file_test.cpp...])  a test program of these and the plugin's own objects, run by ctest as plugin.NAME.unit
 #
 # Builds NAME.plumb.so and writes NAME.schema.json, its parameters, beside it. Plugins of this project and everybody
-# else's are built by this same function.
+# else's are built by this same function. Outside of this project it also installs the two into lib/plumb/plugins, where
+# `plumb` of the same prefix finds them.
 #
 # PLUMB_PLUGIN_OUTPUT_DIRECTORY  where the plugin goes; the current build folder unless set
 # PLUMB_PLUGIN_TEST_LIBRARIES    what test programs link besides the SDK, such as a test framework
@@ -41,6 +42,12 @@ function(plumb_add_plugin name)
     set(schema "${folder}/${name}.schema.json")
     add_custom_command(TARGET ${name} POST_BUILD VERBATIM BYPRODUCTS "${schema}"
       COMMAND PlumbSdk::describe "$<TARGET_FILE:${name}>" "${schema}" COMMENT "Describing ${name}")
+  endif()
+  get_target_property(elsewhere ${sdk} IMPORTED)
+  if(elsewhere)
+    set_target_properties(${name} PROPERTIES INSTALL_RPATH "$ORIGIN/../..;$ORIGIN/../../libtorch/lib")
+    install(TARGETS ${name} LIBRARY DESTINATION lib/plumb/plugins)
+    install(FILES "${folder}/${name}.schema.json" DESTINATION lib/plumb/plugins)
   endif()
 
   if(arg_TESTS AND BUILD_TESTING)

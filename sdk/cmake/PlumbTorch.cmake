@@ -4,6 +4,11 @@
 # binary serves CPU and GPU. fmt is header-only here, because LibTorch's include folder carries a newer fmt than the
 # system's library.
 
+foreach(found IN ITEMS PLUMB_LIBTORCH_INCLUDE PLUMB_LIBTORCH_CPU PLUMB_LIBTORCH_C10)
+  if(${found} AND NOT EXISTS "${${found}}")  # LibTorch was moved since the last time
+    unset(${found} CACHE)
+  endif()
+endforeach()
 find_path(PLUMB_LIBTORCH_INCLUDE ATen/core/Tensor.h PATHS "${PLUMB_LIBTORCH}/include" NO_DEFAULT_PATH)
 find_library(PLUMB_LIBTORCH_CPU torch_cpu PATHS "${PLUMB_LIBTORCH}/lib" NO_DEFAULT_PATH)
 find_library(PLUMB_LIBTORCH_C10 c10 PATHS "${PLUMB_LIBTORCH}/lib" NO_DEFAULT_PATH)
