@@ -27,6 +27,7 @@ EvaluationContext::~EvaluationContext() = default;
 Evaluator::~Evaluator() = default;
 Generator::~Generator() = default;
 Judge::~Judge() = default;
+WaitingJudge::~WaitingJudge() = default;
 RewardModel::~RewardModel() = default;
 
 SelectionPolicy::~SelectionPolicy() = default;

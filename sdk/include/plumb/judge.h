@@ -3,11 +3,17 @@
 // A language-model judge answers `messages` with text that the evaluator parses; a programmatic judge (gold, reward
 // model) sets `score` itself from the conversation and the answers.
 //
+//   std::vector<Judgement> judgements = plumb::judge_all(*context.judge(), requests, host);
+//
 // Thread contract: judge is [any], so that slow judges can be asked in parallel.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "plumb/component.h"
@@ -33,6 +39,7 @@ struct Judgement {
   std::optional<double> preference;  // of two: 1 when `answer` wins, 0 when `other` wins, 0.5 a tie
   std::string text;                  // what a language-model judge said
   std::string failure;               // why there is no judgement; empty when there is one
+  std::int64_t prompt_tokens = 0, completion_tokens = 0;  // what a language-model judge counted for it
 };
 
 class Judge : public Component {
@@ -40,9 +47,23 @@ class Judge : public Component {
   static constexpr const char* kind = "judge/1";
   ~Judge() override;
 
-  // [any] A failure of the judge is returned in Judgement::failure, counted and shown; it is not thrown.
+  // [any] A failure of the judge is returned in Judgement::failure, counted and shown; it is not thrown. Thrown is what
+  // no other request would survive either, such as a key that the server refuses.
   [[nodiscard]] virtual Judgement judge(const JudgeRequest& request) = 0;
 };
+
+// A judge that spends its time waiting for somebody else, such as a server.
+class WaitingJudge : public Judge {
+ public:
+  ~WaitingJudge() override;
+  [[nodiscard]] virtual std::size_t concurrency() const = 0;  // [any] requests it takes at once
+};
+
+// The judgements of all requests, in their order: on the host's pool, or by as many threads as a WaitingJudge takes
+// requests at once. What judge throws comes back after the requests under way. Throws Error(preempted) when the host is
+// cancelled before all are judged. `what` names the work on the progress line. Call it from one thread: [lane].
+std::vector<Judgement> judge_all(Judge& judge, std::span<const JudgeRequest> requests, Host& host,
+                                 std::string_view what = "judgements");
 
 }  // namespace v1
 }  // namespace plumb

@@ -1,0 +1,198 @@
+#include "connection.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include <plumb/error.h>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/error.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
+#include <boost/beast/ssl/ssl_stream.hpp>
+#include <chrono>
+#include <optional>
+
+namespace openai {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using boost::system::error_code;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::uint64_t longest_answer = std::uint64_t{16} << 20;  // bytes
+
+Clock::duration seconds(double count) {
+  return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(count));
+}
+
+}  // namespace
+
+struct Trust::Context {
+  asio::ssl::context tls{asio::ssl::context::tls_client};
+};
+
+Trust::Trust(const std::string& ca_file) : context_(std::make_unique<Context>()) {
+  asio::ssl::context& tls = context_->tls;
+  error_code ec;
+  if (ca_file.empty()) {
+    tls.set_default_verify_paths(ec);
+  } else {
+    tls.load_verify_file(ca_file, ec);
+  }
+  if (ec) {
+    throw plumb::Error(plumb::ErrorCode::data, "openai-judge: no certificates in " +
+                                                   (ca_file.empty() ? "the system's store" : ca_file) + ": " +
+                                                   ec.message() + "; `ca_file` wants a PEM file");
+  }
+  tls.set_verify_mode(asio::ssl::verify_peer);
+  SSL_CTX_set_min_proto_version(tls.native_handle(), TLS1_2_VERSION);
+}
+
+Trust::~Trust() = default;
+
+struct Connection::Wire {
+  Url url;
+  TimeLimits limits;
+  std::function<bool()> stop;
+  asio::io_context io{1};
+  std::optional<beast::ssl_stream<beast::tcp_stream>> tls;
+  std::optional<beast::tcp_stream> plain;
+  beast::flat_buffer buffer;
+  bool used = false, keep = false;
+
+  beast::tcp_stream& tcp() { return tls ? tls->next_layer() : *plain; }
+
+  // Runs one asynchronous operation to its end in this thread. `start` gets the completion handler.
+  template <class Start>
+  error_code run(double limit, const Start& start) {
+    error_code result = asio::error::timed_out;
+    const Clock::time_point end = Clock::now() + seconds(limit);
+    start([&result](error_code ec, auto&&...) { result = ec; });
+    io.restart();
+    while (!io.stopped()) {
+      io.run_for(std::chrono::milliseconds(100));
+      if (io.stopped()) break;
+      const bool late = Clock::now() > end + std::chrono::seconds(1);  // the stream's own limit failed to end it
+      if (!late && !stop()) continue;
+      if (tls || plain) tcp().close();
+      if (resolver) resolver->cancel();
+      io.run_for(std::chrono::milliseconds(100));
+      if (!late) throw Stopped{};
+      return asio::error::timed_out;
+    }
+    return result == beast::error::timeout ? error_code(asio::error::timed_out) : result;
+  }
+
+  void check(error_code ec, const char* what) const {
+    if (ec) throw Broken(std::string(what) + " " + authority(url) + ": " + ec.message());
+  }
+
+  std::optional<asio::ip::tcp::resolver> resolver;
+
+  void connect() {
+    resolver.emplace(io);
+    asio::ip::tcp::resolver::results_type found;
+    check(run(limits.connect,
+              [&](auto done) {
+                resolver->async_resolve(url.host, url.port, [&found, done](error_code ec, const auto& results) mutable {
+                  found = results;
+                  done(ec);
+                });
+              }),
+          "cannot find");
+    resolver.reset();
+    tcp().expires_after(seconds(limits.connect));
+    check(run(limits.connect, [&](auto done) { tcp().async_connect(found, done); }), "cannot connect to");
+    error_code ignored;
+    tcp().socket().set_option(asio::ip::tcp::no_delay(true), ignored);
+  }
+
+  void shake_hands() {
+    SSL* handle = tls->native_handle();
+    error_code address;
+    asio::ip::make_address(url.host, address);
+    if (address && SSL_set_tlsext_host_name(handle, url.host.c_str()) != 1) throw Broken("cannot set up TLS");
+    tls->set_verify_callback(asio::ssl::host_name_verification(url.host));
+    tcp().expires_after(seconds(limits.connect));
+    const error_code ec =
+        run(limits.connect, [&](auto done) { tls->async_handshake(asio::ssl::stream_base::client, done); });
+    const long verified = SSL_get_verify_result(handle);
+    if (ec && verified != X509_V_OK) {
+      throw Untrusted("the certificate of " + authority(url) +
+                      " is refused: " + X509_verify_cert_error_string(verified));
+    }
+    if (ec && ec.category() == asio::error::get_ssl_category() && ec != asio::ssl::error::stream_truncated &&
+        ERR_GET_REASON(static_cast<unsigned long>(ec.value())) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+      throw Untrusted("the certificate of " + authority(url) + " is refused: it is not for this host");
+    }
+    check(ec, "no TLS with");
+  }
+
+  template <class Stream>
+  HttpAnswer exchange(Stream& stream, const http::request<http::string_body>& request) {
+    keep = false;
+    tcp().expires_after(seconds(limits.exchange));
+    const error_code sent =
+        run(limits.exchange, [&](auto done) { http::async_write(stream, request, std::move(done)); });
+    http::response_parser<http::string_body> parser;
+    parser.body_limit(longest_answer);
+    const error_code read =
+        sent ? sent
+             : run(limits.exchange, [&](auto done) { http::async_read(stream, buffer, parser, std::move(done)); });
+    if (read) {
+      const std::string what = "the exchange with " + authority(url) + " broke off: " + read.message();
+      if (used && read != asio::error::timed_out && !parser.got_some()) throw Stale(what);
+      throw Broken(what);
+    }
+    tcp().expires_never();
+    used = true;
+    keep = parser.keep_alive();
+    http::response<http::string_body> response = parser.release();
+    return {response.result_int(), std::string(response["Retry-After"]), std::string(response["Retry-After-Ms"]),
+            std::move(response.body())};
+  }
+};
+
+Connection::Connection(const Url& url, const Trust& trust, TimeLimits limits, std::function<bool()> stop)
+    : wire_(std::make_unique<Wire>()) {
+  wire_->url = url;
+  wire_->limits = limits;
+  wire_->stop = std::move(stop);
+  if (url.tls) {
+    wire_->tls.emplace(wire_->io, trust.context_->tls);
+  } else {
+    wire_->plain.emplace(wire_->io);
+  }
+  wire_->connect();
+  if (url.tls) wire_->shake_hands();
+}
+
+Connection::~Connection() = default;
+
+bool Connection::reusable() const {
+  return wire_->keep;
+}
+
+HttpAnswer Connection::post(const std::string& target, const std::vector<std::pair<std::string, std::string>>& headers,
+                            const std::string& body) {
+  http::request<http::string_body> request(http::verb::post, target, 11);
+  request.set(http::field::host, authority(wire_->url));
+  request.set(http::field::user_agent, "plumbline");
+  request.set(http::field::content_type, "application/json");
+  request.set(http::field::accept, "application/json");
+  for (const auto& [name, value] : headers) request.set(name, value);
+  request.body() = body;
+  request.prepare_payload();
+  return wire_->tls ? wire_->exchange(*wire_->tls, request) : wire_->exchange(*wire_->plain, request);
+}
+
+}  // namespace openai
