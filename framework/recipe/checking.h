@@ -41,6 +41,9 @@ const KnownComponent* require_component(Checking& checking, const StageSpec& sta
 void check_path(Checking& checking, const StageSpec& stage, Value& path, const std::string& param);
 // Of a model by path: what its folder lacks, and the components that read it.
 void check_model_folder(Checking& checking, StageSpec& stage);
+// The tokenizer plugins that could read `folder`, as components of the stage under `param`; complains when none does.
+void find_tokenizer(Checking& checking, StageSpec& stage, const std::filesystem::path& folder, Mark mark,
+                    const std::string& param);
 void connect(Checking& checking);
 void check_combinations(Checking& checking);
 // Inputs before the stages that use them, otherwise in the given order; complains of every cycle.

@@ -63,23 +63,23 @@ void find_model(Checking& c, StageSpec& stage, const Value& config, Mark mark) {
                          joined(claims(c.registry, "model"))));
 }
 
+}  // namespace
+
 // Every plugin that could read the tokenizer counts, so that whichever is taken its change is seen.
-void find_tokenizer(Checking& c, StageSpec& stage, const fs::path& folder, Mark mark) {
+void find_tokenizer(Checking& c, StageSpec& stage, const fs::path& folder, Mark mark, const std::string& param) {
   bool found = false;
   for (const KnownComponent* tokenizer : c.registry.all("tokenizer")) {
     const auto& files = tokenizer->info.claims;
     if (std::none_of(files.begin(), files.end(), [&](const std::string& file) { return has(folder, file.c_str()); }))
       continue;
-    stage.components.push_back({"path", tokenizer});
+    stage.components.push_back({param, tokenizer});
     found = true;
   }
   if (found) return;
-  c.complain(stage, mark, "path",
+  c.complain(stage, mark, param,
              fmt::format("{} has no tokenizer file that a plugin reads; there are plugins for: {}", folder.string(),
                          joined(claims(c.registry, "tokenizer"))));
 }
-
-}  // namespace
 
 void check_model_folder(Checking& c, StageSpec& stage) {
   const Value& path = stage.params.at("path");
@@ -100,7 +100,7 @@ void check_model_folder(Checking& c, StageSpec& stage) {
     c.complain(stage, path.mark, "path",
                folder.string() + " has neither model.safetensors nor model.safetensors.index.json");
   }
-  if (stage.params.at("tokenizer").is_null()) find_tokenizer(c, stage, folder, path.mark);
+  if (stage.params.at("tokenizer").is_null()) find_tokenizer(c, stage, folder, path.mark, "path");
 }
 
 }  // namespace plumb

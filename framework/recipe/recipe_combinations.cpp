@@ -92,7 +92,9 @@ void check_vocabulary(Checking& c, const StageSpec& stage) {
   const StageSpec* tokenizer = input_of(c, stage, "tokenizer");
   if (rows == nullptr || rows->type() != Value::Type::integer || tokenizer == nullptr || tokenizer->kind == nullptr)
     return;
-  const Value* tokens = tokenizer->kind->kind == "tokenizer" ? tokenizer->params.find("vocabulary_size") : nullptr;
+  const Value* tokens = tokenizer->kind->kind == "tokenizer" && tokenizer->params.at("path").is_null()
+                            ? tokenizer->params.find("vocabulary_size")
+                            : nullptr;
   if (tokens == nullptr || tokens->type() != Value::Type::integer || tokens->as_int() <= rows->as_int()) return;
   c.complain(stage, rows->mark, "config.vocab_size",
              fmt::format("found {}, but the tokenizer `{}` has {} tokens; leave it out, or make it at least that",

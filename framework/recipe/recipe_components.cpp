@@ -123,8 +123,20 @@ class Components {
   StageSpec& stage_;
 };
 
+// The folder of the tokenizer that a model takes from a `tokenizer` stage, or null when that stage trains one.
+const Value* existing_tokenizer(Checking& c, const StageSpec& model) {
+  const StageSpec* source = c.find(model.params.at("tokenizer").as_string());
+  if (source == nullptr || source->kind == nullptr || source->kind->kind != "tokenizer") return nullptr;
+  const Value* path = source->params.find("path");
+  return path != nullptr && path->is_string() ? path : nullptr;
+}
+
 // The tokenizer plugin that reads what a `tokenizer` stage writes.
-void add_trained_tokenizer(Checking& c, StageSpec& stage) {
+void add_tokenizer(Checking& c, StageSpec& stage) {
+  if (const Value* path = existing_tokenizer(c, stage)) {
+    find_tokenizer(c, stage, path->as_string(), stage.params.at("tokenizer").mark, "tokenizer");
+    return;
+  }
   constexpr const char* file = "tokenizer.json";
   if (const KnownComponent* reader = c.registry.claiming("tokenizer", file)) {
     stage.components.push_back({"tokenizer", reader});
@@ -177,9 +189,17 @@ void check_components(Checking& checking) {
   for (StageSpec& stage : checking.stages) {
     if (stage.kind == nullptr) continue;
     Components(checking, stage).visit(stage.kind->params, stage.params, "");
+  }
+  for (StageSpec& stage : checking.stages) {
+    if (stage.kind == nullptr) continue;
+    const Value* folder = stage.kind->kind == "tokenizer" ? stage.params.find("path") : nullptr;
+    std::error_code error;
+    if (folder != nullptr && folder->is_string() && fs::exists(folder->as_string(), error)) {
+      find_tokenizer(checking, stage, folder->as_string(), folder->mark, "path");
+    }
     if (stage.kind->kind != "model") continue;
     if (const Value& path = stage.params.at("path"); path.is_string()) check_model_folder(checking, stage);
-    if (stage.params.at("tokenizer").is_string()) add_trained_tokenizer(checking, stage);
+    if (stage.params.at("tokenizer").is_string()) add_tokenizer(checking, stage);
   }
 }
 

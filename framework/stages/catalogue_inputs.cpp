@@ -59,16 +59,21 @@ Declared<ModelSettings> declare_model() {
 }
 
 Declared<TokenizerSettings> declare_tokenizer() {
-  Declared<TokenizerSettings> d{"train a byte-level BPE tokenizer"};
+  Declared<TokenizerSettings> d{"train a byte-level BPE tokenizer, or take one that exists"};
   auto& p = d.params;
   p.add(&TokenizerSettings::data, "data", "text to learn the merges from")
-      .accepts({type::texts, type::demonstrations, type::preferences})
-      .required();
+      .accepts({type::texts, type::demonstrations, type::preferences});
+  p.add(&TokenizerSettings::path, "path", "instead of data: a folder with the files of a tokenizer that a plugin reads")
+      .path();
   p.add(&TokenizerSettings::vocabulary_size, "vocabulary_size",
         "tokens, with 256 bytes and the special tokens among them")
       .at_least(260)
       .at_most(1 << 20)
       .unit("tokens");
+  d.rule([](const TokenizerSettings& s) -> std::string {
+    if (s.data && s.path) return "path: give either data (to train one) or path (one that exists), not both";
+    return s.data || s.path ? "" : "needs data (to train one) or path (the folder of one that exists)";
+  });
   return d;
 }
 

@@ -60,8 +60,9 @@ struct ModelSettings {                        // models.NAME
   std::optional<std::string> chat_format;     // required for random weights; overrides and is stored
 };
 
-struct TokenizerSettings {     // stage: tokenizer — trains a byte-level BPE
-  std::string data;            // texts, demonstrations or preferences
+struct TokenizerSettings {     // stage: tokenizer — trains a byte-level BPE, or takes one that exists
+  std::optional<std::string> data;  // texts, demonstrations or preferences
+  std::optional<std::string> path;  // or: a folder with files that a tokenizer plugin reads
   std::int64_t vocabulary_size = 512;
 };
 

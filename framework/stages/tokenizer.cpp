@@ -1,7 +1,12 @@
-// Stage `tokenizer`: a byte-level BPE trained on the texts of an artifact.
-// Output: tokenizer.json, tokenizer_config.json, special_tokens_map.json.
+// Stage `tokenizer`: a byte-level BPE trained on the texts of an artifact, or one that exists.
+// Output: tokenizer.json, tokenizer_config.json, special_tokens_map.json; or copies of the files of the one that exists
+// and plumb.json, which names the component that reads them.
+#include <fmt/format.h>
+
+#include "framework/artifacts/disk.h"
 #include "framework/artifacts/records_file.h"
 #include "framework/data/bpe_training.h"
+#include "framework/modeling/tokenizer_choice.h"
 #include "framework/stages/bodies.h"
 #include "framework/stages/settings.h"
 
@@ -28,10 +33,22 @@ void add_rows(BpeTrainer& trainer, const Artifact& data) {
   }
 }
 
-}  // namespace
+void take_existing(const std::filesystem::path& source, StageContext& context) {
+  const ChosenTokenizer chosen = open_tokenizer(source, "", context.registry(), context);
+  if (chosen.tokenizer == nullptr) {
+    throw Error(ErrorCode::data,
+                fmt::format("path: {} holds no file that a tokenizer plugin recognises", source.string()));
+  }
+  for (const std::string& name : chosen.tokenizer->files()) {
+    write_file(context.folder() / name, read_file(source / name).value()).value();
+  }
+  write_file(context.folder() / "plumb.json", to_json(Value::map({{"tokenizer", chosen.component}}), false, 2) + "\n")
+      .value();
+  context.summarise("component", chosen.component);
+  context.summarise("vocabulary", static_cast<std::int64_t>(chosen.tokenizer->vocabulary_size()));
+}
 
-void run_tokenizer(StageContext& context) {
-  const TokenizerSettings settings = tokenizer_params().parse(context.params());
+void train(const TokenizerSettings& settings, StageContext& context) {
   BpeTrainer trainer;
   add_rows(trainer, context.input("data"));
   const BpeVocabulary vocabulary = trainer.train(static_cast<std::size_t>(settings.vocabulary_size)).value();
@@ -47,6 +64,13 @@ void run_tokenizer(StageContext& context) {
                                        std::to_string(settings.vocabulary_size) +
                                        ": no further pair of tokens occurs twice");
   }
+}
+
+}  // namespace
+
+void run_tokenizer(StageContext& context) {
+  const TokenizerSettings settings = tokenizer_params().parse(context.params());
+  settings.path ? take_existing(*settings.path, context) : train(settings, context);
 }
 
 }  // namespace plumb
