@@ -67,6 +67,11 @@ std::unique_ptr<LanguageModels> Engine::language_models(const Registry& registry
       state_->library.get<Make>("plumb_engine_make_language_models")(registry, host));
 }
 
+std::unique_ptr<Answerer> Engine::answerer(const OpenAnswerer& how, const Registry& registry, Host& host) const {
+  using Open = Answerer*(const OpenAnswerer&, const Registry&, Host&);
+  return std::unique_ptr<Answerer>(state_->library.get<Open>("plumb_engine_open_answerer")(how, registry, host));
+}
+
 void Engine::compute_in_one_thread(bool alone) const {
   state_->compute_in_one_thread(alone);
 }

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "framework/pipeline/stage.h"
+#include "framework/rollout/answering.h"
 #include "plumb/language_models.h"
 
 namespace plumb {
@@ -23,6 +24,8 @@ class Engine {
 
   [[nodiscard]] const StageBody& body(const std::string& kind) const;
   [[nodiscard]] std::unique_ptr<LanguageModels> language_models(const Registry& registry, Host& host) const;
+  // A model folder to talk to (rollout/answering.h).
+  [[nodiscard]] std::unique_ptr<Answerer> answerer(const OpenAnswerer& how, const Registry& registry, Host& host) const;
   // While true, LibTorch computes in the calling thread alone: for a thread that is itself one of many.
   void compute_in_one_thread(bool alone) const;
   // A C symbol of the engine, for commands that use it without stages.

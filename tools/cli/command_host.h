@@ -10,7 +10,7 @@
 
 namespace plumb::cli {
 
-class CommandHost final : public Host {
+class CommandHost : public Host {
  public:
   void log(LogLevel level, std::string_view message) override {
     if (level >= LogLevel::warning) std::cerr << "plumb: " + std::string(message) + "\n";

@@ -32,6 +32,18 @@ po::positional_options_description places(const po::options_description& options
   return out;
 }
 
+// Boost takes `--name=` for a missing value; here it is an empty one.
+std::vector<std::string> arguments_of(int argc, char** argv) {
+  std::vector<std::string> out;
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    const bool empty = argument.starts_with("--") && argument.find('=') == argument.size() - 1;
+    out.push_back(empty ? argument.substr(0, argument.size() - 1) : argument);
+    if (empty) out.emplace_back();
+  }
+  return out;
+}
+
 }  // namespace
 
 std::optional<po::variables_map> parse_verb(int argc, char** argv, const VerbUsage& usage,
@@ -44,7 +56,8 @@ std::optional<po::variables_map> parse_verb(int argc, char** argv, const VerbUsa
     constexpr int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
     po::variables_map out;
     const auto named = places(options, positional);
-    po::store(po::command_line_parser(argc, argv).options(options).positional(named).style(style).run(), out);
+    po::store(po::command_line_parser(arguments_of(argc, argv)).options(options).positional(named).style(style).run(),
+              out);
     if (out.count("help") != 0) {
       std::cout << "usage: " << synopsis << "\n\n" << usage.text << "\n\n" << options;
       return std::nullopt;

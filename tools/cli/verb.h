@@ -48,5 +48,7 @@ int run_run(int argc, char** argv);
 int run_show(int argc, char** argv);
 int run_plugins(int argc, char** argv);
 int run_tokenize(int argc, char** argv);
+int run_generate(int argc, char** argv);
+int run_chat(int argc, char** argv);
 
 }  // namespace plumb::cli

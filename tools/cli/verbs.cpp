@@ -10,6 +10,8 @@ const std::vector<Verb>& verbs() {
       {"run", "run a recipe: what is cached is reused, what was interrupted goes on", run_run},
       {"show", "show what each stage of a run produced", run_show},
       {"plugins", "list the plugins at hand, show what one provides", run_plugins},
+      {"chat", "talk to a model", run_chat},
+      {"generate", "one answer of a model to one prompt", run_generate},
       {"tokenize", "turn texts into token ids", run_tokenize},
   };
   return table;
