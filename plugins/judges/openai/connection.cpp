@@ -1,13 +1,11 @@
 #include "connection.h"
 
-#include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
 #include <plumb/error.h>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
-#include <boost/asio/ssl/error.hpp>
-#include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
@@ -118,10 +116,12 @@ struct Connection::Wire {
 
   void shake_hands() {
     SSL* handle = tls->native_handle();
-    error_code address;
-    asio::ip::make_address(url.host, address);
-    if (address && SSL_set_tlsext_host_name(handle, url.host.c_str()) != 1) throw Broken("cannot set up TLS");
-    tls->set_verify_callback(asio::ssl::host_name_verification(url.host));
+    error_code no_address;
+    asio::ip::make_address(url.host, no_address);
+    const int set = no_address
+                        ? SSL_set_tlsext_host_name(handle, url.host.c_str()) & SSL_set1_host(handle, url.host.c_str())
+                        : X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(handle), url.host.c_str());
+    if (set != 1) throw Broken("cannot set up TLS with " + authority(url));
     tcp().expires_after(seconds(limits.connect));
     const error_code ec =
         run(limits.connect, [&](auto done) { tls->async_handshake(asio::ssl::stream_base::client, done); });
@@ -129,10 +129,6 @@ struct Connection::Wire {
     if (ec && verified != X509_V_OK) {
       throw Untrusted("the certificate of " + authority(url) +
                       " is refused: " + X509_verify_cert_error_string(verified));
-    }
-    if (ec && ec.category() == asio::error::get_ssl_category() && ec != asio::ssl::error::stream_truncated &&
-        ERR_GET_REASON(static_cast<unsigned long>(ec.value())) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
-      throw Untrusted("the certificate of " + authority(url) + " is refused: it is not for this host");
     }
     check(ec, "no TLS with");
   }

@@ -1,0 +1,371 @@
+// openai-judge against a server that misbehaves in every way it can.
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <plumb/judge.h>
+#include <plumb/testing.h>
+#include <algorithm>
+#include <boost/test/unit_test.hpp>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+#include <thread>
+
+#include "judge_server.h"
+
+namespace fs = std::filesystem;
+using plumb::Value;
+using plumb::test::Door;
+using plumb::testing::PluginUnderTest;
+
+namespace {
+
+const std::string canary = "sk-CANARY-7f3a9c51e2d84b60";
+
+// Removed when the test ends; its child processes end without destructors.
+struct TestFolder {
+  fs::path path = fs::temp_directory_path() / ("plumb_judging_" + std::to_string(::getpid()));
+  TestFolder() { fs::create_directories(path); }
+  ~TestFolder() { fs::remove_all(path); }
+};
+
+const fs::path& test_folder() {
+  static const TestFolder folder;
+  return folder.path;
+}
+
+plumb::test::JudgeServer& server() {
+  static plumb::test::JudgeServer running(test_folder() / "server", canary);
+  return running;
+}
+
+struct Setup {
+  Door door = Door::good;
+  std::int64_t concurrency = 8, attempts = 6;
+  double timeout = 20;
+  std::string cache = {};  // empty: one of its own
+};
+
+class Judging {
+ public:
+  explicit Judging(const Setup& setup = {}) {
+    static int count = 0;
+    cache = test_folder() / (setup.cache.empty() ? "cache" + std::to_string(++count) : setup.cache);
+    ::setenv("PLUMB_TEST_JUDGE_KEY", canary.c_str(), 1);
+    judge = plugin.make<plumb::Judge>("openai-judge",
+                                      Value::map({{"url", server().url(setup.door)},
+                                                  {"model", "tester"},
+                                                  {"key_from", "PLUMB_TEST_JUDGE_KEY"},
+                                                  {"ca_file", (test_folder() / "server" / "ca.pem").string()},
+                                                  {"cache", cache.string()},
+                                                  {"concurrency", setup.concurrency},
+                                                  {"attempts", setup.attempts},
+                                                  {"timeout", setup.timeout},
+                                                  {"first_wait", 0.02}}));
+  }
+  plumb::Judgement ask(int item, const std::string& plan) { return judge->judge(request(item, plan)); }
+
+  static plumb::JudgeRequest request(int item, const std::string& plan) {
+    plumb::JudgeRequest asked;
+    asked.id = std::to_string(item);
+    asked.messages = {{"user", "item=" + std::to_string(item) + " plan=" + plan + " please"}};
+    return asked;
+  }
+  static std::string answer(int item) {
+    return "item " + std::to_string(item) + ": [[" + std::to_string(item % 10 + 1) + "]]";
+  }
+
+  PluginUnderTest plugin;
+  fs::path cache;
+  std::unique_ptr<plumb::Judge> judge;
+};
+
+unsigned requests(int item) {
+  return server().board().requests[static_cast<std::size_t>(item)];
+}
+unsigned answered(int item) {
+  return server().board().answered[static_cast<std::size_t>(item)];
+}
+
+std::string thrown_by(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  return "nothing was thrown";
+}
+
+std::string whole(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return std::move(text).str();
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(openai_judge)
+
+BOOST_AUTO_TEST_CASE(answers_come_over_one_kept_connection_and_are_paid_once) {
+  Judging judging;
+  const unsigned before = server().board().connections[static_cast<std::size_t>(Door::good)];
+  for (int item = 1; item <= 20; ++item) {
+    const auto judgement = judging.ask(item, "ok");
+    BOOST_TEST(judgement.text == Judging::answer(item));
+    BOOST_TEST(judgement.failure == "");
+    BOOST_TEST(judgement.prompt_tokens == 10);
+    BOOST_TEST(judgement.completion_tokens == 2);
+  }
+  BOOST_TEST(server().board().connections[static_cast<std::size_t>(Door::good)] == before + 1);
+  BOOST_TEST(judging.ask(7, "ok").text == Judging::answer(7));
+  BOOST_TEST(requests(7) == 1U);
+  BOOST_TEST(server().board().wrong_key == 0U);
+  judging.judge.reset();
+  BOOST_REQUIRE(judging.plugin.host.messages.size() == 1U);
+  BOOST_TEST(judging.plugin.host.messages[0] ==
+             "openai-judge: 20 judgments by 20 requests (200 + 40 tokens), 1 known from before");
+}
+
+BOOST_AUTO_TEST_CASE(what_passes_is_asked_again_until_it_has_passed) {
+  Judging judging({.timeout = 0.7});
+  int item = 100;
+  for (const char* plan : {"429,ok", "500,ok", "502,503,504,ok", "reset,ok", "stall,ok", "truncated,ok", "html,ok",
+                           "empty,ok", "408,reset,truncated,500,ok"}) {
+    ++item;
+    BOOST_TEST(judging.ask(item, plan).text == Judging::answer(item), plan);
+    BOOST_TEST(answered(item) == 1U, plan);
+    BOOST_TEST(requests(item) == static_cast<unsigned>(std::count(plan, plan + std::string(plan).size(), ',')) + 1,
+               plan);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_asks_for_a_second_gets_it) {
+  Judging judging;
+  const auto start = std::chrono::steady_clock::now();
+  BOOST_TEST(judging.ask(150, "wait,ok").text == Judging::answer(150));
+  BOOST_TEST((std::chrono::steady_clock::now() - start >= std::chrono::seconds(1)));
+}
+
+BOOST_AUTO_TEST_CASE(what_does_not_pass_becomes_a_failure_that_says_why) {
+  Judging judging({.attempts = 3});
+  const auto spent = judging.ask(160, "500");
+  BOOST_TEST(spent.failure == "no answer after 3 attempts; the last: status 500: as planned");
+  BOOST_TEST(requests(160) == 3U);
+  BOOST_TEST(judging.ask(161, "400").failure == "status 400: as planned");
+  BOOST_TEST(requests(161) == 1U);
+  BOOST_TEST(judging.ask(162, "html").failure.find("<html>busy</html>") != std::string::npos);
+  const auto vague =
+      judging.ask(163, "vague");  // the text is an answer; that it holds no rating is for the evaluator to see
+  BOOST_TEST(vague.text == "I like item 163 very much.");
+  BOOST_TEST(judging.ask(164, "filtered").failure.find("content_filter") != std::string::npos);
+  BOOST_TEST(judging.ask(164, "filtered").failure.find("content_filter") != std::string::npos);
+  BOOST_TEST(requests(164) == 1U);  // it was paid for
+  BOOST_TEST(judging.ask(160, "500").failure != "");
+  BOOST_TEST(requests(160) == 6U);  // a failure of the server is not kept
+}
+
+BOOST_AUTO_TEST_CASE(what_no_request_survives_ends_the_evaluation) {
+  Judging judging;
+  const unsigned plain = server().board().requests_at[static_cast<std::size_t>(Door::plain)];
+  for (const char* plan : {"401", "403", "404", "redirect", "echo401"}) {
+    const std::string said = thrown_by([&] { judging.ask(170, plan); });
+    BOOST_TEST(said.find("the server refuses every request: status") != std::string::npos, plan << ": " << said);
+    BOOST_TEST(said.find("CANARY") == std::string::npos);
+    BOOST_TEST(said.find("sk-") == std::string::npos);
+  }
+  BOOST_TEST(requests(170) == 5U);
+  BOOST_TEST(server().board().requests_at[static_cast<std::size_t>(Door::plain)] == plain);  // not followed
+}
+
+BOOST_AUTO_TEST_CASE(certificates_that_do_not_verify_get_no_request) {
+  const std::map<Door, std::string> said{{Door::expired, "certificate has expired"},
+                                         {Door::wrong_host, "hostname mismatch"},
+                                         {Door::unknown, "unable to get local issuer certificate"}};
+  for (const auto& [door, why] : said) {
+    Judging judging({.door = door});
+    const std::string message = thrown_by([&] { judging.ask(180, "ok"); });
+    BOOST_TEST(message.find("is refused") != std::string::npos, message);
+    BOOST_TEST(message.find(why) != std::string::npos, message);
+    BOOST_TEST(server().board().requests_at[static_cast<std::size_t>(door)] == 0U);
+    BOOST_TEST(server().board().connections[static_cast<std::size_t>(door)] == 1U);  // asking again would not help
+  }
+  BOOST_TEST(requests(180) == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(this_machine_may_be_asked_without_tls) {
+  Judging judging({.door = Door::plain});
+  BOOST_TEST(judging.ask(190, "reset,ok").text == Judging::answer(190));
+}
+
+BOOST_AUTO_TEST_CASE(no_more_requests_are_under_way_than_allowed) {
+  Judging judging({.concurrency = 3});
+  server().board().most_at_once = 0;
+  std::vector<plumb::JudgeRequest> asked;
+  for (int item = 200; item < 300; ++item) asked.push_back(Judging::request(item, "ok"));
+  std::vector<std::jthread> more;  // beside judge_all's own threads
+  for (int thread = 0; thread < 6; ++thread) {
+    more.emplace_back([&] {
+      for (const auto& request : asked) static_cast<void>(judging.judge->judge(request));
+    });
+  }
+  const auto judgements = plumb::judge_all(*judging.judge, asked, judging.plugin.host);
+  more.clear();
+  BOOST_TEST(server().board().most_at_once <= 3U);
+  BOOST_TEST(server().board().most_at_once >= 2U);
+  for (int item = 200; item < 300; ++item) {
+    BOOST_TEST(judgements[static_cast<std::size_t>(item - 200)].text == Judging::answer(item));
+    BOOST_TEST(answered(item) == 1U);  // seven threads wanted it
+  }
+}
+
+namespace {
+
+// A host that is asked to stop after a while.
+class StoppingHost final : public plumb::Host {
+ public:
+  void log(plumb::LogLevel, std::string_view) override {}
+  void progress(std::string_view, std::size_t, std::size_t) override {}
+  [[nodiscard]] bool cancelled() const override {
+    return std::chrono::steady_clock::now() - start_ > std::chrono::milliseconds(300);
+  }
+  void parallel_for(std::size_t, const std::function<void(std::size_t)>&) override {}
+  [[nodiscard]] std::string scratch_folder() override { return {}; }
+  [[nodiscard]] std::string recipe_folder() const override { return {}; }
+  [[nodiscard]] void* query(std::string_view) override { return nullptr; }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_request_to_stop_ends_every_wait) {
+  for (const char* plan : {"stall", "wait,wait,wait,wait,ok"}) {
+    Judging made;  // for its parameters' entry
+    StoppingHost host;
+    const auto start = std::chrono::steady_clock::now();
+    const auto& entry = *made.plugin.registrar.entries().front();
+    const std::unique_ptr<plumb::Component> component =
+        entry.make(Value::map({{"url", server().url(Door::good)},
+                               {"model", "tester"},
+                               {"key_from", "PLUMB_TEST_JUDGE_KEY"},
+                               {"ca_file", (test_folder() / "server" / "ca.pem").string()},
+                               {"cache", (test_folder() / "stopped").string()}}),
+                   host, nullptr);
+    auto& judge = dynamic_cast<plumb::Judge&>(*component);
+    const std::vector<plumb::JudgeRequest> asked{Judging::request(300, plan), Judging::request(301, plan)};
+    BOOST_CHECK_EXCEPTION(plumb::judge_all(judge, asked, host), plumb::Error,
+                          [](const plumb::Error& error) { return error.code() == plumb::ErrorCode::preempted; });
+    BOOST_TEST((std::chrono::steady_clock::now() - start < std::chrono::seconds(5)), plan);
+  }
+}
+
+namespace {
+
+constexpr int first = 1000, count = 2000;
+
+// Judges everything and writes the texts down, in a process of its own.
+pid_t start_client(const fs::path& results) {
+  server();
+  const pid_t pid = ::fork();
+  if (pid != 0) return pid;
+  int status = 1;
+  try {
+    Judging judging({.timeout = 3, .cache = "killed"});
+    std::vector<plumb::JudgeRequest> asked;
+    for (int item = first; item < first + count; ++item) asked.push_back(Judging::request(item, "faults"));
+    const auto judgements = plumb::judge_all(*judging.judge, asked, judging.plugin.host);
+    std::ofstream out(results);
+    for (const auto& judgement : judgements) out << judgement.text << judgement.failure << '\n';
+    judging.judge.reset();
+    for (const std::string& message : judging.plugin.host.messages) out << message << '\n';
+    status = out.flush() ? 0 : 1;
+  } catch (const std::exception& error) {
+    std::ofstream(results) << error.what();
+  }
+  ::_exit(status);
+}
+
+// By the text of the answer: what the cache file holds in whole lines.
+std::set<std::string> kept_texts(const fs::path& folder) {
+  std::set<std::string> texts;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.path().extension() != ".jsonl") continue;
+    std::istringstream lines(whole(entry.path()));
+    for (std::string line; std::getline(lines, line) && !lines.eof();) {
+      BOOST_TEST(texts.insert(plumb::parse_json(line).at("text").as_string()).second, "twice in the cache: " << line);
+    }
+  }
+  return texts;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(two_thousand_judgments_survive_faults_and_two_kills_without_loss_or_double) {
+  const fs::path results = test_folder() / "results.txt";
+  auto& board = server().board();
+  std::vector<std::pair<int, unsigned>> settled;  // items in the cache at a kill, and how often they had been asked
+  for (const unsigned kill_at : {600U, 1300U}) {
+    const unsigned before = board.total_answered;
+    const pid_t client = start_client(results);
+    const unsigned wanted = kill_at > 600 ? 700 : 600;
+    while (board.total_answered - before < wanted && ::waitpid(client, nullptr, WNOHANG) == 0) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    ::kill(client, SIGKILL);
+    ::waitpid(client, nullptr, 0);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // the server notices
+    BOOST_TEST(!fs::exists(results));
+    const auto kept = kept_texts(test_folder() / "killed");
+    BOOST_TEST(kept.size() > 300U);
+    BOOST_TEST(kept.size() < static_cast<std::size_t>(count));
+    for (int item = first; item < first + count; ++item) {
+      if (kept.contains(Judging::answer(item))) settled.emplace_back(item, requests(item));
+    }
+  }
+  int status = -1;
+  ::waitpid(start_client(results), &status, 0);
+  BOOST_TEST(status == 0);
+
+  std::istringstream lines(whole(results));
+  unsigned doubled = 0, asked_again = 0;
+  for (int item = first; item < first + count; ++item) {
+    std::string line;
+    std::getline(lines, line);
+    BOOST_TEST(line == Judging::answer(item));
+    BOOST_TEST(answered(item) >= 1U);
+    doubled += answered(item) - 1;
+  }
+  for (const auto& [item, before] : settled) asked_again += requests(item) - before;
+  BOOST_TEST(asked_again == 0U);   // nothing on the disk is asked for again
+  BOOST_TEST(doubled <= 2U * 8U);  // only what was under way at a kill is paid for again
+  BOOST_TEST(kept_texts(test_folder() / "killed").size() == static_cast<std::size_t>(count));
+  BOOST_TEST(board.wrong_key == 0U);
+  std::string summary;
+  std::getline(lines, summary);
+  BOOST_TEST_MESSAGE(summary << "; " << doubled << " answers paid twice by the kills");
+}
+
+BOOST_AUTO_TEST_CASE(the_key_is_in_no_byte_that_is_kept_or_said) {
+  Judging judging;
+  const auto echoed = judging.ask(400, "echo");
+  BOOST_TEST(echoed.text == Judging::answer(400) + " Bearer ***");
+  BOOST_TEST(thrown_by([&] { judging.ask(401, "echo401"); }).find(canary.substr(0, 9)) == std::string::npos);
+  judging.judge.reset();
+  for (const std::string& message : judging.plugin.host.messages)
+    BOOST_TEST(message.find("CANARY") == std::string::npos);
+  std::size_t files = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(test_folder())) {
+    if (!entry.is_regular_file()) continue;
+    ++files;
+    BOOST_TEST(whole(entry.path()).find("CANARY") == std::string::npos, entry.path());
+  }
+  BOOST_TEST(files > 10U);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
