@@ -64,7 +64,7 @@ class Planner {
   Planner(const Recipe& recipe, const ArtifactStore& store)
       : recipe_(recipe), store_(store), hashes_(store.root() / "contents.json") {}
 
-  Result<Plan> plan(const std::vector<std::string>& targets) {
+  Result<Plan> plan(const std::vector<std::string>& targets, bool explained) {
     for (const std::string& target : targets) {
       if (recipe_.find(target) == nullptr) return unknown(target);
     }
@@ -76,7 +76,7 @@ class Planner {
     }
     hashes_.save();
     decide(plan, {targets.begin(), targets.end()});
-    explain(plan);
+    if (explained) explain(plan);
     return plan;
   }
 
@@ -190,8 +190,9 @@ std::string content_key(const ArtifactManifest& manifest) {
   return sha256_of(to_json(identity, true));
 }
 
-Result<Plan> make_plan(const Recipe& recipe, const ArtifactStore& store, const std::vector<std::string>& targets) {
-  return Planner(recipe, store).plan(targets);
+Result<Plan> make_plan(const Recipe& recipe, const ArtifactStore& store, const std::vector<std::string>& targets,
+                       bool explain) {
+  return Planner(recipe, store).plan(targets, explain);
 }
 
 }  // namespace plumb

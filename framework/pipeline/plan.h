@@ -44,7 +44,9 @@ struct Plan {
 
 // `targets`: names of stages; only they and what they need are planned as cached or run. Empty: every stage.
 // Error(recipe) for a target that does not exist, Error(data) for a file that cannot be read.
-Result<Plan> make_plan(const Recipe& recipe, const ArtifactStore& store, const std::vector<std::string>& targets = {});
+// `explain`: whether to look for the most similar artifact and fill in `why` and `earlier`.
+Result<Plan> make_plan(const Recipe& recipe, const ArtifactStore& store, const std::vector<std::string>& targets = {},
+                       bool explain = true);
 
 // The key that a manifest's kind, revision, params, contents, inputs, plugins and seed make.
 std::string content_key(const ArtifactManifest& manifest);

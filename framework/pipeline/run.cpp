@@ -97,9 +97,9 @@ class Run {
         options_(options),
         store_(options.runs / artifacts_folder),
         plan_(make_plan(recipe, store_, options.until).value()),
-        record_(options.runs / recipe.name, recipe, recipe_text, plan_, registry),
-        progress_({.form = options.form, .log_file = options.runs / recipe.name / "log.txt"}) {
-    result_.folder = options.runs / recipe.name;
+        record_(run_folder(options.runs, recipe), recipe, recipe_text, plan_, registry),
+        progress_({.form = options.form, .log_file = run_folder(options.runs, recipe) / "log.txt"}) {
+    result_.folder = run_folder(options.runs, recipe);
   }
 
   RunResult execute() {
@@ -236,6 +236,10 @@ class Run {
 };
 
 }  // namespace
+
+fs::path run_folder(const fs::path& runs, const Recipe& recipe) {
+  return recipe.arm.empty() ? runs / recipe.name : runs / recipe.name / recipe.arm;
+}
 
 RunResult run_recipe(const Recipe& recipe, const std::string& recipe_text, const Registry& registry,
                      const RunOptions& options) {

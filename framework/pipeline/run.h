@@ -35,6 +35,9 @@ struct RunResult {
   std::vector<std::string> models;             // stages whose artifacts are models
 };
 
+// runs/NAME, of an arm of a sweep runs/NAME/ARM.
+std::filesystem::path run_folder(const std::filesystem::path& runs, const Recipe& recipe);
+
 // Throws Error: of the failed stage, named; preempted or interrupted when a signal asked to stop.
 RunResult run_recipe(const Recipe& recipe, const std::string& recipe_text, const Registry& registry,
                      const RunOptions& options);

@@ -69,6 +69,7 @@ RunRecord::RunRecord(const fs::path& folder, const Recipe& recipe, const std::st
   Value::List stages;
   for (const PlannedStage& stage : plan.stages) stages.push_back(entry_of(stage));
   run_ = Value::map({{"recipe", recipe.name},
+                     {"arm", recipe.arm.empty() ? Value() : Value(recipe.arm)},
                      {"file", recipe.file.string()},
                      {"seed", static_cast<std::int64_t>(recipe.seed)},
                      {"status", "running"},

@@ -1,4 +1,4 @@
-// The folder of a run:
+// The folder of a run; that of an arm of a sweep is runs/NAME/ARM:
 //
 //   runs/NAME/recipe.yaml            as given
 //   runs/NAME/recipe.resolved.yaml   every default written out

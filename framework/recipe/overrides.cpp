@@ -94,10 +94,7 @@ class Walk {
     return kind != nullptr && kind->is_string() ? find_stage_kind(kind->as_string()) : nullptr;
   }
 
-  void put(Value& map, const std::string& key) {
-    mark_all(value_, mark_);
-    map.set(key, value_);
-  }
+  void put(Value& map, const std::string& key) { map.set(key, value_); }
 
   // Key number `at` names a declared parameter of `map`.
   void declared(const std::vector<ParamInfo>& infos, Value& map, std::size_t at) {
@@ -155,7 +152,6 @@ class Walk {
     if (node.is_list()) {
       Value& found = item(node, at);
       if (!last(at)) return into(found, at + 1);
-      mark_all(value_, mark_);
       found = value_;
       return;
     }
@@ -191,28 +187,48 @@ class Walk {
   Mark mark_;
 };
 
+// Sets the value of a dotted key, or says why that cannot be.
+void set_value(Value& root, const std::string& key, Value value, Mark mark, std::vector<Problem>& problems,
+               const std::string& shown) {
+  try {
+    Value changed = root;
+    Walk(split(key), std::move(value), mark).recipe(changed);
+    root = std::move(changed);
+  } catch (const Unknown& unknown) {
+    problems.push_back({mark, shown, unknown.message, unknown.nearest});
+  }
+}
+
 }  // namespace
+
+bool is_dotted_key(const std::string& key) {
+  const auto segments = split(key);
+  return std::none_of(segments.begin(), segments.end(), [](const std::string& s) { return s.empty(); });
+}
+
+std::string key_of_override(const std::string& option) {
+  return option.substr(0, option.find('='));
+}
 
 void apply_override(Value& root, const std::string& option, int number, std::vector<Problem>& problems) {
   const Mark mark{0, number};
   const auto equals = option.find('=');
-  const std::string key = option.substr(0, equals);
-  const auto segments = split(key);
-  const bool empty = std::any_of(segments.begin(), segments.end(), [](const std::string& s) { return s.empty(); });
-  if (equals == std::string::npos || empty) {
+  const std::string key = key_of_override(option);
+  if (equals == std::string::npos || !is_dotted_key(key)) {
     problems.push_back({mark, {}, "--set wants KEY=VALUE with a dotted key, such as stages.pairs.policy.eta=0.9", {}});
     return;
   }
   YamlDocument document = parse_yaml(option.substr(equals + 1));
   for (const Problem& problem : document.problems) problems.push_back({mark, key, problem.message, {}});
   if (!document.problems.empty()) return;
-  try {
-    Value changed = root;
-    Walk(segments, std::move(document.value), mark).recipe(changed);
-    root = std::move(changed);
-  } catch (const Unknown& unknown) {
-    problems.push_back({mark, key, unknown.message, unknown.nearest});
-  }
+  mark_all(document.value, mark);
+  set_value(root, key, std::move(document.value), mark, problems, key);
+}
+
+void apply_value(Value& root, const std::string& key, Value value, Mark mark, const std::string& shown,
+                 std::vector<Problem>& problems) {
+  value.key_mark = mark;
+  set_value(root, key, std::move(value), mark, problems, shown);
 }
 
 }  // namespace plumb

@@ -21,5 +21,14 @@ namespace plumb {
 const std::vector<ParamInfo>& recipe_params();
 
 void apply_override(Value& root, const std::string& option, int number, std::vector<Problem>& problems);
+std::string key_of_override(const std::string& option);
+
+// The same for a value that stands in the recipe, in its sweep: it keeps its marks. `mark`: of the key. `shown`: the
+// key that problems name.
+void apply_value(Value& root, const std::string& key, Value value, Mark mark, const std::string& shown,
+                 std::vector<Problem>& problems);
+
+// No part of it is empty.
+bool is_dotted_key(const std::string& key);
 
 }  // namespace plumb

@@ -94,7 +94,7 @@ BOOST_AUTO_TEST_CASE(lists_nested_maps_and_whole_entries) {
 }
 
 BOOST_AUTO_TEST_CASE(paths_that_lead_nowhere) {
-  refused("sedd=3", "unknown key; allowed: name, seed", "seed");
+  refused("sedd=3", "unknown key; allowed: name, base, seed", "seed");
   refused("stages.pair.policy=x", "`pair` does not exist; stages: sft, pairs, gold", "pairs");
   refused("datasets.demos.limit=1", "`demos` does not exist; datasets: none");
   refused("stages.sft.learning_rte=1", "unknown key; allowed: model, data", "learning_rate");

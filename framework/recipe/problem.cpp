@@ -47,13 +47,29 @@ Window window(std::string_view line, int column) {
 }
 
 std::string place(const Problem& problem, const RecipeText& text) {
-  if (problem.mark.line > 0) return fmt::format("{}:{}:{}", text.file, problem.mark.line, problem.mark.column);
+  if (problem.mark.line > 0) {
+    const RecipeText::Place at = text.place(problem.mark);
+    return fmt::format("{}:{}:{}", at.file, at.mark.line, at.mark.column);
+  }
   const auto set = static_cast<std::size_t>(problem.mark.column);
   if (set >= 1 && set <= text.overrides.size()) return "--set " + text.overrides[set - 1];
   return text.file;
 }
 
 }  // namespace
+
+RecipeText::Place RecipeText::place(Mark mark) const {
+  for (auto base = bases.rbegin(); base != bases.rend(); ++base) {
+    if (mark.line > base->lines_before) return {base->file, base->text, {mark.line - base->lines_before, mark.column}};
+  }
+  return {file, text, mark};
+}
+
+int RecipeText::lines() const {
+  const std::string& last = bases.empty() ? text : bases.back().text;
+  const int before = bases.empty() ? 0 : bases.back().lines_before;
+  return before + static_cast<int>(std::count(last.begin(), last.end(), '\n')) + 2;
+}
 
 Problem to_problem(const ParamIssue& issue, const std::string& prefix) {
   std::string key = prefix;
@@ -92,8 +108,9 @@ std::string show_problems(const std::vector<Problem>& problems, const RecipeText
   for (const Problem& problem : problems) {
     out += show_problem(problem, text) + "\n";
     if (problem.mark.line <= 0) continue;
-    const Window shown = window(source_line(text.text, problem.mark.line), problem.mark.column);
-    out += fmt::format("{:>5} | {}\n      | {}^\n", problem.mark.line, shown.text,
+    const RecipeText::Place at = text.place(problem.mark);
+    const Window shown = window(source_line(at.text, at.mark.line), at.mark.column);
+    out += fmt::format("{:>5} | {}\n      | {}^\n", at.mark.line, shown.text,
                        std::string(static_cast<std::size_t>(std::max(0, shown.column)), ' '));
   }
   out += fmt::format("{}: {} problem{}\n", text.file, problems.size(), problems.size() == 1 ? "" : "s");
@@ -108,9 +125,10 @@ Value describe_problems(const std::vector<Problem>& problems, const RecipeText& 
     if (problem.mark.line == 0 && set >= 1 && set <= text.overrides.size()) {
       item.set("set", text.overrides[set - 1]);
     } else {
-      item.set("file", text.file);
-      item.set("line", problem.mark.line);
-      item.set("column", problem.mark.column);
+      const RecipeText::Place at = text.place(problem.mark);
+      item.set("file", at.file);
+      item.set("line", at.mark.line);
+      item.set("column", at.mark.column);
     }
     item.set("key", problem.key);
     item.set("message", problem.message);

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "plumb/params.h"
@@ -25,11 +26,25 @@ struct Problem {
   bool operator==(const Problem&) const = default;
 };
 
-// The text that problems point into.
+// The text that problems point into. Lines are counted through the recipe and the files it is based on, so that a Mark
+// says which file it belongs to.
 struct RecipeText {
   std::string file;                    // as the user wrote it
   std::string text;                    // of the file
   std::vector<std::string> overrides;  // the --set options as written
+  struct Base {
+    std::string file, text;
+    int lines_before = 0;  // line 1 of this file has the number lines_before + 1
+  };
+  std::vector<Base> bases = {};  // in the order in which they name each other
+
+  struct Place {
+    std::string_view file, text;
+    Mark mark;  // within the file
+  };
+  [[nodiscard]] Place place(Mark mark) const;
+  [[nodiscard]] int lines()
+      const;  // of all files together, with one to spare after each: where an error stands at its end
 };
 
 // A problem of check_params under the dotted `prefix`.

@@ -76,7 +76,7 @@ void check_entry(Checking& c, const std::string& section, const std::string& nam
   if (const StageSpec* other = c.find(name)) {
     c.complain(spec.mark, dotted(spec, ""),
                fmt::format("the name is taken by {}.{} in line {}; datasets, models and stages share one set of names",
-                           other->section, name, other->mark.line));
+                           other->section, name, c.source.text.place(other->mark).mark.line));
   }
   if (!entry.is_map()) {
     c.complain(entry.mark, dotted(spec, ""), fmt::format("found {}, wanted a map of parameters", entry.type_name()));
@@ -92,7 +92,7 @@ void check_plugins(Checking& c) {
   for (std::size_t i = 0; i < plugins->as_list().size(); ++i) {
     const Value& item = plugins->as_list()[i];
     if (!item.is_string()) continue;
-    const auto file = (c.source.file.parent_path() / item.as_string()).lexically_normal();
+    const auto file = (c.source.folder(item.mark) / item.as_string()).lexically_normal();
     for (const PluginCandidate& candidate : c.registry.candidates()) {
       if (candidate.file != file || candidate.refused.empty()) continue;
       c.complain(item.mark, fmt::format("plugins.{}", i), "the plugin is refused: " + candidate.refused);
@@ -191,24 +191,6 @@ Recipe check_recipe(const RecipeSource& source, const Registry& registry, std::v
   problems.insert(problems.end(), found.begin(), found.end());
   sort_problems(problems);
   return recipe;
-}
-
-LoadedRecipe load_recipe(const RecipeRequest& request) {
-  RecipeSource source = read_recipe(request);
-  PluginSearch search = PluginSearch::standard();
-  for (const auto& file : request.plugins) search.files.push_back(std::filesystem::absolute(file).lexically_normal());
-  for (const auto& file : source.plugins) search.files.push_back(file);
-  LoadedRecipe loaded{std::move(source), Registry::scan(search), {}, {}};
-  // What is asked for by name must be usable; of plugins that merely lie in a folder `plumb plugins list` tells.
-  for (std::size_t i = 0; i < request.plugins.size(); ++i) {
-    for (const PluginCandidate& candidate : loaded.registry.candidates()) {
-      if (candidate.file != search.files[i] || candidate.refused.empty()) continue;
-      loaded.problems.push_back(
-          {{}, "--plugin " + request.plugins[i].string(), "the plugin is refused: " + candidate.refused, {}});
-    }
-  }
-  loaded.recipe = check_recipe(loaded.source, loaded.registry, loaded.problems);
-  return loaded;
 }
 
 }  // namespace plumb

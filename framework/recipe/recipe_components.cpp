@@ -166,7 +166,7 @@ const KnownComponent* require_component(Checking& c, const StageSpec& stage, con
 }
 
 void check_path(Checking& c, const StageSpec& stage, Value& path, const std::string& param) {
-  const fs::path full = (c.source.file.parent_path() / path.as_string()).lexically_normal();
+  const fs::path full = (c.source.folder(path.mark) / path.as_string()).lexically_normal();
   std::error_code error;
   if (!fs::exists(full, error)) {
     std::vector<std::string> beside;

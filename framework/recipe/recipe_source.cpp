@@ -1,8 +1,7 @@
 // Reading a recipe's text, applying --set and finding its plugins: all that needs no plugin to be known.
 #include <fmt/format.h>
 
-#include <fstream>
-
+#include "framework/recipe/base.h"
 #include "framework/recipe/overrides.h"
 #include "framework/recipe/recipe.h"
 #include "framework/recipe/yaml.h"
@@ -26,28 +25,13 @@ ParamInfo section(const char* name, const char* doc) {
   return info;
 }
 
-std::string read_text(const fs::path& file, std::vector<Problem>& problems) {
-  std::error_code error;
-  const auto status = fs::status(file, error);
-  if (!fs::exists(status) || fs::is_directory(status)) {
-    problems.push_back({{}, {}, fs::is_directory(status) ? "is a folder; a recipe is a file" : "no such file", {}});
-    return {};
-  }
-  std::ifstream in(file, std::ios::binary);
-  std::string text(kYamlBytes + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(std::max<std::streamsize>(in.gcount(), 0)));
-  if (in.bad() || (text.empty() && !in.eof())) problems.push_back({{}, {}, "cannot be read", {}});
-  return text;
-}
-
 void find_plugins(RecipeSource& source) {
   const Value* plugins = source.root.find("plugins");
   if (plugins == nullptr || !plugins->is_list()) return;  // other types are reported with the rest of the recipe
   for (std::size_t i = 0; i < plugins->as_list().size(); ++i) {
     const Value& item = plugins->as_list()[i];
     if (!item.is_string()) continue;
-    const fs::path file = (source.file.parent_path() / item.as_string()).lexically_normal();
+    const fs::path file = (source.folder(item.mark) / item.as_string()).lexically_normal();
     std::error_code error;
     if (!fs::is_regular_file(file, error)) {
       source.problems.push_back({item.mark, fmt::format("plugins.{}", i), "no such file: " + file.string(), {}});
@@ -63,40 +47,40 @@ const std::vector<ParamInfo>& recipe_params() {
   static const std::vector<ParamInfo> infos = [] {
     std::vector<ParamInfo> out = {
         key("name", ParamType::string, "what the run is called"),
+        key("base", ParamType::string, "another recipe, relative to this one, that this one changes and completes"),
         key("seed", ParamType::integer, "decides every random draw"),
         key("plugins", ParamType::strings, "plugin files beside the installed ones, relative to the recipe"),
         section("datasets", "named rows"),
         section("models", "named models to start from"),
         section("stages", "named steps"),
+        section("sweep", "values to vary: an arm for each combination"),
     };
     out[0].required = true;
-    out[1].default_value = 1;
-    out[1].min = 0;
-    out[2].default_value = Value(Value::List());
+    out[1].nullable = true;
+    out[2].default_value = 1;
+    out[2].min = 0;
+    out[3].default_value = Value(Value::List());
     return out;
   }();
   return infos;
 }
 
+fs::path RecipeSource::folder(Mark mark) const {
+  const RecipeText::Place at = text.place(mark);
+  const bool own = mark.line == 0 || at.text.data() == text.text.data();
+  return (own ? file : fs::absolute(fs::path(at.file))).lexically_normal().parent_path();
+}
+
 RecipeSource read_recipe(const RecipeRequest& request) {
   RecipeSource source;
   source.file = fs::absolute(request.file).lexically_normal();
-  source.text = {request.file.string(), read_text(request.file, source.problems), request.overrides};
-  if (!source.problems.empty()) return source;
-  YamlDocument document = parse_yaml(source.text.text);
-  if (source.text.text.starts_with("\xEF\xBB\xBF")) source.text.text.erase(0, 3);
-  source.problems = std::move(document.problems);
-  source.root = std::move(document.value);
+  source.text.file = request.file.string();
+  source.text.overrides = request.overrides;
+  source.root = read_tree(request.file, source.text, source.problems);
   if (source.root.is_map()) {
     int number = 0;
     for (const std::string& option : request.overrides) apply_override(source.root, option, ++number, source.problems);
     find_plugins(source);
-  } else if (source.problems.empty()) {
-    source.problems.push_back({source.root.is_null() ? Mark{1, 1} : source.root.mark,
-                               {},
-                               fmt::format("found {}, wanted a map with the keys of a recipe: name, stages …",
-                                           source.root.is_null() ? "nothing" : source.root.type_name()),
-                               {}});
   }
   return source;
 }

@@ -8,8 +8,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 
+#include "framework/pipeline/sweep_plan.h"
 #include "framework/recipe/recipe.h"
 
 namespace fs = std::filesystem;
@@ -122,6 +124,21 @@ constexpr double kSlack = 10;
 constexpr double kSlack = 1;
 #endif
 
+void survives_being_written_out(const plumb::Recipe& recipe) {
+  const fs::path copy = fs::temp_directory_path() / ("plumb-resolved-" + std::to_string(::getpid()) + ".yaml");
+  std::ofstream(copy) << plumb::write_recipe(recipe);
+  const auto again = plumb::load_recipe({.file = copy});
+  BOOST_TEST(again.problems.empty(), plumb::show_problems(again.problems, again.source.text));
+  BOOST_TEST(plumb::write_recipe(again.recipe) == plumb::write_recipe(recipe));
+  for (const plumb::StageSpec& stage : recipe.stages) {
+    const plumb::StageSpec* same = again.recipe.find(stage.name);
+    BOOST_REQUIRE(same != nullptr);
+    BOOST_TEST((same->params == stage.params));
+    BOOST_TEST(same->output == stage.output);
+  }
+  fs::remove(copy);
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(recipes)
@@ -174,24 +191,28 @@ BOOST_AUTO_TEST_CASE(good_recipes_are_accepted_and_survive_being_written_out) {
     }
   }
   BOOST_TEST(!files.empty());
-  const fs::path copy = fs::temp_directory_path() / ("plumb-resolved-" + std::to_string(::getpid()) + ".yaml");
+  const fs::path runs = fs::temp_directory_path() / ("plumb-no-runs-" + std::to_string(::getpid()));
   for (const fs::path& file : files) {
     BOOST_TEST_CONTEXT(file.string()) {
-      const auto loaded = plumb::load_recipe({.file = file, .overrides = {}, .plugins = {}});
+      const auto loaded = plumb::load_recipe({.file = file});
       BOOST_TEST(loaded.problems.empty(), plumb::show_problems(loaded.problems, loaded.source.text));
-      std::ofstream(copy) << plumb::write_recipe(loaded.recipe);
-      const auto again = plumb::load_recipe({.file = copy, .overrides = {}, .plugins = {}});
-      BOOST_TEST(again.problems.empty(), plumb::show_problems(again.problems, again.source.text));
-      BOOST_TEST(plumb::write_recipe(again.recipe) == plumb::write_recipe(loaded.recipe));
-      for (const plumb::StageSpec& stage : loaded.recipe.stages) {
-        const plumb::StageSpec* same = again.recipe.find(stage.name);
-        BOOST_REQUIRE(same != nullptr);
-        BOOST_TEST((same->params == stage.params));
-        BOOST_TEST(same->output == stage.output);
+      if (!loaded.sweep) survives_being_written_out(loaded.recipe);
+      if (!loaded.sweep || !loaded.problems.empty()) continue;
+      for (const plumb::Arm& arm : loaded.sweep->arms) {
+        BOOST_TEST_CONTEXT(arm.name) survives_being_written_out(arm.recipe);
+      }
+      // Arms that need the same stages throughout are the same arm twice: a value that has no effect.
+      const plumb::ArtifactStore store(runs);
+      std::set<std::string> keys;
+      for (const plumb::Plan& plan : plumb::plan_sweep(*loaded.sweep, store).value().arms) {
+        std::string all;
+        for (const plumb::PlannedStage& stage : plan.stages) {
+          if (stage.state == plumb::StageState::run) all += stage.manifest.key;
+        }
+        BOOST_TEST(keys.insert(all).second, "two arms of the sweep are the same");
       }
     }
   }
-  fs::remove(copy);
 }
 
 BOOST_AUTO_TEST_CASE(a_plugin_that_was_asked_for_must_be_usable) {

@@ -8,6 +8,7 @@
 #include "framework/pipeline/estimate.h"
 #include "framework/pipeline/plan.h"
 #include "tools/cli/recipe_options.h"
+#include "tools/cli/sweep_plan.h"
 #include "tools/cli/verb.h"
 
 namespace po = boost::program_options;
@@ -124,6 +125,7 @@ void print_json(const Plan& plan) {
 int run_plan(int argc, char** argv) {
   po::options_description options("Options");
   add_recipe_options(options);
+  add_arm_option(options);
   options.add_options()("until", po::value<std::vector<std::string>>()->composing()->value_name("STAGE"),
                         "plan only this stage and what it needs")(
       "runs", po::value<std::string>()->default_value("runs")->value_name("DIR"),
@@ -139,9 +141,15 @@ int run_plan(int argc, char** argv) {
   const bool json = given->count("json") != 0;
   const LoadedRecipe loaded = load_recipe(recipe_request(*given));
   if (const int status = report_problems(loaded, json); status != 0) return status;
-  std::vector<std::string> until;
+  std::vector<std::string> until = loaded.until;
   if (given->count("until") != 0) until = (*given)["until"].as<std::vector<std::string>>();
   const ArtifactStore store(std::filesystem::path((*given)["runs"].as<std::string>()) / ".artifacts");
+  if (loaded.sweep) {
+    Sweep sweep = *loaded.sweep;
+    if (!until.empty()) sweep.until = until;
+    print_sweep_plan(sweep, plan_sweep(sweep, store).value(), json);
+    return 0;
+  }
   const Plan plan = make_plan(loaded.recipe, store, until).value();
   json ? print_json(plan) : print_text(plan);
   return 0;

@@ -15,6 +15,11 @@ void add_recipe_options(po::options_description& options) {
       "plugin", po::value<Texts>()->composing()->value_name("FILE"), "a plugin file beside the installed ones");
 }
 
+void add_arm_option(po::options_description& options) {
+  options.add_options()("arm", po::value<std::string>()->value_name("ARM"),
+                        "one arm of the recipe's sweep, such as eta=0.85,seed=2");
+}
+
 RecipeRequest recipe_request(const po::variables_map& given) {
   RecipeRequest request;
   request.file = given["recipe"].as<std::string>();
@@ -22,6 +27,7 @@ RecipeRequest recipe_request(const po::variables_map& given) {
   if (given.count("plugin") != 0) {
     for (const std::string& file : given["plugin"].as<Texts>()) request.plugins.emplace_back(file);
   }
+  if (given.count("arm") != 0) request.arm = given["arm"].as<std::string>();
   return request;
 }
 

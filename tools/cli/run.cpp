@@ -29,16 +29,26 @@ void print_outcome(const RunResult& result) {
   }
 }
 
+// All arms of a sweep follow one text, even when the recipe is edited while they run.
+void check_unchanged(const po::variables_map& given, const Recipe& recipe) {
+  if (given.count("resolved-sha256") == 0) return;
+  if (sha256_of(write_recipe(recipe)) == given["resolved-sha256"].as<std::string>()) return;
+  throw Error(ErrorCode::recipe, "the recipe changed since its sweep began; run the sweep again");
+}
+
 }  // namespace
 
 int run_run(int argc, char** argv) {
   po::options_description options("Options");
   add_recipe_options(options);
+  add_arm_option(options);
   options.add_options()("until", po::value<Texts>()->composing()->value_name("STAGE"),
                         "run only this stage and what it needs")(
       "runs", po::value<std::string>()->default_value("runs")->value_name("DIR"),
       "folder of the runs and of their cached artifacts")("quiet", "no progress, only warnings and errors")(
-      "json", "events as lines of JSON on standard output");
+      "json", "events as lines of JSON on standard output")(
+      "resolved-sha256", po::value<std::string>()->value_name("HASH"),
+      "refuse to run when the resolved recipe is not the one with this hash; `plumb sweep` gives it to its arms");
   const std::string arguments = std::string(kRecipeArguments) + " [--until STAGE]... [--runs DIR] [--quiet | --json]";
   const auto given = parse_verb(argc, argv,
                                 {arguments.c_str(),
@@ -49,10 +59,17 @@ int run_run(int argc, char** argv) {
   const bool json = given->count("json") != 0;
   const LoadedRecipe loaded = load_recipe(recipe_request(*given));
   if (const int status = report_problems(loaded, json); status != 0) return status;
-  const RunResult result = run_recipe(loaded.recipe, loaded.source.text.text, loaded.registry,
-                                      {.runs = (*given)["runs"].as<std::string>(),
-                                       .until = given->count("until") != 0 ? (*given)["until"].as<Texts>() : Texts(),
-                                       .form = Progress::choose(given->count("quiet") != 0, json)});
+  if (loaded.sweep) {
+    throw Error(ErrorCode::recipe,
+                fmt::format("the recipe has a sweep of {} arms; `plumb sweep` runs them all, `plumb run --arm {}` one",
+                            loaded.sweep->arms.size(), loaded.sweep->arms.front().name));
+  }
+  check_unchanged(*given, loaded.recipe);
+  const RunResult result =
+      run_recipe(loaded.recipe, loaded.source.text.text, loaded.registry,
+                 {.runs = (*given)["runs"].as<std::string>(),
+                  .until = given->count("until") != 0 ? (*given)["until"].as<Texts>() : loaded.until,
+                  .form = Progress::choose(given->count("quiet") != 0, json)});
   if (!json) print_outcome(result);
   return 0;
 }

@@ -8,10 +8,20 @@
 namespace po = boost::program_options;
 
 namespace plumb::cli {
+namespace {
+
+Value names_of_arms(const Sweep& sweep) {
+  Value::List names;
+  for (const Arm& arm : sweep.arms) names.emplace_back(arm.name);
+  return names;
+}
+
+}  // namespace
 
 int run_validate(int argc, char** argv) {
   po::options_description options("Options");
   add_recipe_options(options);
+  add_arm_option(options);
   options.add_options()("json", "print JSON")("resolved", "print the recipe with every default written out");
   const std::string arguments = std::string(kRecipeArguments) + " [--json | --resolved]";
   const auto given =
@@ -24,9 +34,18 @@ int run_validate(int argc, char** argv) {
   const bool json = given->count("json") != 0;
   const LoadedRecipe loaded = load_recipe(recipe_request(*given));
   if (const int status = report_problems(loaded, json); status != 0) return status;
-  const auto stages = static_cast<std::int64_t>(loaded.recipe.stages.size());
+  const std::size_t arms = loaded.sweep ? loaded.sweep->arms.size() : 0;
+  const auto stages = static_cast<std::int64_t>(arms > 0 ? loaded.sweep->arms.front().recipe.stages.size()
+                                                         : loaded.recipe.stages.size());
   if (json) {
-    std::cout << to_json(Value::map({{"valid", true}, {"stages", stages}}), false, 2) << "\n";
+    Value out = Value::map({{"valid", true}, {"stages", stages}});
+    if (arms > 0) out.set("arms", names_of_arms(*loaded.sweep));
+    std::cout << to_json(out, false, 2) << "\n";
+  } else if (arms > 0 && given->count("resolved") != 0) {
+    throw Error(ErrorCode::recipe, "the recipe has a sweep; say which of its arms to print with --arm, such as --arm " +
+                                       loaded.sweep->arms.front().name);
+  } else if (arms > 0) {
+    std::cout << "valid: " << arms << (arms == 1 ? " arm of " : " arms of ") << stages << " stages\n";
   } else if (given->count("resolved") != 0) {
     std::cout << write_recipe(loaded.recipe);
   } else {
