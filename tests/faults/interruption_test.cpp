@@ -34,7 +34,7 @@ std::string errors(const fs::path& folder) {
 }
 
 int run(const fs::path& folder, const Size& size, const std::vector<std::string>& environment = {}) {
-  return Process(worker(folder, size), folder / "stderr", environment).wait();
+  return Process(worker(folder, size), {folder / "stderr"}, environment).wait();
 }
 
 void run_to_the_end(const fs::path& folder, const Size& size) {
@@ -112,7 +112,7 @@ BOOST_AUTO_TEST_CASE(kills_at_random_instants_leave_no_trace) {
     Folder folder;
     int patience = 20;  // milliseconds; grows, so that a slow machine comes to the end too
     for (int status = -1; status != 0;) {
-      Process process(worker(folder.path(), size), folder / "stderr");
+      Process process(worker(folder.path(), size), {folder / "stderr"});
       sleep_ms(static_cast<int>(random() % static_cast<unsigned>(patience)));
       patience += 2;
       process.signal(SIGKILL);
@@ -177,7 +177,7 @@ BOOST_AUTO_TEST_CASE(signals_end_a_run_with_their_status_and_it_goes_on) {
   const std::string expected = undisturbed(size);
   Folder folder;
   for (const auto& [signal, wanted] : {std::pair{SIGTERM, 75}, {SIGUSR1, 75}, {SIGINT, 130}}) {
-    Process process(worker(folder.path(), size), folder / "stderr");
+    Process process(worker(folder.path(), size), {folder / "stderr"});
     wait_for(folder / "bodies");
     sleep_ms(100);
     process.signal(signal);
@@ -193,7 +193,7 @@ BOOST_AUTO_TEST_CASE(a_second_signal_ends_at_once) {
   Folder folder;
   std::vector<std::string> command = worker(folder.path(), {100000, 1, 1000});
   command.emplace_back("stubborn");
-  Process process(command, folder / "stderr");
+  Process process(command, {folder / "stderr"});
   wait_for(folder / "bodies");
   process.signal(SIGINT);
   sleep_ms(200);
@@ -206,9 +206,9 @@ BOOST_AUTO_TEST_CASE(a_second_signal_ends_at_once) {
 BOOST_AUTO_TEST_CASE(of_two_processes_one_works_and_the_other_finds_it) {
   const Size size{100, 50, 1000};
   Folder folder;
-  Process first(worker(folder.path(), size), folder / "stderr");
+  Process first(worker(folder.path(), size), {folder / "stderr"});
   wait_for(folder / "bodies");
-  Process second(worker(folder.path(), size), folder / "stderr-2");
+  Process second(worker(folder.path(), size), {folder / "stderr-2"});
   BOOST_TEST(first.wait() == 0);
   BOOST_TEST(second.wait() == 0);
   BOOST_TEST(lines(folder / "bodies", "answers") == 1U);
@@ -226,7 +226,7 @@ BOOST_AUTO_TEST_CASE(past_the_limit_of_a_file_size_the_run_says_so) {
   getrlimit(RLIMIT_FSIZE, &before);
   const rlimit small{4000, before.rlim_max};
   setrlimit(RLIMIT_FSIZE, &small);
-  Process process(worker(folder.path(), size), folder / "stderr");
+  Process process(worker(folder.path(), size), {folder / "stderr"});
   const int status = process.wait();
   setrlimit(RLIMIT_FSIZE, &before);
   BOOST_TEST(status == 4);

@@ -1,10 +1,10 @@
-// A child process of a test, with its standard error in a file.
+// A child process of a test, with its standard error, and its standard output where it matters, in files.
 //
-//   Process worker({PLUMB_FAULTS_WORKER, folder, "10"}, folder / "stderr", {"PLUMB_CRASH_AT=3"});
+//   Process worker({PLUMB_FAULTS_WORKER, folder, "10"}, {.errors = folder / "stderr"}, {"PLUMB_CRASH_AT=3"});
 //   worker.signal(SIGKILL);
 //   int status = worker.wait();                 // exit status, or 128 + the signal that ended it
 //
-// Thread contract: one thread.
+// The files exist once the constructor returns, however soon the child is killed. Thread contract: one thread.
 #pragma once
 
 #include <fcntl.h>
@@ -12,26 +12,38 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <system_error>
 #include <vector>
 
 namespace plumb::test {
 
 class Process {
  public:
-  Process(std::vector<std::string> command, const std::filesystem::path& error_file,
-          std::vector<std::string> environment = {}) {
+  struct Streams {
+    std::filesystem::path errors;
+    std::filesystem::path output = {};  // empty: the parent's
+  };
+
+  Process(std::vector<std::string> command, const Streams& streams, std::vector<std::string> environment = {}) {
     std::vector<char*> arguments;
     for (std::string& argument : command) arguments.push_back(argument.data());
     arguments.push_back(nullptr);
+    const int errors = create(streams.errors);
+    const int output = streams.output.empty() ? -1 : create(streams.output);
     pid_ = ::fork();
-    if (pid_ != 0) return;
-    const int fd = ::open(error_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    ::dup2(fd, STDERR_FILENO);
-    for (std::string& setting : environment) ::putenv(setting.data());
-    ::execv(arguments[0], arguments.data());
-    ::_exit(127);
+    if (pid_ == 0) {
+      ::dup2(errors, STDERR_FILENO);
+      if (output >= 0) ::dup2(output, STDOUT_FILENO);
+      for (std::string& setting : environment) ::putenv(setting.data());
+      ::execv(arguments[0], arguments.data());
+      ::_exit(127);
+    }
+    ::close(errors);
+    if (output >= 0) ::close(output);
   }
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
@@ -46,11 +58,28 @@ class Process {
   int wait() {
     int status = 0;
     ::waitpid(pid_, &status, 0);
+    return ended(status);
+  }
+
+  // As wait() when it has ended, else nothing.
+  std::optional<int> poll() {
+    int status = 0;
+    if (::waitpid(pid_, &status, WNOHANG) == 0) return std::nullopt;
+    return ended(status);
+  }
+
+ private:
+  static int create(const std::filesystem::path& file) {
+    const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0) throw std::system_error(errno, std::generic_category(), file.string());
+    return fd;
+  }
+
+  int ended(int status) {
     pid_ = -1;
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
   }
 
- private:
   pid_t pid_ = -1;
 };
 
