@@ -11,7 +11,7 @@
 #include "framework/artifacts/artifact.h"
 #include "framework/artifacts/disk.h"
 #include "framework/artifacts/test_folder.h"
-#include "tests/faults/process.h"
+#include "tests/faults/command.h"
 
 namespace plumb {
 namespace {
@@ -90,16 +90,9 @@ struct SmallDisk {
   const bool mounted;
 };
 
-// Thousands of flushes to a disk take minutes; what is killed here is the process, not the machine, so memory will do.
-struct InMemory {
-  InMemory() {
-    if (::access("/dev/shm", W_OK) == 0) ::setenv("TMPDIR", "/dev/shm", 1);
-  }
-};
-
 }  // namespace
 
-BOOST_AUTO_TEST_SUITE(interruption, *boost::unit_test::fixture<InMemory>())
+BOOST_AUTO_TEST_SUITE(interruption, *boost::unit_test::fixture<test::InMemory>())
 
 BOOST_AUTO_TEST_CASE(kills_at_random_instants_leave_no_trace) {
   const Size size{120, 120, 300};
