@@ -50,5 +50,6 @@ int run_plugins(int argc, char** argv);
 int run_tokenize(int argc, char** argv);
 int run_generate(int argc, char** argv);
 int run_chat(int argc, char** argv);
+int run_stats(int argc, char** argv);
 
 }  // namespace plumb::cli

@@ -13,6 +13,7 @@ const std::vector<Verb>& verbs() {
       {"chat", "talk to a model", run_chat},
       {"generate", "one answer of a model to one prompt", run_generate},
       {"tokenize", "turn texts into token ids", run_tokenize},
+      {"stats", "a benchmark's numbers from its own files: AlpacaEval, MT-Bench", run_stats},
   };
   return table;
 }
