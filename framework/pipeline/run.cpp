@@ -174,7 +174,7 @@ class Run {
     const std::string& name = stage.spec->name;
     record_.set_complete(name, artifact, cached);
     ++(cached ? result_.cached : result_.ran);
-    if (artifact.manifest.type == artifact_type::report) result_.reports.push_back(artifact.folder);
+    if (artifact.manifest.type == artifact_type::report) result_.reports.push_back(result_.folder / name);
     if (artifact.manifest.type == artifact_type::model && stage.spec->section == "stages") {
       result_.models.push_back(name);
     }

@@ -31,7 +31,7 @@ struct RunResult {
   std::filesystem::path folder;
   std::size_t ran = 0, cached = 0;
   double seconds = 0;
-  std::vector<std::filesystem::path> reports;  // folders of report artifacts
+  std::vector<std::filesystem::path> reports;  // links in `folder` to report artifacts
   std::vector<std::string> models;             // stages whose artifacts are models
 };
 

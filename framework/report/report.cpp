@@ -40,6 +40,21 @@ std::string component_at(const Value& params, std::string_view key) {
   return found == nullptr ? "" : found->is_string() ? found->as_string() : string_at(*found, "name");
 }
 
+// "reward-gap (eta 0.85, tau 1)": a component's name with the parameters that were given.
+std::string show_component(const Value& component) {
+  if (!component.is_map()) return show_value(component);
+  std::string name, given;
+  for (const auto& [key, value] : component.as_map()) {
+    if (value.is_null()) continue;
+    if (key == "name") {
+      name = show_value(value);
+    } else {
+      given += fmt::format("{}{} {}", given.empty() ? "" : ", ", key, show_value(value));
+    }
+  }
+  return given.empty() ? name : fmt::format("{} ({})", name, given);
+}
+
 // --- evaluations ---
 
 Scores scores_of(const Item& item) {
@@ -86,7 +101,7 @@ void add_pairs(Report& report, const Item& item) {
     return found == nullptr ? std::string("?") : show_value(*found);
   };
   std::string line = fmt::format("{} pairs from {} of {} prompts by {}", count("pairs"), count("prompts_used"),
-                                 count("prompts"), show_value(policy));
+                                 count("prompts"), show_component(policy));
   if (summary.is_map() && summary.find("delta") != nullptr)
     line += fmt::format(": reward gap > δ = {}", count("delta"));
   report.text += fmt::format("{}: {}\n", item.name, line);
@@ -214,9 +229,7 @@ void add_models(Report& report, const std::vector<Item>& models) {
   }
   for (auto item = models.rbegin(); item != models.rend(); ++item) {
     if (item->manifest.type != artifact_type::model) continue;
-    const std::string command = "plumb chat '" + item->folder.string() + "'";
-    report.markdown += fmt::format("\nTalk to one: {}\n", code_markdown(command));
-    report.text += fmt::format("talk to {}:\n  {}\n", item->name, command);
+    report.markdown += fmt::format("\nTalk to one: {}\n", code_markdown("plumb chat '" + item->folder.string() + "'"));
     return;
   }
 }
