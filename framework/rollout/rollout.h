@@ -12,6 +12,7 @@
 
 #include "framework/modeling/language_model.h"
 #include "plumb/generator.h"
+#include "plumb/language_models.h"
 
 namespace plumb {
 
@@ -50,6 +51,6 @@ TokenLimits token_limits(const LanguageModel& model);
 
 // The framework's LanguageModels service (plumb/language_models.h), for plugins.
 class Registry;
-std::unique_ptr<class LanguageModels> make_language_models(const Registry& registry, Host& host);
+std::unique_ptr<LanguageModels> make_language_models(const Registry& registry, Host& host);
 
 }  // namespace plumb

@@ -1,0 +1,87 @@
+#include "framework/rollout/scorer.h"
+
+#include <ATen/core/Tensor.h>
+
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+
+#include "framework/modeling/grouped_forward.h"
+#include "framework/rollout/random_models.h"
+#include "plumb/error.h"
+
+namespace plumb {
+namespace {
+
+LanguageModel random_reward_model(Host& host) {
+  LanguageModel model = test::random_policy(host, 6);
+  add_reward_head(model, Random(8));
+  return model;
+}
+
+ResponseGroup group_of(const std::string& id, const std::string& question, std::vector<std::string> answers) {
+  ResponseGroup group;
+  group.prompt = {id, {{"user", question}}, {}};
+  group.prompt_ids = {99, 98};  // the policy's own ids, which mean nothing here
+  for (std::string& answer : answers) group.responses.push_back({std::move(answer), {97}, FinishReason::stop, {}});
+  return group;
+}
+
+// One sequence by itself: the head on the last token of prompt, answer and EOS.
+double plain_reward(LanguageModel& model, const ResponseGroup& group, const std::string& answer) {
+  SequenceGroup one;
+  one.prompt = model.chat_format->render_prompt(*model.tokenizer, group.prompt.messages).value();
+  std::vector<TokenId> ids = model.tokenizer->encode(answer, true);
+  ids.push_back(1);
+  one.completions.push_back(ids);
+  return completion_rewards(model, {&one, 1}, {.share_prompt = false}).item<double>();
+}
+
+BOOST_AUTO_TEST_SUITE(scorer)
+
+BOOST_AUTO_TEST_CASE(rewards_equal_those_of_separate_sequences) {
+  testing::FakeHost host;
+  LanguageModel model = random_reward_model(host);
+  const std::vector<ResponseGroup> groups{
+      group_of("a", "name a fruit", {"apple", "a long answer with pears", "apple", ""}),
+      group_of("none", "nothing was said", {}),
+      group_of("b", "hi", {"x", "zzzz", "?"}),
+      group_of("c", "and a much longer question than before", {"yes", "no"}),
+  };
+  for (const std::int64_t batch_tokens : {1, 60, 8192}) {
+    for (const bool share : {true, false}) {
+      const auto rewards = score_groups(model, groups, {.batch_tokens = batch_tokens, .share_prompt = share}, host);
+      BOOST_TEST_REQUIRE(rewards.size() == groups.size());
+      for (std::size_t i = 0; i < groups.size(); ++i) {
+        BOOST_TEST_REQUIRE(rewards[i].size() == groups[i].responses.size());
+        for (std::size_t r = 0; r < rewards[i].size(); ++r) {
+          const double want = plain_reward(model, groups[i], groups[i].responses[r].text);
+          BOOST_TEST(std::abs(rewards[i][r] - want) < 1e-5);
+        }
+      }
+      BOOST_TEST(rewards[0][0] == rewards[0][2]);  // to the bit: the same answer
+      BOOST_TEST(rewards[0][0] != rewards[0][1]);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_scored_is_named) {
+  testing::FakeHost host;
+  LanguageModel model = random_reward_model(host);
+  const auto error_of = [&](LanguageModel& with, const ResponseGroup& group) -> std::string {
+    try {
+      static_cast<void>(score_groups(with, {&group, 1}, {}, host));
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  const std::string error = error_of(model, group_of("long-one", "hi", {std::string(100, 'a')}));
+  BOOST_TEST(error.find("long-one") != std::string::npos, error);
+  LanguageModel policy = test::random_policy(host);
+  BOOST_TEST(error_of(policy, group_of("a", "hi", {"x"})).find("score") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace plumb
