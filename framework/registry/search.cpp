@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "framework/registry/installation.h"
 #include "framework/registry/registry.h"
 
 namespace plumb {
@@ -28,17 +29,16 @@ fs::path user_folder() {
   return home.empty() ? fs::path() : fs::path(home) / ".local" / "share" / "plumb" / "plugins";
 }
 
-// PREFIX/lib/plumb/plugins for PREFIX/lib/libplumb_core.so, in the build tree as in an installed one.
-fs::path own_folder() {
+}  // namespace
+
+fs::path installation_prefix() {
   Dl_info info{};
   static const char anchor = 0;
   if (dladdr(&anchor, &info) == 0 || info.dli_fname == nullptr) return {};
   std::error_code error;
   const fs::path library = fs::canonical(info.dli_fname, error);
-  return error ? fs::path() : library.parent_path() / "plumb" / "plugins";
+  return error ? fs::path() : library.parent_path().parent_path();
 }
-
-}  // namespace
 
 PluginSearch PluginSearch::standard() {
   PluginSearch out;
@@ -50,7 +50,9 @@ PluginSearch PluginSearch::standard() {
     path = colon == std::string_view::npos ? std::string_view() : path.substr(colon + 1);
   }
   add_if_there(user_folder(), out.folders);
-  if (const fs::path own = own_folder(); !own.empty()) out.folders.push_back(own);
+  if (const fs::path prefix = installation_prefix(); !prefix.empty()) {
+    out.folders.push_back(prefix / "lib" / "plumb" / "plugins");
+  }
   return out;
 }
 

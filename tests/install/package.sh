@@ -19,8 +19,9 @@ project(one LANGUAGES CXX)
 find_package(PlumbSdk 0.1 REQUIRED)
 plumb_add_plugin(one ${tensor:-} SOURCES one.cpp)
 END
-  cmake -S "$folder" -B "$folder/build" -G Ninja -DCMAKE_PREFIX_PATH="$prefix" "$@" >"$folder/log" 2>&1 &&
-    cmake --build "$folder/build" >>"$folder/log" 2>&1 || { tail -n 30 "$folder/log" >&2; return 1; }
+  {
+    cmake -S "$folder" -B "$folder/build" -G Ninja -DCMAKE_PREFIX_PATH="$prefix" "$@" && cmake --build "$folder/build"
+  } >"$folder/log" 2>&1 || { tail -n 30 "$folder/log" >&2; return 1; }
   [[ -s $folder/build/one.schema.json ]] || fail "$name: no one.schema.json"
   env -i PATH=/usr/bin:/bin HOME="$place/home" "$place/plumb/bin/plumb" plugins list --plugin "$folder/build/one.plumb.so" \
     >"$folder/list.txt"

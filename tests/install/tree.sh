@@ -34,3 +34,19 @@ used=$(grep -c '"used": true' list.json)
 clean plumb/bin/plumb run plumb/share/plumb/recipes/lab/smoke.yaml --runs runs --quiet
 [[ -s runs/smoke/report/report.md ]] || fail "the smoke recipe left no report"
 echo "the moved tree works: $files plugins"
+
+refused() {  # refused TEXT ARGUMENT...: `plumb plugins new` exits with 2 and says so, and writes nothing
+  local text=$1 status=0
+  shift
+  clean plumb/bin/plumb plugins new "$@" --folder never 2>refusal || status=$?
+  [[ $status == 2 && ! -e never ]] || fail "plugins new $* ended with $status"
+  grep -qF -- "$text" refusal || fail "plugins new $*: $(cat refusal)"
+}
+# shellcheck disable=SC2016  # backticks are the message's
+refused 'did you mean `judge`' jugde a-judge
+refused 'wanted words of lower-case letters' judge A_Judge
+refused 'CMake keeps the name "test"' judge test
+# shellcheck disable=SC2016
+refused 'provides a judge `gold` already' judge gold
+refused 'wanted a reverse domain name' judge fine --id fine
+echo "a bad plugin is not begun"

@@ -1,10 +1,11 @@
-// `plumb plugins list` and `plumb plugins show NAME`.
+// `plumb plugins`: its words, of which `list` and `show` stand here.
 #include <boost/program_options/value_semantic.hpp>
 #include <iomanip>
 #include <iostream>
 
 #include "framework/registry/registry.h"
 #include "plumb/error.h"
+#include "tools/cli/plugins.h"
 #include "tools/cli/verb.h"
 
 namespace po = boost::program_options;
@@ -230,18 +231,34 @@ int show(int argc, char** argv) {
 }  // namespace
 
 int run_plugins(int argc, char** argv) {
-  const std::string word = argc > 1 ? argv[1] : "";
-  const char* usage = "usage: plumb plugins list [--json]\n       plumb plugins show NAME [--json]\n";
-  if (word == "--help" || word == "-h") {
+  struct Word {
+    const char* name;
+    const char* arguments;
+    int (*run)(int argc, char** argv);
+  };
+  static constexpr Word words[] = {
+      {"list", "[--json]", list},
+      {"show", "NAME [--json]", show},
+      {"new", "KIND NAME [--folder DIR] [--id ID]", run_plugins_new},
+  };
+  std::string usage;
+  for (const Word& word : words) {
+    usage += (usage.empty() ? "usage: plumb plugins " : "       plumb plugins ") + std::string(word.name) + " " +
+             word.arguments + "\n";
+  }
+  const std::string given = argc > 1 ? argv[1] : "";
+  if (given == "--help" || given == "-h") {
     std::cout << usage;
     return 0;
   }
-  if (word != "list" && word != "show")
-    throw Error(ErrorCode::recipe,
-                (word.empty() ? "a word is missing\n" : "`plugins` knows no `" + word + "`\n") + usage);
-  std::string name = "plugins " + word;  // how the help calls it
-  argv[1] = name.data();
-  return word == "list" ? list(argc - 1, argv + 1) : show(argc - 1, argv + 1);
+  for (const Word& word : words) {
+    if (given != word.name) continue;
+    std::string name = "plugins " + given;  // how the help calls it
+    argv[1] = name.data();
+    return word.run(argc - 1, argv + 1);
+  }
+  throw Error(ErrorCode::recipe,
+              (given.empty() ? "a word is missing\n" : "`plugins` knows no `" + given + "`\n") + usage);
 }
 
 }  // namespace plumb::cli

@@ -1,0 +1,10 @@
+// The words of `plumb plugins`, one file each beside plugins.cpp, which finds them.
+//
+// Thread contract: as a verb.
+#pragma once
+
+namespace plumb::cli {
+
+int run_plugins_new(int argc, char** argv);  // argv[0] is "plugins new"
+
+}  // namespace plumb::cli
