@@ -1,0 +1,141 @@
+// Mistral (Jiang et al., arXiv:2310.06825): Llama's blocks, grouped queries, and a sliding window: a token sees itself
+// and the window − 1 tokens before it. Names and defaults are those of transformers' MistralForCausalLM.
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/embedding.h>
+#include <plumb/error.h>
+#include <plumb/plugin.h>
+#include <plumb/tensor/fused.h>
+#include <plumb/tensor/hf_config.h>
+#include <plumb/tensor/model.h>
+#include <plumb/tensor/rotary.h>
+
+namespace {
+
+struct Sizes {
+  plumb::ModelShape shape;
+  std::int64_t inner;
+  double epsilon, init_std;
+  bool tied;
+  plumb::AttentionOptions attention;  // the window, none when config.json says null
+};
+
+Sizes read_sizes(const plumb::HfConfig& config) {
+  config.expect("hidden_act", "silu");
+  Sizes s;
+  s.shape.layers = config.size("num_hidden_layers");
+  s.shape.hidden = config.size("hidden_size");
+  s.shape.heads = config.size("num_attention_heads");
+  s.shape.kv_heads = config.size("num_key_value_heads", 8);
+  s.shape.head_dim = config.size("head_dim", s.shape.hidden / s.shape.heads);
+  s.shape.vocabulary = config.size("vocab_size");
+  s.shape.context = config.size("max_position_embeddings", 4096 * 32);
+  s.inner = config.size("intermediate_size");
+  s.epsilon = config.real("rms_norm_eps", 1e-6);
+  s.init_std = config.real("initializer_range", 0.02);
+  s.tied = config.flag("tie_word_embeddings", false);
+  if (config.has("sliding_window")) s.attention.window = config.size("sliding_window");
+  if (s.shape.heads % s.shape.kv_heads != 0) {
+    throw plumb::Error(plumb::ErrorCode::data,
+                       "config.json: num_attention_heads is no multiple of num_key_value_heads");
+  }
+  return s;
+}
+
+class Layer {
+ public:
+  Layer(plumb::Parameters& p, const std::string& name, const Sizes& s)
+      : sizes_(s),
+        attention_norm_(p.vector(name + ".input_layernorm.weight", s.shape.hidden, 1)),
+        query_(projection(p, name + ".self_attn.q_proj", s.shape.heads)),
+        key_(projection(p, name + ".self_attn.k_proj", s.shape.kv_heads)),
+        value_(projection(p, name + ".self_attn.v_proj", s.shape.kv_heads)),
+        output_(
+            p.linear(name + ".self_attn.o_proj", s.shape.heads * s.shape.head_dim, s.shape.hidden, false, s.init_std)),
+        mlp_norm_(p.vector(name + ".post_attention_layernorm.weight", s.shape.hidden, 1)),
+        gate_(p.linear(name + ".mlp.gate_proj", s.shape.hidden, s.inner, false, s.init_std)),
+        up_(p.linear(name + ".mlp.up_proj", s.shape.hidden, s.inner, false, s.init_std)),
+        down_(p.linear(name + ".mlp.down_proj", s.inner, s.shape.hidden, false, s.init_std)) {}
+
+  // x [tokens, hidden] -> the same shape
+  at::Tensor operator()(std::int64_t index, const at::Tensor& x, const plumb::RotaryAngles& angles,
+                        plumb::Attention& attention) const {
+    const at::Tensor normed = plumb::rms_norm(x, attention_norm_, sizes_.epsilon);
+    const at::Tensor mixed =
+        attention.attend(index, plumb::rotate(heads(query_(normed)), angles),
+                         plumb::rotate(heads(key_(normed)), angles), heads(value_(normed)), sizes_.attention);
+    const at::Tensor y = x + output_(mixed.flatten(1));
+    const at::Tensor inner = plumb::rms_norm(y, mlp_norm_, sizes_.epsilon);
+    return y + down_(plumb::swiglu(gate_(inner), up_(inner)));
+  }
+
+ private:
+  const plumb::Linear& projection(plumb::Parameters& p, const std::string& name, std::int64_t heads) const {
+    return p.linear(name, sizes_.shape.hidden, heads * sizes_.shape.head_dim, false, sizes_.init_std);
+  }
+  at::Tensor heads(const at::Tensor& x) const { return x.view({x.size(0), -1, sizes_.shape.head_dim}); }
+
+  const Sizes& sizes_;
+  const at::Tensor& attention_norm_;
+  const plumb::Linear &query_, &key_, &value_, &output_;
+  const at::Tensor& mlp_norm_;
+  const plumb::Linear &gate_, &up_, &down_;
+};
+
+class Mistral final : public plumb::Model {
+ public:
+  struct Settings {};  // everything is in config.json
+  static plumb::Params<Settings> params() {
+    return plumb::Params<Settings>{"Mistral: Llama's blocks with a sliding window",
+                                   "arXiv:2310.06825; transformers' MistralForCausalLM"};
+  }
+
+  Mistral(const Settings&, plumb::ModelPlan& plan)
+      : sizes_(read_sizes(plumb::HfConfig(plan.config))),
+        rotary_(plumb::read_rope(plumb::HfConfig(plan.config)), sizes_.shape.head_dim),
+        embedding_(plan.parameters.embedding("model.embed_tokens.weight", sizes_.shape.vocabulary, sizes_.shape.hidden,
+                                             sizes_.init_std)) {
+    for (std::int64_t i = 0; i < sizes_.shape.layers; ++i) {
+      layers_.emplace_back(plan.parameters, "model.layers." + std::to_string(i), sizes_);
+    }
+    norm_ = &plan.parameters.vector("model.norm.weight", sizes_.shape.hidden, 1);
+    if (!plan.head) return;
+    head_ = sizes_.tied ? &plan.parameters.tied("lm_head", "model.embed_tokens.weight")
+                        : &plan.parameters.linear("lm_head", sizes_.shape.hidden, sizes_.shape.vocabulary, false,
+                                                  sizes_.init_std);
+  }
+
+  [[nodiscard]] plumb::ModelShape shape() const override { return sizes_.shape; }
+
+  [[nodiscard]] at::Tensor hidden(const plumb::TokenBatch& batch) override {
+    const plumb::RotaryAngles angles = rotary_.angles(batch.positions);
+    at::Tensor x = at::embedding(embedding_, batch.ids);
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+      x = layers_[i](static_cast<std::int64_t>(i), x, angles, batch.attention);
+    }
+    return plumb::rms_norm(x, *norm_, sizes_.epsilon);
+  }
+
+  [[nodiscard]] at::Tensor logits(const at::Tensor& hidden) override {
+    if (head_ == nullptr) throw plumb::Error(plumb::ErrorCode::run_failed, "this model was opened without its LM head");
+    return (*head_)(hidden);
+  }
+
+  [[nodiscard]] std::vector<std::string> default_lora_targets() const override { return {"q_proj", "v_proj"}; }
+  [[nodiscard]] std::string architecture(bool classifier) const override {
+    return classifier ? "MistralForSequenceClassification" : "MistralForCausalLM";
+  }
+
+ private:
+  Sizes sizes_;
+  plumb::Rotary rotary_;
+  const at::Tensor& embedding_;
+  std::vector<Layer> layers_;
+  const at::Tensor* norm_ = nullptr;
+  const plumb::Linear* head_ = nullptr;
+};
+
+}  // namespace
+
+PLUMB_PLUGIN(registrar, "org.example.mistral", "1.0.0", "Apache-2.0", "the Mistral architecture") {
+  registrar.add<Mistral>("mistral").claims({"mistral"});
+}
