@@ -45,6 +45,7 @@ std::optional<boost::program_options::variables_map> parse_verb(int argc, char**
 int run_plan(int argc, char** argv);
 int run_validate(int argc, char** argv);
 int run_run(int argc, char** argv);
+int run_sweep(int argc, char** argv);
 int run_show(int argc, char** argv);
 int run_plugins(int argc, char** argv);
 int run_tokenize(int argc, char** argv);

@@ -8,6 +8,7 @@ const std::vector<Verb>& verbs() {
       {"plan", "say what a run would do, what is cached and why something runs again", run_plan},
       {"validate", "check a recipe without running anything", run_validate},
       {"run", "run a recipe: what is cached is reused, what was interrupted goes on", run_run},
+      {"sweep", "run every arm of a recipe's sweep; what they share runs once", run_sweep},
       {"show", "show what each stage of a run produced", run_show},
       {"plugins", "list the plugins at hand, show what one provides", run_plugins},
       {"chat", "talk to a model", run_chat},

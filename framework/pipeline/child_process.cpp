@@ -1,0 +1,136 @@
+#include "framework/pipeline/child_process.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+
+#include "plumb/error.h"
+
+namespace plumb {
+namespace {
+
+constexpr std::size_t kErrorsKept = 8192;
+
+Error cannot_start(const std::string& command, int error_number) {
+  return {ErrorCode::run_failed,
+          fmt::format("cannot start {}: {}", command, std::generic_category().message(error_number))};
+}
+
+// Appends what can be read now; closes the descriptor at its end.
+void drain(int& fd, std::string& into) {
+  std::array<char, 4096> buffer;
+  while (fd >= 0) {
+    const ssize_t n = ::read(fd, buffer.data(), buffer.size());
+    if (n > 0) {
+      into.append(buffer.data(), static_cast<std::size_t>(n));
+    } else if (n < 0 && errno == EINTR) {
+      continue;
+    } else if (n < 0 && errno == EAGAIN) {
+      return;
+    } else {
+      ::close(fd);
+      fd = -1;
+    }
+  }
+}
+
+}  // namespace
+
+ChildProcess::ChildProcess(const std::vector<std::string>& command) {
+  std::vector<char*> argv;
+  for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
+  argv.push_back(nullptr);
+  std::array<int, 2> out{}, err{};
+  if (::pipe2(out.data(), O_CLOEXEC) != 0) throw cannot_start(command[0], errno);
+  if (::pipe2(err.data(), O_CLOEXEC) != 0) {
+    const int number = errno;
+    for (int fd : out) ::close(fd);
+    throw cannot_start(command[0], number);
+  }
+  const pid_t parent = ::getpid();
+  process_ = ::fork();
+  if (process_ == 0) {
+    ::setpgid(0, 0);
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (::getppid() != parent) ::_exit(127);  // the parent died before the line above
+    const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    ::dup2(nothing, STDIN_FILENO);
+    ::dup2(out[1], STDOUT_FILENO);
+    ::dup2(err[1], STDERR_FILENO);
+    ::execv(argv[0], argv.data());
+    const std::string failed = fmt::format("cannot run {}\n", command[0]);
+    static_cast<void>(!::write(STDERR_FILENO, failed.data(), failed.size()));
+    ::_exit(127);
+  }
+  const int number = errno;
+  ::close(out[1]);
+  ::close(err[1]);
+  out_ = out[0];
+  err_ = err[0];
+  if (process_ < 0) {
+    ::close(out_);
+    ::close(err_);
+    throw cannot_start(command[0], number);
+  }
+  for (int fd : {out_, err_}) ::fcntl(fd, F_SETFL, O_NONBLOCK);
+}
+
+ChildProcess::~ChildProcess() {
+  if (!ended_) {
+    ::kill(process_, SIGKILL);
+    while (::waitpid(process_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+  }
+  if (out_ >= 0) ::close(out_);
+  if (err_ >= 0) ::close(err_);
+}
+
+void ChildProcess::wait_for_any(const std::vector<ChildProcess*>& children, int milliseconds) {
+  std::vector<pollfd> watched;
+  for (const ChildProcess* child : children) {
+    for (int fd : {child->out_, child->err_}) {
+      if (fd >= 0) watched.push_back({fd, POLLIN, 0});
+    }
+  }
+  ::poll(watched.data(), watched.size(), milliseconds);
+}
+
+void ChildProcess::read_all() {
+  drain(out_, pending_);
+  drain(err_, errors_);
+  if (errors_.size() > kErrorsKept) errors_.erase(0, errors_.size() - kErrorsKept);
+}
+
+std::vector<std::string> ChildProcess::lines() {
+  read_all();
+  std::vector<std::string> out;
+  std::size_t start = 0;
+  for (std::size_t end; (end = pending_.find('\n', start)) != std::string::npos; start = end + 1) {
+    out.push_back(pending_.substr(start, end - start));
+  }
+  pending_.erase(0, start);
+  return out;
+}
+
+bool ChildProcess::ended() {
+  if (ended_) return true;
+  int status = 0;
+  if (::waitpid(process_, &status, WNOHANG) != process_) return false;
+  status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  ended_ = true;
+  read_all();
+  return true;
+}
+
+void ChildProcess::stop(int signal) {
+  if (!ended_) ::kill(process_, signal);
+}
+
+}  // namespace plumb

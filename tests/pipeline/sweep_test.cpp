@@ -1,0 +1,169 @@
+// Sweeps over the smoke recipe through the real command: shared stages once, failed arms kept and tried again,
+// interruption and going on.
+#include <algorithm>
+#include <boost/test/unit_test.hpp>
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <utility>
+
+#include "framework/artifacts/artifact.h"
+#include "framework/artifacts/disk.h"
+#include "framework/artifacts/test_folder.h"
+#include "framework/pipeline/child_process.h"
+
+namespace fs = std::filesystem;
+using plumb::ChildProcess;
+using plumb::Value;
+
+namespace {
+
+struct Bench {
+  explicit Bench(const std::string& sweep) {
+    std::ofstream(folder / "sweep.yaml") << "name: swept\nbase: " PLUMB_SOURCE_DIR "/recipes/lab/smoke.yaml\nsweep:\n"
+                                         << sweep;
+  }
+  [[nodiscard]] std::vector<std::string> command(const std::vector<std::string>& more) const {
+    std::vector<std::string> out{std::getenv("PLUMB_COMMAND"), "sweep", (folder / "sweep.yaml").string(), "--runs",
+                                 (folder / "runs").string(),   "--json"};
+    out.insert(out.end(), more.begin(), more.end());
+    return out;
+  }
+  [[nodiscard]] Value record() const {
+    return plumb::parse_json(plumb::read_file(folder / "runs" / "swept" / "sweep.json").value());
+  }
+  [[nodiscard]] std::map<std::string, std::string> statuses() const {
+    const Value read = record();
+    std::map<std::string, std::string> out;
+    for (const Value& arm : read.at("arms").as_list()) {
+      out[arm.at("arm").as_string()] = arm.at("status").as_string();
+    }
+    return out;
+  }
+  plumb::test::Folder folder;
+};
+
+struct Outcome {
+  int status = -1;
+  std::vector<Value> events;
+  [[nodiscard]] std::size_t count(const std::string& event, const char* key, const Value& wanted) const {
+    std::size_t found = 0;
+    for (const Value& e : events) {
+      found += e.at("event") == Value(event) && e.find(key) != nullptr && e.at(key) == wanted ? 1 : 0;
+    }
+    return found;
+  }
+};
+
+// Runs a sweep; once `event` was seen of any arm, sends the signal to it.
+Outcome run(const std::vector<std::string>& command, int signal = 0, const std::string& event = {}) {
+  ChildProcess child(command);
+  Outcome out;
+  for (bool over = false; !over;) {
+    ChildProcess::wait_for_any({&child}, 50);
+    over = child.ended();
+    for (const std::string& line : child.lines()) {
+      out.events.push_back(plumb::parse_json(line));
+      if (signal == 0 || out.events.back().at("event") != Value(event)) continue;
+      child.stop(std::exchange(signal, 0));
+    }
+  }
+  out.status = child.status();
+  if (out.status != 0) BOOST_TEST_MESSAGE(child.errors());
+  return out;
+}
+
+// Keys of the committed artifacts, each with how often a stage was made: one of a key can only be there once, so what
+// counts is that nothing was started twice.
+std::size_t made(const Outcome& outcome) {
+  std::size_t out = 0;
+  for (const Value& e : outcome.events) {
+    const Value* what = e.find("outcome");
+    const bool finished = e.at("event") == Value("stage-finished");
+    if (finished) BOOST_TEST(what->as_string().find("made by another") == std::string::npos);
+    out += finished ? 1 : 0;
+  }
+  return out;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(sweep)
+
+BOOST_AUTO_TEST_CASE(what_arms_share_is_made_once_and_a_second_sweep_makes_nothing) {
+  const Bench bench(
+      "  seeds: [1, 2]\n"
+      "  list:\n"
+      "    sft: {stages.gold.models: [sft], stages.gold.baseline: null}\n"
+      "    worst: {stages.pairs.policy: best-vs-worst}\n"
+      "  until: [gold]\n");
+  const Outcome first = run(bench.command({"--jobs", "2"}));
+  BOOST_TEST(first.status == 0);
+  BOOST_TEST(first.count("arm-finished", "status", "done") == 4U);
+  const std::size_t there = plumb::ArtifactStore(bench.folder / "runs" / ".artifacts").all().size();
+  BOOST_TEST(made(first) == there);
+  // 5 datasets and the tokenizer for both seeds; two models, sft, backbone, reward and the evaluation of sft for each,
+  // and of the other arm responses, rewards, pairs, the aligned model and its evaluation.
+  BOOST_TEST(there == 6U + 2U * (6U + 5U));
+  const Outcome second = run(bench.command({}));
+  BOOST_TEST(second.status == 0);
+  BOOST_TEST(made(second) == 0U);
+  BOOST_TEST(second.count("arm-finished", "status", "cached") == 4U);
+  for (const char* arm : {"sft,seed=1", "worst,seed=2"}) {
+    BOOST_TEST(fs::exists(bench.folder / "runs" / "swept" / arm / "gold" / "metrics.json"));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(failed_arms_are_kept_said_and_tried_again) {
+  const Bench bench(
+      "  list:\n"
+      "    good: {stages.pairs.policy.eta: 0.55}\n"
+      "    none: {stages.pairs.policy.eta: 0.9999999}\n"
+      "    none-too: {stages.pairs.policy.eta: 0.9999999, stages.gold.samples: 1}\n"
+      "  until: [gold]\n");
+  const Outcome first = run(bench.command({}));
+  BOOST_TEST(first.status == 3);
+  auto statuses = bench.statuses();
+  BOOST_TEST(statuses["good"] == "done");
+  BOOST_TEST(statuses["none"] == "failed");
+  BOOST_TEST(statuses["none-too"] == "blocked");
+  const Value record = bench.record();
+  BOOST_TEST(record.at("arms").as_list()[1].at("error").as_string().find("kept nothing") != std::string::npos);
+  const Outcome again = run(bench.command({}));
+  BOOST_TEST(again.status == 3);
+  BOOST_TEST(again.count("arm-finished", "status", "cached") == 1U);
+  BOOST_TEST(again.count("arm-started", "arm", "none") == 1U);
+  // An option holds for all arms, whatever they set themselves.
+  const Outcome mended = run(bench.command({"--set", "stages.pairs.policy=best-vs-worst"}));
+  BOOST_TEST(mended.status == 0);
+  BOOST_TEST(bench.statuses()["none-too"] == "done");
+}
+
+BOOST_AUTO_TEST_CASE(an_interrupted_sweep_stops_its_arms_and_goes_on) {
+  const Bench bench("  seeds: [1, 2]\n  until: [reward]\n");
+  const Outcome stopped = run(bench.command({}), SIGINT, "stage-finished");
+  BOOST_TEST(stopped.status == 130);
+  BOOST_TEST(stopped.count("arm-finished", "status", "stopped") == 1U);
+  BOOST_TEST(bench.statuses()["seed=2"] == "waiting");
+  const Outcome on = run(bench.command({}));
+  BOOST_TEST(on.status == 0);
+  BOOST_TEST(made(on) > 0U);
+  BOOST_TEST(bench.statuses()["seed=1"] == "done");
+  BOOST_TEST(bench.statuses()["seed=2"] == "done");
+}
+
+BOOST_AUTO_TEST_CASE(a_sweep_is_no_run) {
+  const Bench bench("  seeds: [1, 2]\n");
+  auto command = bench.command({});
+  command[1] = "run";
+  BOOST_TEST(run(command).status == 2);
+  command.erase(std::find(command.begin(), command.end(), "--json"));
+  command.insert(command.end(), {"--arm", "seed=3"});
+  BOOST_TEST(run(command).status == 2);
+  command.back() = "seed=2";
+  command.insert(command.end(), {"--until", "bpe", "--quiet", "--resolved-sha256", "0"});
+  BOOST_TEST(run(command).status == 2);  // the recipe is not the one that a sweep was started with
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,77 @@
+// `plumb sweep RECIPE`: runs the arms of a recipe's sweep.
+#include <fmt/format.h>
+
+#include <boost/program_options/value_semantic.hpp>
+#include <filesystem>
+#include <iostream>
+
+#include "framework/pipeline/run.h"
+#include "framework/pipeline/sweep_run.h"
+#include "tools/cli/recipe_options.h"
+#include "tools/cli/sweep_plan.h"
+#include "tools/cli/verb.h"
+
+namespace plumb::cli {
+namespace {
+
+namespace po = boost::program_options;
+
+// `plumb run` with the arguments that this verb got: an arm reads the recipe as the sweep did.
+std::vector<std::string> command_of_an_arm(const RecipeRequest& request) {
+  std::vector<std::string> command{std::filesystem::read_symlink("/proc/self/exe").string(), "run",
+                                   request.file.string()};
+  for (const std::string& set : request.overrides) command.insert(command.end(), {"--set", set});
+  for (const auto& plugin : request.plugins) command.insert(command.end(), {"--plugin", plugin.string()});
+  return command;
+}
+
+void print_outcome(const Sweep& sweep, const SweepResult& result) {
+  std::cout << fmt::format("{}: {} of {} arms done, {}\n", result.folder.string(), result.done, sweep.arms.size(),
+                           show_duration(result.seconds));
+  if (result.failed > 0) {
+    std::cout << fmt::format("{} failed; the same command tries {} again, and {} says why\n", result.failed,
+                             result.failed == 1 ? "it" : "them", (result.folder / "sweep.json").string());
+  }
+}
+
+}  // namespace
+
+int run_sweep(int argc, char** argv) {
+  po::options_description options("Options");
+  add_recipe_options(options);
+  options.add_options()("jobs", po::value<std::size_t>()->default_value(1)->value_name("N"), "arms that run at a time")(
+      "runs", po::value<std::string>()->default_value("runs")->value_name("DIR"),
+      "folder of the runs and of their cached artifacts")("dry-run", "say what would run, as `plumb plan` does")(
+      "quiet", "no progress, only what failed")("json", "events as lines of JSON on standard output");
+  const auto given = parse_verb(
+      argc, argv,
+      {"RECIPE [--set KEY=VALUE]... [--plugin FILE]... [--jobs N] [--runs DIR] [--dry-run] [--quiet | --json]",
+       "Runs every arm of a recipe's sweep, each in a process of its own; stages that arms share run once. Failed "
+       "arms\n"
+       "do not stop the others: the same command tries them again, as it goes on after an interruption.\n"
+       "`plumb run RECIPE --arm ARM` runs one arm."},
+      options, {"recipe"});
+  if (!given) return 0;
+  const bool json = given->count("json") != 0;
+  const RecipeRequest request = recipe_request(*given);
+  const LoadedRecipe loaded = load_recipe(request);
+  if (const int status = report_problems(loaded, json); status != 0) return status;
+  if (!loaded.sweep) {
+    throw Error(ErrorCode::recipe, fmt::format("{} has no sweep; `plumb run` runs it", request.file.string()));
+  }
+  const std::filesystem::path runs = (*given)["runs"].as<std::string>();
+  if (given->count("dry-run") != 0) {
+    print_sweep_plan(*loaded.sweep, plan_sweep(*loaded.sweep, ArtifactStore(runs / artifacts_folder)).value(), json);
+    return 0;
+  }
+  const std::size_t jobs = (*given)["jobs"].as<std::size_t>();
+  if (jobs == 0) throw Error(ErrorCode::recipe, "--jobs must be at least 1");
+  const SweepResult result = plumb::run_sweep(loaded, {.runs = runs,
+                                                       .command = command_of_an_arm(request),
+                                                       .jobs = jobs,
+                                                       .form = Progress::choose(given->count("quiet") != 0, json)});
+  if (!json) print_outcome(*loaded.sweep, result);
+  return result.failed > 0 ? static_cast<int>(ErrorCode::arms_failed) : 0;
+}
+
+}  // namespace plumb::cli
