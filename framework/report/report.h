@@ -1,19 +1,23 @@
-// The report of a run: what came out, in one Markdown page and in a few lines for the terminal.
+// The report of a run: what came out, as one document (Markdown and HTML) and in a few lines for the terminal.
 //
 //   Report report = write_report({.title = "quickstart", .items = {{"gold", &evaluation}, {"pairs", &pairs}}});
-//   write_file(folder / "report.md", report.markdown);
+//   save_report(report, folder).value();          // report.md, report.html, report.txt, data/*.csv
 //
-// Sections, each for the artifacts it can show: scores with 95 % intervals (evaluations), pairs and thresholds (pairs),
-// training curves (models), answers side by side, where the models lie and how to talk to one.
-// Thread contract: write_report is [any].
+// Sections, each for the artifacts it can show: scores with 95 % intervals (evaluations); gaps, pairs(δ) and the audit
+// (pairs); answers side by side; training curves, where the models lie and how to talk to one (models); time and
+// memory of each stage.
+// Thread contract: functions are [any].
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "framework/artifacts/artifact.h"
+#include "framework/report/document.h"
+#include "framework/result.h"
 
 namespace plumb {
 
@@ -24,11 +28,14 @@ struct ReportRequest {
 };
 
 struct Report {
-  std::string markdown;
-  std::string text;
+  Document page;
+  std::string text;  // for a terminal
 };
 
 // Throws Error(data) when a file of an artifact cannot be read.
 Report write_report(const ReportRequest& request);
+
+// Replaces report.md, report.html, report.txt and data/ in the folder.
+Result<void> save_report(const Report& report, const std::filesystem::path& folder);
 
 }  // namespace plumb

@@ -42,6 +42,11 @@ std::size_t width(std::string_view text) {
   return characters;
 }
 
+// In a cell a number has nothing that Markdown would take for markup.
+std::string markdown_cell(const std::string& cell) {
+  return cell.find_first_not_of("0123456789+-.,% \u00b1") == std::string::npos ? cell : escape_markdown(cell);
+}
+
 std::string decimals(double value, int digits, bool sign) {
   return sign ? fmt::format("{:+.{}f}", value, digits) : fmt::format("{:.{}f}", value, digits);
 }
@@ -91,10 +96,15 @@ std::string printable(std::string_view text) {
 }
 
 std::string to_markdown(const Table& table) {
-  std::string out = fmt::format("| {} |\n|", fmt::join(table.header, " | "));
+  const auto line = [](const std::vector<std::string>& cells) {
+    std::string out = "|";
+    for (const std::string& cell : cells) out += " " + markdown_cell(cell) + " |";
+    return out + "\n";
+  };
+  std::string out = line(table.header) + "|";
   for (std::size_t i = 0; i < table.header.size(); ++i) out += " --- |";
   out += '\n';
-  for (const auto& row : table.rows) out += fmt::format("| {} |\n", fmt::join(row, " | "));
+  for (const auto& row : table.rows) out += line(row);
   return out;
 }
 

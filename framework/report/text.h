@@ -2,7 +2,7 @@
 // hold markup, terminal escapes or characters that reverse the direction of writing.
 //
 //   Table table{{"model", "gold score"}, {{"sft", "0.715 ± 0.010"}}};
-//   std::string md = to_markdown(table);          // cells are Markdown already: escape_markdown(answer)
+//   std::string md = to_markdown(table);          // cells are plain text
 //   std::string txt = to_text(table);             // columns aligned by characters
 //
 // Thread contract: functions are [any].

@@ -136,7 +136,7 @@ StageKind evaluate_kind() {
 }
 StageKind report_kind() {
   StageKind kind = declare_report().kind("report", type::report);
-  kind.revision = 2;
+  kind.revision = 3;
   kind.uses_seed = [](const Value&) { return false; };
   return kind;
 }

@@ -1,7 +1,6 @@
-// Stage `report`: what came out of the stages it names, as report.md and, for the terminal, report.txt.
+// Stage `report`: what came out of the stages it names, as report.html, report.md and, for the terminal, report.txt.
 #include "framework/report/report.h"
 
-#include "framework/artifacts/disk.h"
 #include "framework/stages/bodies.h"
 #include "framework/stages/settings.h"
 
@@ -12,8 +11,7 @@ void run_report(StageContext& context) {
   const Report report = write_report({.title = settings.title,
                                       .items = context.inputs("of"),
                                       .examples = static_cast<std::size_t>(settings.examples)});
-  write_file(context.folder() / "report.md", report.markdown).value();
-  write_file(context.folder() / "report.txt", report.text).value();
+  save_report(report, context.folder()).value();
 }
 
 }  // namespace plumb

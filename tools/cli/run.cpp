@@ -20,7 +20,7 @@ void print_outcome(const RunResult& result) {
   for (const auto& report : result.reports) std::cout << read_file(report / "report.txt").value() << "\n";
   std::cout << fmt::format("{}: {} stages ran, {} came from the cache, {}\n", result.folder.string(), result.ran,
                            result.cached, show_duration(result.seconds));
-  for (const auto& report : result.reports) std::cout << fmt::format("report: {}\n", (report / "report.md").string());
+  for (const auto& report : result.reports) std::cout << fmt::format("report: {}\n", (report / "report.html").string());
   for (const std::string& model : result.models) {
     std::cout << fmt::format("model: {}\n", (result.folder / model).string());
   }

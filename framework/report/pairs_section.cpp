@@ -1,0 +1,123 @@
+#include <fmt/format.h>
+
+#include "framework/artifacts/disk.h"
+#include "framework/report/sections.h"
+
+namespace plumb {
+namespace {
+
+// "reward-gap (eta 0.85, tau 1)": parameters that are not set are left out.
+std::string named_policy(const Value& params) {
+  const Value* policy = params.is_map() ? params.find("policy") : nullptr;
+  if (policy == nullptr) return "?";
+  if (policy->is_string()) return policy->as_string();
+  std::string name, settings;
+  for (const auto& [key, value] : policy->as_map()) {
+    if (key == "name") {
+      name = show_value(value);
+    } else if (!value.is_null()) {
+      settings += fmt::format("{}{} {}", settings.empty() ? "" : ", ", key, show_value(value));
+    }
+  }
+  return settings.empty() ? name : fmt::format("{} ({})", name, settings);
+}
+
+const Value* entry(const Value& map, std::string_view key) {
+  return map.is_map() ? map.find(key) : nullptr;
+}
+
+std::string kept_line(const ArtifactManifest& manifest) {
+  const auto count = [&](std::string_view key) {
+    const Value* found = entry(manifest.summary, key);
+    return found == nullptr ? std::string("?") : show_value(*found);
+  };
+  std::string line = fmt::format("{} pairs from {} of {} prompts by {}", count("pairs"), count("prompts_used"),
+                                 count("prompts"), named_policy(manifest.params));
+  if (entry(manifest.summary, "delta") != nullptr) line += fmt::format(": reward gap > δ = {}", count("delta"));
+  return line;
+}
+
+std::vector<ChartMark> threshold_mark(const Value& gaps) {
+  const Value* threshold = gaps.find("threshold");
+  if (threshold == nullptr || threshold->is_null()) return {};
+  return {{threshold->as_double(), fmt::format("δ = {:.3f}", threshold->as_double())}};
+}
+
+// The paper's Figure 2.
+Figure histogram(const std::string& name, const Value& gaps) {
+  Figure figure{name + "-gaps", {}, {}};
+  Chart& chart = figure.chart;
+  const double mean = gaps.at("mean").as_double(), deviation = gaps.at("deviation").as_double();
+  chart.title = "Reward gaps";
+  chart.caption = fmt::format("All {} pairs of responses to one prompt: mean {:.3f}, standard deviation {:.3f}.",
+                              show_value(gaps.at("pairs")), mean, deviation);
+  chart.x = "reward gap", chart.y = "pairs";
+  const auto& edges = gaps.at("histogram").at("edges").as_list();
+  const auto& counts = gaps.at("histogram").at("counts").as_list();
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    chart.bars.push_back({edges[i].as_double(), edges[i + 1].as_double(), counts[i].as_double()});
+  }
+  chart.marks = threshold_mark(gaps);
+  chart.marks.push_back({mean, fmt::format("mean {:.3f}", mean)});
+  return figure;
+}
+
+Figure curve(const std::string& name, const Value& gaps, const Value& thresholds) {
+  Figure figure{name + "-thresholds", {}, {}};
+  Chart& chart = figure.chart;
+  chart.title = "Pairs that a threshold keeps";
+  chart.caption = "Pairs whose reward gap is above δ = τ ln(η / (1 − η)).";
+  chart.x = "δ", chart.y = "pairs kept";
+  chart.lines.push_back({"pairs", {}});
+  for (const Value& point : gaps.at("curve").as_list()) {
+    chart.lines[0].points.emplace_back(point.at("delta").as_double(), point.at("pairs").as_double());
+  }
+  chart.marks = threshold_mark(gaps);
+  figure.table.header = {"η at τ = 1", "δ", "pairs", "prompts with a pair"};
+  for (const Value& row : thresholds.as_list()) {
+    figure.table.rows.push_back({show_value(row.at("eta")), fmt::format("{:.3f}", row.at("delta").as_double()),
+                                 show_value(row.at("pairs")), show_value(row.at("prompts"))});
+  }
+  return figure;
+}
+
+void add_audit(Document& page, const Value& summary) {
+  const Value* reasons = entry(summary, "reasons");
+  if (reasons == nullptr || !reasons->is_map()) return;
+  Table table{{"why", "pairs looked at"}, {}};
+  for (const auto& [reason, count] : reasons->as_map()) table.rows.push_back({reason, show_value(count)});
+  page.add(Paragraph{{"The audit: why each pair was kept or not (audit.jsonl has them one by one)."}});
+  page.add(std::move(table));
+}
+
+}  // namespace
+
+Bullets summary_bullets(const Value& summary) {
+  Bullets bullets;
+  if (!summary.is_map()) return bullets;
+  for (const auto& [key, value] : summary.as_map()) {
+    if (!value.is_map()) bullets.items.push_back({{fmt::format("{}: {}", key, show_value(value))}});
+  }
+  return bullets;
+}
+
+void add_pairs(Report& report, const ReportItem& item) {
+  const std::string line = kept_line(item.artifact.manifest);
+  report.text += fmt::format("{}: {}\n", item.name, line);
+  report.page.add(Heading{2, item.name});
+  report.page.add(Paragraph{{line + "."}});
+  report.page.add(summary_bullets(item.artifact.manifest.summary));
+  add_audit(report.page, item.artifact.manifest.summary);
+
+  const std::filesystem::path file = item.artifact.folder / "gaps.json";
+  const Value gaps = parse_json(read_file(file).value(), file.string());
+  if (gaps.find("histogram") != nullptr) report.page.add(histogram(item.name, gaps));
+  const Value* thresholds = gaps.find("thresholds");
+  if (thresholds == nullptr) return;
+  Figure figure = curve(item.name, gaps, *thresholds);
+  Table table = figure.table;
+  report.page.add(std::move(figure));
+  report.page.add(Folded{"Pairs at round values of η", std::move(table)});
+}
+
+}  // namespace plumb

@@ -1,0 +1,64 @@
+#include <fmt/format.h>
+
+#include "framework/evaluation/evaluation_file.h"
+#include "framework/report/scores.h"
+#include "framework/report/sections.h"
+
+namespace plumb {
+namespace {
+
+std::string string_at(const Value& map, std::string_view key) {
+  const Value* found = map.is_map() ? map.find(key) : nullptr;
+  return found != nullptr && found->is_string() ? found->as_string() : "";
+}
+
+std::vector<std::string> strings_at(const Value& map, std::string_view key) {
+  std::vector<std::string> strings;
+  const Value* found = map.is_map() ? map.find(key) : nullptr;
+  if (found == nullptr || !found->is_list()) return strings;
+  for (const Value& value : found->as_list()) strings.push_back(value.as_string());
+  return strings;
+}
+
+std::string component_at(const Value& params, std::string_view key) {
+  const Value* found = params.is_map() ? params.find(key) : nullptr;
+  return found == nullptr ? "" : found->is_string() ? found->as_string() : string_at(*found, "name");
+}
+
+Scores scores_of(const Artifact& artifact) {
+  const std::vector<Metric> metrics = read_metrics(artifact.folder).value();
+  const Value& params = artifact.manifest.params;
+  std::map<std::string, std::string> names;
+  if (const std::string judge = component_at(params, "judge"); !judge.empty()) names["judge"] = judge;
+  return arrange_scores(metrics, strings_at(params, "models"), string_at(params, "baseline"), names);
+}
+
+std::string how_measured(const ArtifactManifest& manifest) {
+  const auto number = [&](std::string_view key) {
+    const Value* found = manifest.summary.is_map() ? manifest.summary.find(key) : nullptr;
+    if (found == nullptr && manifest.params.is_map()) found = manifest.params.find(key);
+    return found == nullptr ? std::string("?") : show_value(*found);
+  };
+  return fmt::format("{} held-out prompts × {} answers at temperature {}; ± is half of the 95 % interval over prompts",
+                     number("prompts"), number("samples"), number("temperature"));
+}
+
+}  // namespace
+
+void add_scores(Report& report, const ReportItem& item) {
+  const Scores scores = scores_of(item.artifact);
+  const std::string how = how_measured(item.artifact.manifest);
+  report.page.add(Heading{2, item.name});
+  report.page.add(Paragraph{{how + "."}});
+  report.page.add(scores.full);
+  Bullets said;
+  for (const std::string& verdict : scores.verdicts) said.items.push_back({{verdict}});
+  for (const Metric& metric : scores.others) said.items.push_back({{metric.name + ": " + show_metric(metric)}});
+  if (!said.items.empty()) report.page.add(std::move(said));
+
+  report.text += fmt::format("{}: {}\n\n{}\n", item.name, how, to_text(scores.brief));
+  for (const std::string& verdict : scores.verdicts) report.text += fmt::format("  {}\n", verdict);
+  report.text += '\n';
+}
+
+}  // namespace plumb

@@ -1,0 +1,37 @@
+// The sections of a run's report, one function for each kind of artifact that it can show. Each adds to the page and,
+// where a terminal's reader wants it, to the text.
+//
+//   add_scores(report, item);             // an evaluation: means, differences and what they say
+//   add_pairs(report, item);              // a selection: histogram of gaps, pairs(δ), audit
+//   add_answers(report, item, 5);         // an evaluation: answers of all models side by side
+//   add_training(report, models);         // models: curves and where they lie
+//   add_timings(report, items);           // time and memory of every stage
+//
+// Each throws Error(data) when a file of an artifact cannot be read.
+// Thread contract: functions are [any].
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "framework/artifacts/artifact.h"
+#include "framework/report/report.h"
+
+namespace plumb {
+
+struct ReportItem {
+  std::string name;  // as the recipe gives it
+  const Artifact& artifact;
+};
+
+void add_scores(Report& report, const ReportItem& item);
+void add_pairs(Report& report, const ReportItem& item);
+void add_answers(Report& report, const ReportItem& item, std::size_t examples);
+void add_training(Report& report, const std::vector<ReportItem>& models);
+void add_timings(Report& report, const std::vector<ReportItem>& items);
+
+// "learning_rate 0.0005" and so on: the entries of a summary, one a line.
+Bullets summary_bullets(const Value& summary);
+
+}  // namespace plumb

@@ -1,0 +1,141 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "framework/artifacts/records_file.h"
+#include "framework/report/sections.h"
+
+namespace plumb {
+namespace {
+
+namespace fs = std::filesystem;
+
+// What is worth a figure, in this order; `eval_` before a name is the same on held-out data. Figures 3 and 4 of the
+// paper are rewards/accuracies and rewards/margins.
+struct Curve {
+  std::string_view key, title;
+};
+constexpr std::array kCurves{Curve{"loss", "Loss"},
+                             Curve{"eval_loss", "Loss on held-out data"},
+                             Curve{"accuracy", "Accuracy on preference pairs"},
+                             Curve{"eval_accuracy", "Accuracy on held-out preference pairs"},
+                             Curve{"eval_margin", "Reward margin of held-out preference pairs"},
+                             Curve{"rewards/accuracies", "Reward accuracy (pairs whose chosen answer is preferred)"},
+                             Curve{"eval_rewards/accuracies", "Reward accuracy on held-out pairs"},
+                             Curve{"rewards/margins", "Reward margin"},
+                             Curve{"eval_rewards/margins", "Reward margin on held-out pairs"},
+                             Curve{"objective/scores", "Reward of the policy's own responses"},
+                             Curve{"eval_objective/scores", "Reward on held-out prompts"},
+                             Curve{"objective/kl", "KL divergence from the reference"},
+                             Curve{"objective/entropy", "Entropy of the policy"}};
+
+using Points = std::vector<std::pair<double, double>>;
+
+std::map<std::string, Points> read_curves(const fs::path& folder) {
+  std::map<std::string, Points> curves;
+  std::error_code ignored;
+  if (!fs::exists(folder / "metrics.jsonl", ignored)) return curves;
+  for_each_row(folder / "metrics.jsonl", [&](const Value& row, const std::string&) -> Result<void> {
+    const Value* step = row.find("step");
+    if (step == nullptr) return {};
+    for (const auto& [key, value] : row.as_map()) {
+      if (value.type() == Value::Type::real || value.type() == Value::Type::integer)
+        curves[key].emplace_back(step->as_double(), value.as_double());
+    }
+    return {};
+  }).value();
+  return curves;
+}
+
+// At most `rows` of the points, evenly spaced, the first and the last among them.
+Points thin(const Points& all, std::size_t rows) {
+  if (all.size() <= rows) return all;
+  Points kept;
+  for (std::size_t i = 0; i < rows; ++i) kept.push_back(all[i * (all.size() - 1) / (rows - 1)]);
+  return kept;
+}
+
+struct Trained {
+  const ReportItem* item;
+  std::map<std::string, Points> curves;
+};
+
+Figure figure_of(const Curve& curve, const std::string& about, const std::vector<const Trained*>& models) {
+  std::string file(curve.key);
+  std::replace(file.begin(), file.end(), '/', '-');
+  Figure figure{fmt::format("training-{}{}{}", file, about.empty() ? "" : "-", about), {}, {}};
+  figure.chart.title = about.empty() ? std::string(curve.title) : fmt::format("{} of {}", curve.title, about);
+  figure.chart.x = "update", figure.chart.y = std::string(curve.key);
+  figure.table.header = {"model", "update", std::string(curve.key)};
+  for (const Trained* model : models) {
+    const Points& points = model->curves.at(std::string(curve.key));
+    figure.chart.lines.push_back({model->item->name, points});
+    for (const auto& [step, value] : thin(points, 8)) {
+      figure.table.rows.push_back({model->item->name, fmt::format("{:.0f}", step), fmt::format("{:.4g}", value)});
+    }
+  }
+  return figure;
+}
+
+// Losses of different stages are different quantities: a figure for each kind of stage. Everything else is one figure.
+void add_curves(Document& page, const std::vector<Trained>& models) {
+  for (const Curve& curve : kCurves) {
+    const bool by_kind = curve.key.ends_with("loss");
+    std::map<std::string, std::vector<const Trained*>> groups;
+    for (const Trained& model : models) {
+      const auto found = model.curves.find(std::string(curve.key));
+      if (found == model.curves.end() || found->second.size() < 2) continue;
+      groups[by_kind ? model.item->artifact.manifest.stage_kind : ""].push_back(&model);
+    }
+    for (const auto& [kind, group] : groups) page.add(figure_of(curve, kind, group));
+  }
+}
+
+}  // namespace
+
+void add_training(Report& report, const std::vector<ReportItem>& models) {
+  if (models.empty()) return;
+  report.page.add(Heading{2, "Training"});
+  std::vector<Trained> trained;
+  for (const ReportItem& item : models) {
+    trained.push_back({&item, read_curves(item.artifact.folder)});
+    report.page.add(Heading{3, item.name});
+    report.page.add(Paragraph{{"Stage ", Code{item.artifact.manifest.stage_kind}, "."}});
+    report.page.add(summary_bullets(item.artifact.manifest.summary));
+  }
+  add_curves(report.page, trained);
+
+  report.page.add(Heading{2, "Where the models are"});
+  report.page.add(Paragraph{{"Each is a folder that Hugging Face libraries load, too."}});
+  Bullets places;
+  for (const ReportItem& item : models)
+    places.items.push_back({{item.name + ": ", Code{item.artifact.folder.string()}}});
+  report.page.add(std::move(places));
+  const auto last = std::find_if(models.rbegin(), models.rend(), [](const ReportItem& item) {
+    return item.artifact.manifest.type == artifact_type::model;
+  });
+  if (last == models.rend()) return;
+  report.page.add(Paragraph{{"Talk to one: ", Code{"plumb chat '" + last->artifact.folder.string() + "'"}}});
+}
+
+void add_timings(Report& report, const std::vector<ReportItem>& items) {
+  if (items.empty()) return;
+  report.page.add(Heading{2, "Time and memory"});
+  Table table{{"stage", "kind", "seconds", "peak memory, MiB"}, {}};
+  double seconds = 0;
+  for (const ReportItem& item : items) {
+    const ArtifactManifest& manifest = item.artifact.manifest;
+    seconds += manifest.seconds;
+    table.rows.push_back({item.name, manifest.stage_kind, fmt::format("{:.1f}", manifest.seconds),
+                          fmt::format("{:.0f}", static_cast<double>(manifest.peak_bytes) / (1 << 20))});
+  }
+  report.page.add(
+      Paragraph{{fmt::format("The stages shown took {:.1f} s when they ran; memory is the process's peak "
+                             "at the end of the stage.",
+                             seconds)}});
+  report.page.add(std::move(table));
+}
+
+}  // namespace plumb
