@@ -9,6 +9,7 @@
 #include "framework/artifacts/disk.h"
 #include "framework/artifacts/manifest.h"
 #include "framework/report/text.h"
+#include "tools/cli/run_folder.h"
 #include "tools/cli/verb.h"
 
 namespace plumb::cli {
@@ -16,20 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 namespace po = boost::program_options;
-
-Value read_run(const fs::path& folder) {
-  if (!fs::exists(folder / "run.json")) {
-    throw Error(ErrorCode::data, fmt::format("{} is no run: it holds no run.json. Runs lie in `runs/NAME`, "
-                                             "where `plumb run` put them",
-                                             folder.string()));
-  }
-  Value run = parse_json(read_file(folder / "run.json").value(), (folder / "run.json").string());
-  // A killed process cannot say that it ended.
-  if (run.at("status").as_string() == "running" && !fs::exists(fmt::format("/proc/{}", run.at("process").as_int()))) {
-    run.set("status", "killed");
-  }
-  return run;
-}
 
 // What is there of a stage: its manifest, and where its files lie. A stage whose artifact was deleted has no manifest.
 void add_manifest(Value& stage, const fs::path& folder) {

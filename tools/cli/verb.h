@@ -47,6 +47,7 @@ int run_validate(int argc, char** argv);
 int run_run(int argc, char** argv);
 int run_sweep(int argc, char** argv);
 int run_show(int argc, char** argv);
+int run_report(int argc, char** argv);
 int run_plugins(int argc, char** argv);
 int run_tokenize(int argc, char** argv);
 int run_generate(int argc, char** argv);

@@ -10,6 +10,7 @@ const std::vector<Verb>& verbs() {
       {"run", "run a recipe: what is cached is reused, what was interrupted goes on", run_run},
       {"sweep", "run every arm of a recipe's sweep; what they share runs once", run_sweep},
       {"show", "show what each stage of a run produced", run_show},
+      {"report", "write a run as one HTML file", run_report},
       {"plugins", "list the plugins at hand, show what one provides", run_plugins},
       {"chat", "talk to a model", run_chat},
       {"generate", "one answer of a model to one prompt", run_generate},

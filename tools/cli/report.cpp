@@ -1,0 +1,62 @@
+// `plumb report RUN`: a run as one HTML file.
+#include "framework/report/report.h"
+
+#include <fmt/format.h>
+
+#include <boost/program_options/value_semantic.hpp>
+#include <iostream>
+
+#include "framework/artifacts/disk.h"
+#include "framework/report/html.h"
+#include "tools/cli/run_folder.h"
+#include "tools/cli/verb.h"
+
+namespace plumb::cli {
+namespace {
+
+namespace fs = std::filesystem;
+namespace po = boost::program_options;
+
+Document page_of(const fs::path& folder, std::size_t examples) {
+  const Value run = read_run(folder);
+  const auto artifacts = run_artifacts(run, folder);
+  if (artifacts.empty()) {
+    throw Error(ErrorCode::data,
+                fmt::format("{}: no stage of this run has finished (status {}), so there is nothing to report yet; "
+                            "`plumb run {}` goes on",
+                            folder.string(), run.at("status").as_string(), run.at("file").as_string()));
+  }
+  ReportRequest request{.title = fmt::format("{}, seed {}", run.at("recipe").as_string(), run.at("seed").as_int()),
+                        .items = {},
+                        .examples = examples};
+  for (const auto& [name, artifact] : artifacts) request.items.emplace_back(name, &artifact);
+  return write_report(request).page;
+}
+
+}  // namespace
+
+int run_report(int argc, char** argv) {
+  po::options_description options("Options");
+  options.add_options()("run", po::value<std::string>()->required(), "the folder of a run, such as runs/quickstart")(
+      "output", po::value<std::string>(), "the file to write (default: report.html in the run's folder)")(
+      "examples", po::value<int>()->default_value(20), "prompts whose answers are shown, for each evaluation");
+  const auto given = parse_verb(argc, argv,
+                                {"RUN [--output FILE] [--examples N]",
+                                 "Writes everything a run produced as one HTML file that needs no network and no "
+                                 "scripts: scores with\nintervals, reward gaps, pairs by threshold, training curves, "
+                                 "answers side by side, time and memory.\nEvery figure carries its data as CSV."},
+                                options, {"run"});
+  if (!given) return 0;
+  const int examples = (*given)["examples"].as<int>();
+  if (examples < 0) {
+    throw Error(ErrorCode::recipe, fmt::format("--examples {}: wanted a number of prompts, 0 or more", examples));
+  }
+  const fs::path folder = (*given)["run"].as<std::string>();
+  const fs::path file =
+      given->count("output") != 0 ? fs::path((*given)["output"].as<std::string>()) : folder / "report.html";
+  write_file(file, to_html(page_of(folder, static_cast<std::size_t>(examples)))).value();
+  std::cout << file.string() << "\n";
+  return 0;
+}
+
+}  // namespace plumb::cli
