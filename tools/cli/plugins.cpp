@@ -5,6 +5,7 @@
 
 #include "framework/registry/registry.h"
 #include "plumb/error.h"
+#include "tools/cli/plugin_text.h"
 #include "tools/cli/plugins.h"
 #include "tools/cli/verb.h"
 
@@ -12,33 +13,6 @@ namespace po = boost::program_options;
 
 namespace plumb::cli {
 namespace {
-
-using Files = std::vector<std::string>;
-
-Registry scan(const po::variables_map& given) {
-  PluginSearch search = PluginSearch::standard();
-  if (given.count("plugin") != 0) {
-    for (const std::string& file : given["plugin"].as<Files>()) search.files.emplace_back(file);
-  }
-  return Registry::scan(search);
-}
-
-void add_shared(po::options_description& options) {
-  options.add_options()("plugin", po::value<Files>()->composing(), "a further plugin file; may be repeated")  //
-      ("json", "print JSON");
-}
-
-// A refused plugin's texts come from nobody we know: no escape sequence reaches the terminal.
-std::string shown(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
-  }
-  return text;
-}
-
-std::string plain_kind(const ComponentInfo& info) {
-  return info.kind.substr(0, info.kind.find('/'));
-}
 
 Value to_value(const PluginCandidate& candidate) {
   Value out = Value::map({{"file", candidate.file.string()}});
@@ -77,7 +51,8 @@ void print(const PluginCandidate& candidate) {
 
 int list(int argc, char** argv) {
   po::options_description options("Options");
-  add_shared(options);
+  add_plugin_option(options);
+  options.add_options()("json", "print JSON");
   const auto given =
       parse_verb(argc, argv,
                  {"[--json]",
@@ -86,7 +61,7 @@ int list(int argc, char** argv) {
                   "the folder of the built-in plugins. No code of a plugin runs."},
                  options);
   if (!given) return 0;
-  const Registry registry = scan(*given);
+  const Registry registry = scan_plugins(*given);
   Value::List all;
   bool first = true;
   for (const PluginCandidate& candidate : registry.candidates()) {
@@ -106,38 +81,10 @@ int list(int argc, char** argv) {
   return 0;
 }
 
-std::string limits(const ParamInfo& info) {
-  const auto number = [](double v) {
-    return to_json(v == static_cast<double>(static_cast<std::int64_t>(v)) ? Value(static_cast<std::int64_t>(v))
-                                                                          : Value(v));
-  };
-  std::string out;
-  if (info.min) out += (info.min_open ? " > " : " ≥ ") + number(*info.min);
-  if (info.max) out += std::string(out.empty() ? "" : ",") + (info.max_open ? " < " : " ≤ ") + number(*info.max);
-  const auto add = [&](const char* what, const std::vector<std::string>& names) {
-    if (names.empty()) return;
-    out += what;
-    for (const std::string& name : names) out += (&name == &names.front() ? "" : " | ") + name;
-  };
-  add(" ", info.choices);
-  add(" of type ", info.accepts);
-  if (!info.component_kind.empty()) out += " of kind " + info.component_kind;
-  return out;
-}
-
-std::string default_text(const ParamInfo& info) {
-  if (info.required) return "required";
-  if (info.default_value.is_null()) return "unset";
-  const Value* name = info.default_value.is_map() ? info.default_value.find("name") : nullptr;
-  if (name != nullptr && info.default_value.as_map().size() == 1) return name->as_string();
-  if (info.default_value.is_string() && !info.default_value.as_string().empty()) return info.default_value.as_string();
-  return to_json(info.default_value);
-}
-
 void print_params(const std::vector<ParamInfo>& params, const std::string& indent) {
   for (const ParamInfo& info : params) {
     std::cout << indent << shown(info.name) << " = " << shown(default_text(info)) << "    "
-              << param_type_name(info.type) << shown(limits(info))
+              << param_type_name(info.type) << shown(limits_text(info))
               << (info.unit.empty() ? "" : " [" + shown(info.unit) + "]") << "\n"
               << indent << "    " << shown(info.doc) << "\n";
     print_params(info.fields, indent + "    ");
@@ -202,11 +149,12 @@ std::vector<KnownComponent> named(const Registry& registry, const std::string& n
 int show(int argc, char** argv) {
   po::options_description options("Options");
   options.add_options()("name", po::value<std::string>()->required(), "a component, ID:COMPONENT, or a plugin's id");
-  add_shared(options);
+  add_plugin_option(options);
+  options.add_options()("json", "print JSON");
   const auto given =
       parse_verb(argc, argv, {"NAME [--json]", "Shows what a component does and its parameters."}, options, {"name"});
   if (!given) return 0;
-  const Registry registry = scan(*given);
+  const Registry registry = scan_plugins(*given);
   const auto name = (*given)["name"].as<std::string>();
   std::vector<std::string> known;
   const std::vector<KnownComponent> found = named(registry, name, known);
@@ -240,6 +188,8 @@ int run_plugins(int argc, char** argv) {
       {"list", "[--json]", list},
       {"show", "NAME [--json]", show},
       {"new", "KIND NAME [--folder DIR] [--id ID]", run_plugins_new},
+      {"docs", "[--markdown | --html]", run_plugins_docs},
+      {"schema", "", run_plugins_schema},
   };
   std::string usage;
   for (const Word& word : words) {

@@ -1,0 +1,63 @@
+#include "tools/cli/plugin_text.h"
+
+#include <boost/program_options/value_semantic.hpp>
+
+namespace po = boost::program_options;
+
+namespace plumb::cli {
+
+using Files = std::vector<std::string>;
+
+void add_plugin_option(po::options_description& options) {
+  options.add_options()("plugin", po::value<Files>()->composing()->value_name("FILE"),
+                        "a further plugin file; may be repeated");
+}
+
+Registry scan_plugins(const po::variables_map& given) {
+  PluginSearch search = PluginSearch::standard();
+  if (given.count("plugin") != 0) {
+    for (const std::string& file : given["plugin"].as<Files>()) search.files.emplace_back(file);
+  }
+  return Registry::scan(search);
+}
+
+std::string shown(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
+  }
+  return text;
+}
+
+std::string plain_kind(const ComponentInfo& info) {
+  return info.kind.substr(0, info.kind.find('/'));
+}
+
+std::string limits_text(const ParamInfo& info) {
+  const auto number = [](double v) {
+    return to_json(v == static_cast<double>(static_cast<std::int64_t>(v)) ? Value(static_cast<std::int64_t>(v))
+                                                                          : Value(v));
+  };
+  std::string out;
+  if (info.min) out += (info.min_open ? " > " : " ≥ ") + number(*info.min);
+  if (info.max) out += std::string(out.empty() ? "" : ",") + (info.max_open ? " < " : " ≤ ") + number(*info.max);
+  const auto add = [&](const char* what, const std::vector<std::string>& names) {
+    if (names.empty()) return;
+    out += what;
+    for (const std::string& name : names) out += (&name == &names.front() ? "" : " | ") + name;
+  };
+  add(" ", info.choices);
+  add(" of type ", info.accepts);
+  if (!info.component_kind.empty()) out += " of kind " + info.component_kind;
+  return out;
+}
+
+std::string default_text(const ParamInfo& info) {
+  if (info.required) return "required";
+  if (info.default_value.is_null()) return "unset";
+  const Value* name = info.default_value.is_map() ? info.default_value.find("name") : nullptr;
+  if (name != nullptr && info.default_value.as_map().size() == 1) return name->as_string();
+  if (info.default_value.is_string() && !info.default_value.as_string().empty()) return info.default_value.as_string();
+  return to_json(info.default_value);
+}
+
+}  // namespace plumb::cli

@@ -1,0 +1,24 @@
+// What the words of `plumb plugins` share: finding plugins, and saying what a parameter takes.
+//
+// Thread contract: as a verb.
+#pragma once
+
+#include <boost/program_options/options_description.hpp>
+#include <boost/program_options/variables_map.hpp>
+#include <string>
+
+#include "framework/registry/registry.h"
+
+namespace plumb::cli {
+
+void add_plugin_option(boost::program_options::options_description& options);  // --plugin FILE
+Registry scan_plugins(const boost::program_options::variables_map& given);     // the standard places and --plugin
+
+// A refused plugin's texts come from nobody we know: no escape sequence reaches the terminal.
+std::string shown(std::string text);
+
+std::string plain_kind(const ComponentInfo& info);  // "judge" of "judge/1"
+std::string limits_text(const ParamInfo& info);     // " ≥ 0.5, < 1", " a | b", " of type pairs", or empty
+std::string default_text(const ParamInfo& info);    // "0.85", "required", "unset"
+
+}  // namespace plumb::cli
