@@ -187,6 +187,7 @@ int run_plugins(int argc, char** argv) {
   static constexpr Word words[] = {
       {"list", "[--json]", list},
       {"show", "NAME [--json]", show},
+      {"check", "FILE [--json]", run_plugins_check},
       {"new", "KIND NAME [--folder DIR] [--id ID]", run_plugins_new},
       {"docs", "[--markdown | --html]", run_plugins_docs},
       {"schema", "", run_plugins_schema},

@@ -5,8 +5,9 @@
 
 namespace plumb::cli {
 
-int run_plugins_new(int argc, char** argv);  // argv[0] is "plugins new"
+int run_plugins_check(int argc, char** argv);  // argv[0] is "plugins check"
 int run_plugins_docs(int argc, char** argv);
+int run_plugins_new(int argc, char** argv);
 int run_plugins_schema(int argc, char** argv);
 
 }  // namespace plumb::cli

@@ -1,0 +1,150 @@
+// Evaluators: metrics from the answers of models.
+#include "plumb/evaluator.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "plumb/error.h"
+#include "plumb/testing_evaluation.h"
+#include "sdk/check/context.h"
+#include "sdk/check/fixtures.h"
+
+namespace plumb::check {
+namespace {
+
+// Two models' answers to a dozen prompts, and a judge that fails on the answers of `failing` prompts.
+class Scene {
+ public:
+  explicit Scene(const Context& c, std::size_t failing = 0) {
+    Random random = c.random().derive("answers");
+    for (std::size_t i = 0; i < 12; ++i) {
+      Prompt prompt = some_prompts()[i % 4];
+      prompt.id = "question-" + std::to_string(i);
+      answers.prompts_.push_back(std::move(prompt));
+    }
+    answers.models_ = {"sft", "aligned"};
+    answers.baseline_ = "sft";
+    answers.options_.samples = 2;
+    for (const std::string& model : answers.models_) {
+      for (std::size_t i = 0; i < 24; ++i) {
+        const std::string mark = i / 2 < failing && model == "aligned" ? "unreadable " : "";
+        answers.answers_[model].push_back(mark + model + " says " + std::to_string(random.below(1000)));
+      }
+    }
+    answers.judge_ = &judge;
+  }
+
+  testing::FunctionJudge judge{[](const JudgeRequest& request) {
+    if (request.answer.starts_with("unreadable")) return -1.0;
+    return 1 + 9 * Random(3).derive(request.answer).uniform();
+  }};
+  testing::FixedAnswers answers;
+};
+
+std::string text(const Evaluation& evaluation) {
+  std::string out;
+  for (const Metric& metric : evaluation.metrics) {
+    out += metric.name + " " + exact(metric.value) + " " + exact(metric.low.value_or(0)) + " " +
+           exact(metric.high.value_or(0)) + " " + exact(metric.standard_error.value_or(0)) + " " +
+           std::to_string(metric.count.value_or(-1)) + "\n";
+  }
+  for (const EvaluatedAnswer& row : evaluation.answers) {
+    out += row.model + " " + row.prompt_id + " " + row.answer;
+    for (const auto& [name, score] : row.scores) out += " " + name + "=" + exact(score);
+    out += "\n";
+  }
+  for (const auto& [name, content] : evaluation.files) out += name + "\n" + content + "\n";
+  return out;
+}
+
+Evaluation evaluated(Context& c, Made& made, Scene& scene) {
+  static_cast<void>(c);
+  return made.as<Evaluator>().evaluate(scene.answers);
+}
+
+std::string use(Context& c, Component& component) {
+  Scene scene(c);
+  return text(static_cast<Evaluator&>(component).evaluate(scene.answers));
+}
+
+void metrics(Context& c) {
+  Scene scene(c);
+  Made made = c.make();
+  const Evaluation evaluation = evaluated(c, made, scene);
+  require(!evaluation.metrics.empty() || !evaluation.files.empty(), "it measured nothing: no metric and no file");
+  std::set<std::string> names;
+  for (const Metric& metric : evaluation.metrics) {
+    require(!metric.name.empty(), "a metric has no name");
+    require(names.insert(metric.name).second, "two metrics are called " + metric.name);
+    require(std::isfinite(metric.value), metric.name + " is " + exact(metric.value));
+  }
+}
+
+void intervals(Context& c) {
+  Scene scene(c);
+  Made made = c.make();
+  for (const Metric& metric : evaluated(c, made, scene).metrics) {
+    const double low = metric.low.value_or(metric.value), high = metric.high.value_or(metric.value);
+    const double slack = 1e-9 * (1 + std::abs(metric.value));
+    require(
+        !(low > metric.value + slack) && !(high < metric.value - slack),
+        metric.name + " = " + exact(metric.value) + " lies outside its interval " + exact(low) + " to " + exact(high));
+    require(!metric.standard_error || *metric.standard_error >= 0, metric.name + " has a negative standard error");
+    require(!metric.count || *metric.count >= 0, metric.name + " has a negative count");
+  }
+}
+
+void rows(Context& c) {
+  Scene scene(c);
+  Made made = c.make();
+  const auto& models = scene.answers.models_;
+  for (const EvaluatedAnswer& row : evaluated(c, made, scene).answers) {
+    require(std::find(models.begin(), models.end(), row.model) != models.end(),
+            "a row names the unknown model " + row.model);
+    const auto& prompts = scene.answers.prompts_;
+    require(std::any_of(prompts.begin(), prompts.end(), [&](const Prompt& p) { return p.id == row.prompt_id; }),
+            "a row names the unknown prompt " + row.prompt_id);
+    const auto& given = scene.answers.answers_[row.model];
+    require(std::find(given.begin(), given.end(), row.answer) != given.end(),
+            "a row for " + row.model + " holds an answer that the model did not give");
+  }
+}
+
+// A mean over what the judge could read flatters: the failures must show.
+void failures(Context& c) {
+  if (!c.needs("judge")) throw Skip{"it asks no judge"};
+  Scene good(c), bad(c, 3);
+  Made made = c.make();
+  const Evaluation all = evaluated(c, made, good);
+  Evaluation some;
+  try {
+    some = evaluated(c, made, bad);
+  } catch (const Error&) {
+    return;  // it refuses to measure on half the answers
+  }
+  std::map<std::string, std::int64_t> counts;
+  for (const Metric& metric : all.metrics) counts[metric.name] = metric.count.value_or(-1);
+  for (const Metric& metric : some.metrics) {
+    const bool counted = metric.name.find("fail") != std::string::npos && metric.value > 0;
+    if (counted || metric.count.value_or(-1) != counts[metric.name]) return;
+  }
+  throw Failure{"6 of 48 judgements failed, and neither an error nor a metric says so"};
+}
+
+}  // namespace
+
+Kind evaluator_kind() {
+  return {Evaluator::kind,
+          "evaluator",
+          use,
+          nullptr,
+          {
+              {"evaluator.metrics", "metrics have names of their own and finite values", metrics},
+              {"evaluator.intervals", "a metric lies in its interval; errors and counts are not negative", intervals},
+              {"evaluator.rows", "rows name models, prompts and answers that were given", rows},
+              {"evaluator.failures", "judgements that failed are counted or end the evaluation", failures},
+          }};
+}
+
+}  // namespace plumb::check
