@@ -124,6 +124,10 @@ BOOST_AUTO_TEST_CASE(malformed_files_are_refused_with_their_place) {
   has(refused(document(bpe + "]}",
                        R"("pre_tokenizer": {"type": "Split", "pattern": {"Regex": "(("}, "behavior": "Isolated"},)")),
       "malformed at its character");
+  const std::string nested = std::string(5000, '(') + "a" + std::string(5000, ')');
+  has(refused(document(bpe + "]}", R"("pre_tokenizer": {"type": "Split", "pattern": {"Regex": ")" + nested +
+                                       R"("}, "behavior": "Isolated"},)")),
+      "malformed at its character");
   has(refused(document(bpe + "]}", R"("normalizer": {"type": "Precompiled"},)")), "Precompiled is not supported");
   has(refused(document(bpe + "]}", R"("added_tokens": [{"id": 5, "content": "a"}],)")), "the vocabulary gives it 0");
   has(refused(document(std::string(10'000, '['))), "deep");

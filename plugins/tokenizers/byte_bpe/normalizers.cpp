@@ -2,6 +2,10 @@
 
 #include <unicode/bytestream.h>
 #include <unicode/normalizer2.h>
+#include <unicode/uniset.h>
+
+#include <algorithm>
+#include <memory>
 
 #include "plumb/error.h"
 #include "regex.h"
@@ -11,11 +15,25 @@ namespace {
 
 using Find = const icu::Normalizer2* (*)(UErrorCode&);
 
+// What HF's normalizers know of Unicode: version 9. A character of a later version is left where it stands and as it
+// is, and nothing moves or composes across it.
+const icu::UnicodeSet& known_characters() {
+  static const icu::UnicodeSet known = [] {
+    UErrorCode status = U_ZERO_ERROR;
+    icu::UnicodeSet set(UNICODE_STRING_SIMPLE("[:age=9.0:]"), status);
+    if (U_FAILURE(status)) throw Error(ErrorCode::run_failed, std::string("ICU: ") + u_errorName(status));
+    set.freeze();
+    return set;
+  }();
+  return known;
+}
+
 Normalize unicode_form(Find find) {
   UErrorCode status = U_ZERO_ERROR;
-  const icu::Normalizer2* form = find(status);
+  const icu::Normalizer2* whole = find(status);
   if (U_FAILURE(status)) throw Error(ErrorCode::run_failed, std::string("ICU: ") + u_errorName(status));
-  return [form](std::string& text, bool) {
+  return [form = std::make_shared<icu::FilteredNormalizer2>(*whole, known_characters())](std::string& text, bool) {
+    if (std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; })) return;
     UErrorCode error = U_ZERO_ERROR;
     if (form->isNormalizedUTF8(text, error)) return;
     std::string out;
