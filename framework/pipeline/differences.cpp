@@ -39,13 +39,12 @@ std::string shown(const Value* value) {
   return value->is_string() && !value->as_string().empty() ? value->as_string() : to_json(*value);
 }
 
-void compare_params(const ArtifactManifest& earlier, const ArtifactManifest& now, const std::string& prefix,
-                    std::vector<std::string>& out) {
+// Dotted names of `skipped` are left out.
+void compare_values(const Value& was_tree, const Value& is_tree, const std::set<std::string>& skipped,
+                    const std::string& prefix, std::vector<std::string>& out) {
   std::map<std::string, Value> before, after;
-  flatten(earlier.params, "", before);
-  flatten(now.params, "", after);
-  std::set<std::string> skipped = names_not_compared(earlier);
-  skipped.merge(names_not_compared(now));
+  flatten(was_tree, "", before);
+  flatten(is_tree, "", after);
   std::set<std::string> names;
   for (const auto& [name, value] : before) names.insert(name);
   for (const auto& [name, value] : after) names.insert(name);
@@ -53,21 +52,29 @@ void compare_params(const ArtifactManifest& earlier, const ArtifactManifest& now
     const auto found = values.find(name);
     return found == values.end() ? nullptr : &found->second;
   };
-  // Another component has other parameters: its name says it all.
-  std::set<std::string> replaced;
+  // Another component, or kind of stage, has other parameters: its name says it all.
+  std::map<std::string, std::string> replaced;  // "stages.pairs.policy." -> "stages.pairs.policy.name"
   for (const std::string& name : names) {
-    if (!name.ends_with(".name")) continue;
+    const std::size_t dot = name.rfind('.');
+    if (dot == std::string::npos || (name.substr(dot) != ".name" && name.substr(dot) != ".stage")) continue;
     const Value *was = at(before, name), *is = at(after, name);
-    if (was != nullptr && is != nullptr && !(*was == *is)) replaced.insert(name.substr(0, name.size() - 4));
+    if (was != nullptr && is != nullptr && !(*was == *is)) replaced.emplace(name.substr(0, dot + 1), name);
   }
   for (const std::string& name : names) {
     const Value *was = at(before, name), *is = at(after, name);
     if (skipped.count(name) != 0 || (was != nullptr && is != nullptr && *was == *is)) continue;
-    const bool detail = std::any_of(replaced.begin(), replaced.end(), [&](const std::string& component) {
-      return name.starts_with(component) && name != component + "name";
+    const bool detail = std::any_of(replaced.begin(), replaced.end(), [&](const auto& component) {
+      return name.starts_with(component.first) && name != component.second;
     });
     if (!detail) out.push_back(fmt::format("{}{} {} -> {}", prefix, name, shown(was), shown(is)));
   }
+}
+
+void compare_params(const ArtifactManifest& earlier, const ArtifactManifest& now, const std::string& prefix,
+                    std::vector<std::string>& out) {
+  std::set<std::string> skipped = names_not_compared(earlier);
+  skipped.merge(names_not_compared(now));
+  compare_values(earlier.params, now.params, skipped, prefix, out);
 }
 
 void compare_inputs(const ArtifactManifest& earlier, const ArtifactManifest& now, const StageSpec& spec,
@@ -119,6 +126,12 @@ std::vector<std::string> differences(const ArtifactManifest& earlier, const Arti
     out.push_back(
         fmt::format("the code of {} changed, revision {} -> {}", now.stage_kind, earlier.revision, now.revision));
   }
+  return out;
+}
+
+std::vector<std::string> value_differences(const Value& before, const Value& after) {
+  std::vector<std::string> out;
+  compare_values(before, after, {}, "", out);
   return out;
 }
 

@@ -16,6 +16,9 @@ namespace plumb {
 std::vector<std::string> differences(const ArtifactManifest& earlier, const ArtifactManifest& now,
                                      const StageSpec& spec);
 
+// The same of two trees of values, such as resolved recipes: "stages.pairs.policy.eta 0.85 -> 0.9".
+std::vector<std::string> value_differences(const Value& before, const Value& after);
+
 // Of `all` the one most like `now`: the same stage kind, its name if any has it, then the fewest differences. Null:
 // none.
 const ArtifactManifest* most_similar(const std::vector<ArtifactManifest>& all, const ArtifactManifest& now,

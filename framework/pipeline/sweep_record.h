@@ -4,7 +4,7 @@
 //   runs/NAME/recipe.yaml       as given
 //   runs/NAME/ARM/              the run of each arm (pipeline/run_record.h)
 //   runs/NAME/results.csv       one line an arm: what varies, status, the measures of its evaluations
-//   (evaluation/results.h) runs/NAME/results.json
+//   (report/sweep_results.h) runs/NAME/results.json
 //
 // An arm is waiting, running, done, failed, stopped, or blocked (a stage it needs failed in another arm). sweep.json is
 // replaced as a whole whenever one of these changes. An arm of an earlier sweep of this name that the recipe no longer

@@ -14,6 +14,7 @@
 #include "framework/pipeline/sweep_order.h"
 #include "framework/pipeline/sweep_plan.h"
 #include "framework/pipeline/sweep_record.h"
+#include "framework/report/sweep_results.h"
 #include "framework/telemetry/sweep_progress.h"
 
 namespace plumb {
@@ -109,6 +110,7 @@ class SweepRun {
     const std::string status = interruption() != 0 ? "stopped" : result_.failed > 0 ? "failed" : "finished";
     if (interruption() == 0) set_blocked();
     record_.finish(status, result_.seconds);
+    write_sweep_results(record_.value(), result_.folder).value();
     progress_.finished(status);
     if (interruption() != 0) {
       throw Error(interruption_code(), fmt::format("stopped after {} of {} arms; the same command goes on from there",

@@ -106,6 +106,29 @@ BOOST_AUTO_TEST_CASE(what_arms_share_is_made_once_and_a_second_sweep_makes_nothi
   // 5 datasets and the tokenizer for both seeds; two models, sft, backbone, reward and the evaluation of sft for each,
   // and of the other arm responses, rewards, pairs, the aligned model and its evaluation.
   BOOST_TEST(there == 6U + 2U * (6U + 5U));
+  const std::string results = plumb::read_file(bench.folder / "runs" / "swept" / "results.csv").value();
+  BOOST_TEST(
+      results.starts_with("arm,row,seed,stages.gold.models,stages.gold.baseline,stages.pairs.policy,status,seconds,"));
+  BOOST_TEST(std::count(results.begin(), results.end(), '\n') == 5);
+  // The arm `worst` evaluates two models, so its row has a name for each.
+  auto compare = bench.command({});
+  compare = {compare[0], "compare", (bench.folder / "runs" / "swept").string(), "--baseline", "worst: sft", "--json"};
+  ChildProcess comparing(compare);
+  std::string text;
+  for (bool over = false; !over;) {
+    ChildProcess::wait_for_any({&comparing}, 50);
+    over = comparing.ended();
+    for (const std::string& line : comparing.lines()) text += line;
+  }
+  BOOST_REQUIRE_MESSAGE(comparing.status() == 0, comparing.errors());
+  const Value compared = plumb::parse_json(text);
+  BOOST_TEST(compared.at("rows").as_list().size() == 3U);
+  BOOST_TEST(compared.at("rows").as_list()[0].at("row").as_string() == "sft: sft");
+  // The same model, the same draws: no difference at all.
+  const Value& same = compared.at("measures").as_list()[0].at("rows").as_list()[0].at("difference");
+  BOOST_TEST(same.at("mean").as_double() == 0.0);
+  BOOST_TEST(same.at("p").as_double() == 1.0);
+  BOOST_TEST(same.at("verdict").as_string() == "not distinguishable");
   const Outcome second = run(bench.command({}));
   BOOST_TEST(second.status == 0);
   BOOST_TEST(made(second) == 0U);

@@ -7,6 +7,7 @@
 
 #include "framework/pipeline/run.h"
 #include "framework/pipeline/sweep_run.h"
+#include "framework/report/comparison_table.h"
 #include "tools/cli/recipe_options.h"
 #include "tools/cli/sweep_plan.h"
 #include "tools/cli/verb.h"
@@ -23,6 +24,15 @@ std::vector<std::string> command_of_an_arm(const RecipeRequest& request) {
   for (const std::string& set : request.overrides) command.insert(command.end(), {"--set", set});
   for (const auto& plugin : request.plugins) command.insert(command.end(), {"--plugin", plugin.string()});
   return command;
+}
+
+// What `plumb compare` says, where there is something to compare.
+void print_comparison(const std::filesystem::path& folder) {
+  Result<ScoresOf> scores = read_scores(folder);
+  if (!scores) return;
+  Result<Comparison> comparison = compare(std::move(scores->runs), {.baseline = scores->baseline});
+  // The baseline itself may have failed.
+  if (comparison) std::cout << to_text(*comparison, folder.string()) << "\n";
 }
 
 void print_outcome(const Sweep& sweep, const SweepResult& result) {
@@ -70,7 +80,10 @@ int run_sweep(int argc, char** argv) {
                                                        .command = command_of_an_arm(request),
                                                        .jobs = jobs,
                                                        .form = Progress::choose(given->count("quiet") != 0, json)});
-  if (!json) print_outcome(*loaded.sweep, result);
+  if (!json) {
+    print_comparison(result.folder);
+    print_outcome(*loaded.sweep, result);
+  }
   return result.failed > 0 ? static_cast<int>(ErrorCode::arms_failed) : 0;
 }
 

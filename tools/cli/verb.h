@@ -46,6 +46,7 @@ int run_plan(int argc, char** argv);
 int run_validate(int argc, char** argv);
 int run_run(int argc, char** argv);
 int run_sweep(int argc, char** argv);
+int run_compare(int argc, char** argv);
 int run_show(int argc, char** argv);
 int run_report(int argc, char** argv);
 int run_plugins(int argc, char** argv);

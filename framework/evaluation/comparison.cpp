@@ -1,0 +1,288 @@
+#include "framework/evaluation/comparison.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <set>
+
+#include "framework/pipeline/differences.h"
+#include "plumb/params.h"
+
+namespace plumb {
+namespace {
+
+double mean_of(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+std::optional<double> deviation_of(const std::vector<double>& values) {
+  if (values.size() < 2) return std::nullopt;
+  const double mean = mean_of(values);
+  double squares = 0;
+  for (double v : values) squares += (v - mean) * (v - mean);
+  return std::sqrt(squares / static_cast<double>(values.size() - 1));
+}
+
+// One model of one run.
+struct Entry {
+  const RunScores* run;
+  const ModelScores* model;
+};
+
+struct Row {
+  std::string name;
+  std::vector<Entry> entries;  // one for each seed
+};
+
+const PromptScores* scores_of(const Entry& entry, const std::string& measure) {
+  const auto found = entry.model->scores.find(measure);
+  return found == entry.model->scores.end() ? nullptr : &found->second;
+}
+
+const Entry* entry_of(const Row& row, std::uint64_t seed) {
+  for (const Entry& entry : row.entries) {
+    if (entry.run->seed == seed) return &entry;
+  }
+  return nullptr;
+}
+
+double mean_of(const PromptScores& scores) {
+  double sum = 0;
+  for (const auto& [prompt, values] : scores) sum += mean_of(values);
+  return sum / static_cast<double>(scores.size());
+}
+
+// Runs given by hand are of one row when their recipes are the same.
+void join_rows(std::vector<RunScores>& runs) {
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    if (runs[i].row != runs[i].name) continue;  // an arm: its sweep says
+    for (std::size_t j = 0; j < i; ++j) {
+      const bool again = runs[j].seed == runs[i].seed;
+      if (again || runs[i].recipe.is_null() || !(runs[i].recipe == runs[j].recipe)) continue;
+      runs[i].row = runs[j].row;
+      break;
+    }
+  }
+}
+
+// A row for each model of the runs' rows. A name is as short as it can be: the row where each run has one model, the
+// model where there is one row.
+std::vector<Row> rows_of(const std::vector<RunScores>& runs) {
+  std::set<std::string> names;
+  bool single = true;
+  for (const RunScores& run : runs) {
+    names.insert(run.row);
+    single = single && run.models.size() == 1;
+  }
+  std::vector<Row> rows;
+  for (const RunScores& run : runs) {
+    for (const ModelScores& model : run.models) {
+      const std::string name = single ? run.row : names.size() == 1 ? model.model : run.row + ": " + model.model;
+      auto row = std::find_if(rows.begin(), rows.end(), [&](const Row& r) { return r.name == name; });
+      if (row == rows.end()) row = rows.insert(row, Row{name, {}});
+      row->entries.push_back({&run, &model});
+    }
+  }
+  return rows;
+}
+
+std::vector<std::string> measures_of(const std::vector<Row>& rows) {
+  std::vector<std::string> out;
+  for (const Row& row : rows) {
+    for (const Entry& entry : row.entries) {
+      for (const auto& [name, scores] : entry.model->scores) {
+        if (std::find(out.begin(), out.end(), name) == out.end()) out.push_back(name);
+      }
+    }
+  }
+  return out;
+}
+
+// Differences by prompt of two rows, over the seeds that both have; without such, of their first runs.
+class Paired {
+ public:
+  Paired(const Row& row, const Row& baseline, const std::string& measure) {
+    for (const Entry& entry : row.entries) {
+      const Entry* other = entry_of(baseline, entry.run->seed);
+      if (other != nullptr) add(entry, *other, measure);
+    }
+    if (seeds == 0) add(row.entries.front(), baseline.entries.front(), measure);
+  }
+
+  std::map<std::string, std::vector<double>> gains, wins;  // by prompt, of each seed
+  std::vector<double> by_seed;
+  std::size_t seeds = 0;
+
+ private:
+  void add(const Entry& entry, const Entry& other, const std::string& measure) {
+    const PromptScores *own = scores_of(entry, measure), *theirs = scores_of(other, measure);
+    if (own == nullptr || theirs == nullptr) return;
+    std::vector<double> all;
+    for (const auto& [prompt, values] : *own) {
+      const auto found = theirs->find(prompt);
+      if (found == theirs->end()) continue;
+      gains[prompt].push_back(mean_of(values) - mean_of(found->second));
+      wins[prompt].push_back(win_rate(values, found->second));
+      all.push_back(gains[prompt].back());
+    }
+    if (all.empty()) return;
+    ++seeds;
+    by_seed.push_back(mean_of(all));
+  }
+
+  static double win_rate(const std::vector<double>& own, const std::vector<double>& theirs) {
+    const std::size_t n = std::min(own.size(), theirs.size());
+    double wins = 0;
+    for (std::size_t i = 0; i < n; ++i) wins += own[i] > theirs[i] ? 1 : own[i] < theirs[i] ? 0 : 0.5;
+    return wins / static_cast<double>(n);
+  }
+};
+
+std::vector<double> means_by_prompt(const std::map<std::string, std::vector<double>>& values) {
+  std::vector<double> out;
+  for (const auto& [prompt, of_seeds] : values) out.push_back(mean_of(of_seeds));
+  return out;
+}
+
+Difference difference_of(const Paired& paired, const CompareOptions& options) {
+  // The same resamples for every row, so that rows that answer alike get intervals alike.
+  const Random random = Random(options.seed).derive("bootstrap");
+  Difference out;
+  out.mean = bootstrap_mean(means_by_prompt(paired.gains), random, options.resamples);
+  out.win_rate = bootstrap_mean(means_by_prompt(paired.wins), random, options.resamples);
+  out.p = out.mean.p;
+  out.seeds = paired.seeds;
+  for (double gain : paired.by_seed) out.agreeing += gain * out.mean.mean > 0 ? 1 : 0;
+  return out;
+}
+
+Cell cell_of(const Row& row, const std::string& measure) {
+  Cell cell;
+  std::vector<double> means;
+  std::set<std::string> prompts;
+  for (const Entry& entry : row.entries) {
+    const PromptScores* scores = scores_of(entry, measure);
+    if (scores == nullptr || scores->empty()) continue;
+    means.push_back(mean_of(*scores));
+    for (const auto& [prompt, values] : *scores) prompts.insert(prompt);
+  }
+  cell.seeds = means.size();
+  cell.prompts = prompts.size();
+  if (means.empty()) return cell;
+  cell.mean = mean_of(means);
+  cell.deviation = deviation_of(means);
+  return cell;
+}
+
+void judge(Measure& measure) {
+  std::vector<double> p;
+  for (const auto& cell : measure.cells) {
+    if (cell && cell->difference) p.push_back(cell->difference->p);
+  }
+  const std::vector<double> adjusted = holm(p);
+  std::size_t next = 0;
+  for (auto& cell : measure.cells) {
+    if (!cell || !cell->difference) continue;
+    Difference& difference = *cell->difference;
+    difference.p = adjusted[next++];
+    const bool apart = difference.p < 0.05 && (difference.mean.low > 0 || difference.mean.high < 0);
+    if (apart) difference.verdict = difference.mean.mean > 0 ? Verdict::above : Verdict::below;
+  }
+}
+
+Result<Measure> measure_of(const std::vector<Row>& rows, std::size_t baseline, const std::string& name,
+                           const CompareOptions& options, std::vector<std::string>& notes) {
+  Measure measure{name, {}};
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    Cell cell = cell_of(rows[i], name);
+    measure.cells.emplace_back();
+    if (cell.seeds == 0) continue;
+    if (i != baseline && cell_of(rows[baseline], name).seeds > 0) {
+      const Paired paired(rows[i], rows[baseline], name);
+      if (paired.gains.empty()) {
+        return Error(ErrorCode::data, fmt::format("{} and {} were measured on different prompts; there is nothing to pair",
+                                                  rows[i].name, rows[baseline].name));
+      }
+      cell.difference = difference_of(paired, options);
+      if (paired.gains.size() < cell.prompts) {
+        notes.push_back(fmt::format("{}: {} of {} prompts of {} are those of {}; only these are compared", name,
+                                    paired.gains.size(), cell.prompts, rows[i].name, rows[baseline].name));
+      }
+    }
+    measure.cells.back() = std::move(cell);
+  }
+  judge(measure);
+  return measure;
+}
+
+std::vector<MetricRow> metrics_of(const std::vector<Row>& rows) {
+  std::vector<MetricRow> out;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    std::map<std::string, std::vector<double>> values;
+    for (const Entry& entry : rows[i].entries) {
+      for (const Metric& metric : entry.model->metrics) values[metric.name].push_back(metric.value);
+    }
+    for (const auto& [name, of_seeds] : values) {
+      auto row = std::find_if(out.begin(), out.end(), [&n = name](const MetricRow& m) { return m.name == n; });
+      if (row == out.end()) row = out.insert(row, MetricRow{name, {}});
+      row->cells.resize(rows.size());
+      row->cells[i] = {mean_of(of_seeds), deviation_of(of_seeds)};
+    }
+  }
+  for (MetricRow& metric : out) metric.cells.resize(rows.size());
+  return out;
+}
+
+void add_notes(const std::vector<Row>& rows, std::size_t baseline, std::vector<std::string>& notes) {
+  std::size_t fewest = rows.front().entries.size();
+  for (const Row& row : rows) fewest = std::min(fewest, row.entries.size());
+  if (fewest < 3) {
+    notes.push_back(fmt::format("{} seed{}: how much training again would change is {}; three or more say something",
+                                fewest, fewest == 1 ? "" : "s", fewest == 1 ? "unknown" : "hardly known"));
+  }
+  for (const Row& row : rows) {
+    const auto common = std::count_if(row.entries.begin(), row.entries.end(), [&](const Entry& e) {
+      return entry_of(rows[baseline], e.run->seed) != nullptr;
+    });
+    if (common == 0) {
+      notes.push_back(fmt::format("{} and {} have no seed in common: their first runs are compared", row.name,
+                                  rows[baseline].name));
+    }
+  }
+}
+
+}  // namespace
+
+Result<Comparison> compare(std::vector<RunScores> runs, const CompareOptions& options) {
+  if (runs.empty()) return Error(ErrorCode::data, "nothing to compare: there are no runs");
+  join_rows(runs);
+  const std::vector<Row> rows = rows_of(runs);
+  Comparison out;
+  for (const Row& row : rows) out.rows.push_back(row.name);
+  if (!options.baseline.empty()) {
+    const auto found = std::find(out.rows.begin(), out.rows.end(), options.baseline);
+    if (found == out.rows.end()) {
+      const std::string nearest = nearest_name(options.baseline, out.rows);
+      return Error(ErrorCode::recipe,
+                   fmt::format("there is no row `{}` to compare with; there are: {}{}", options.baseline,
+                               fmt::join(out.rows, ", "), nearest.empty() ? "" : "; nearest: " + nearest));
+    }
+    out.baseline = static_cast<std::size_t>(found - out.rows.begin());
+  }
+  for (const std::string& name : measures_of(rows)) {
+    Result<Measure> measure = measure_of(rows, out.baseline, name, options, out.notes);
+    if (!measure) return measure.error();
+    out.measures.push_back(std::move(*measure));
+  }
+  out.metrics = metrics_of(rows);
+  for (const Row& row : rows) {
+    out.recipes.push_back(
+        value_differences(rows[out.baseline].entries.front().run->recipe, row.entries.front().run->recipe));
+  }
+  add_notes(rows, out.baseline, out.notes);
+  return out;
+}
+
+}  // namespace plumb

@@ -1,0 +1,66 @@
+// Rows of runs side by side: means over seeds, differences to one of them by prompt, and what can be told apart.
+//
+//   Comparison c = compare(runs, {.baseline = "sft"});
+//   c.measures[0].cells[2].difference->verdict        // Verdict::above
+//
+// A row is a model of the runs that differ in nothing but the seed. A difference pairs the two rows by prompt and seed:
+// per prompt the mean over samples, then over the seeds both rows have. Its interval is a paired bootstrap over prompts
+// (evaluation/bootstrap.h), and p values of one measure are adjusted for the number of rows (Holm). Seeds are not
+// resampled, so the interval says how sure a difference of these trained models is; whether training again would give
+// it is what the deviation over seeds and the seeds' agreement say.
+// Thread contract: functions are [any].
+#pragma once
+
+#include <optional>
+
+#include "framework/evaluation/bootstrap.h"
+#include "framework/evaluation/run_scores.h"
+
+namespace plumb {
+
+enum class Verdict { above, below, not_distinguishable };
+
+struct Difference {
+  Bootstrap mean;       // of the differences by prompt
+  double p = 1;         // adjusted
+  Bootstrap win_rate;   // share of answers that score higher, ties a half; answer i meets answer i
+  std::size_t seeds = 0, agreeing = 0;  // that both rows have; whose mean difference has the sign of the whole
+  Verdict verdict = Verdict::not_distinguishable;
+};
+
+struct Cell {
+  std::size_t seeds = 0, prompts = 0;  // prompts of all seeds together
+  double mean = 0;                     // over seeds
+  std::optional<double> deviation;     // of the seeds' means (n − 1); of two seeds or more
+  std::optional<Difference> difference;  // absent for the baseline
+};
+
+struct Measure {
+  std::string name;
+  std::vector<std::optional<Cell>> cells;  // by row; absent where it was not measured
+};
+
+struct MetricRow {  // a metric of the evaluators, over seeds
+  std::string name;
+  std::vector<std::optional<std::pair<double, std::optional<double>>>> cells;  // mean and deviation, by row
+};
+
+struct Comparison {
+  std::vector<std::string> rows;
+  std::size_t baseline = 0;
+  std::vector<Measure> measures;
+  std::vector<MetricRow> metrics;
+  std::vector<std::vector<std::string>> recipes;  // by row: how its recipe differs from the baseline's
+  std::vector<std::string> notes;                 // what a reader must know: few seeds, prompts that differ …
+};
+
+struct CompareOptions {
+  std::string baseline;  // a row; empty: the first
+  std::size_t resamples = kResamples;
+  std::uint64_t seed = 0;  // of the resamples
+};
+
+// Error(recipe) when there is no such baseline, Error(data) when two rows have no prompt in common.
+Result<Comparison> compare(std::vector<RunScores> runs, const CompareOptions& options);
+
+}  // namespace plumb

@@ -1,0 +1,136 @@
+#include "framework/evaluation/comparison.h"
+
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+
+using plumb::compare;
+using plumb::Comparison;
+using plumb::RunScores;
+using plumb::Value;
+using plumb::Verdict;
+
+namespace {
+
+RunScores run(const std::string& row, std::uint64_t seed, const std::vector<double>& gold) {
+  RunScores out;
+  out.row = row;
+  out.name = row + ",seed=" + std::to_string(seed);
+  out.seed = seed;
+  out.recipe = Value::map({{"stages", Value::map({{"pairs", Value::map({{"eta", row}})}})}});
+  out.models.push_back({"policy", false, {}, {}});
+  for (std::size_t i = 0; i < gold.size(); ++i) {
+    out.models[0].scores["gold"]["prompt " + std::to_string(i)] = {gold[i]};
+  }
+  out.models[0].metrics.push_back({"judge/mean", gold[0], {}, {}, {}, {}});
+  return out;
+}
+
+Comparison compared(std::vector<RunScores> runs, const std::string& baseline = {}) {
+  return compare(std::move(runs), {.baseline = baseline, .resamples = 2000}).value();
+}
+
+const auto exact = boost::test_tools::tolerance(1e-12);
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(comparison)
+
+// Means 2 and 3 over the seeds of `low`: mean 2.5, deviation sqrt(0.5). By prompt and seed `high` is above by
+// {1, 1, 1} and {0, 1, 2}: by prompt {0.5, 1, 1.5}.
+BOOST_AUTO_TEST_CASE(means_are_over_seeds_and_differences_by_prompt_and_seed) {
+  const Comparison c = compared(
+      {run("low", 1, {1, 2, 3}), run("low", 2, {2, 3, 4}), run("high", 1, {2, 3, 4}), run("high", 2, {2, 4, 6})});
+  BOOST_REQUIRE_EQUAL(c.rows.size(), 2U);
+  BOOST_TEST(c.rows[0] == "low");
+  const auto& low = *c.measures.at(0).cells[0];
+  BOOST_TEST(low.mean == 2.5, exact);
+  BOOST_TEST(*low.deviation == std::sqrt(0.5), exact);
+  BOOST_TEST(!low.difference);
+  const auto& high = *c.measures[0].cells[1];
+  BOOST_TEST(high.mean == 3.5, exact);
+  BOOST_TEST(high.difference->mean.mean == 1.0, exact);
+  BOOST_TEST(high.difference->mean.count == 3U);
+  BOOST_TEST(high.difference->mean.low >= 0.5);
+  BOOST_TEST(high.difference->mean.high <= 1.5);
+  // Wins: (1 + ½) / 2, 1 and 1 by prompt.
+  BOOST_TEST(high.difference->win_rate.mean == (0.75 + 1 + 1) / 3, exact);
+  BOOST_TEST(high.difference->seeds == 2U);
+  BOOST_TEST(high.difference->agreeing == 2U);
+  BOOST_TEST((high.difference->verdict == Verdict::above));
+  BOOST_TEST(c.metrics.at(0).name == "judge/mean");
+  BOOST_TEST(c.metrics[0].cells[1]->first == 2.0, exact);
+}
+
+BOOST_AUTO_TEST_CASE(what_differs_in_the_recipes_is_said) {
+  const Comparison c = compared({run("0.8", 1, {1, 2}), run("0.9", 1, {1, 2})});
+  BOOST_TEST(c.recipes[0].empty());
+  BOOST_REQUIRE_EQUAL(c.recipes[1].size(), 1U);
+  BOOST_TEST(c.recipes[1][0] == "stages.pairs.eta 0.8 -> 0.9");
+}
+
+BOOST_AUTO_TEST_CASE(equal_rows_are_not_told_apart) {
+  const Comparison c = compared({run("a", 1, {1, 2, 3, 4}), run("b", 1, {2, 1, 4, 3})});
+  BOOST_TEST((c.measures[0].cells[1]->difference->verdict == Verdict::not_distinguishable));
+  BOOST_TEST(c.measures[0].cells[1]->difference->win_rate.mean == 0.5, exact);
+}
+
+// Fifteen prompts up and five down: a resample's mean is at or below 0 when at most ten of twenty draws are up, with a
+// probability of 0.0139 (binomial, 3/4), so p is 0.028 alone and 0.22 among eight.
+BOOST_AUTO_TEST_CASE(many_rows_raise_the_bar) {
+  const std::vector<double> base(20, 0.0);
+  std::vector<double> a(20, 1.0);
+  for (std::size_t i = 0; i < 5; ++i) a[i] = -1;
+  const Comparison alone = compared({run("base", 1, base), run("a", 1, a)});
+  BOOST_TEST((alone.measures[0].cells[1]->difference->verdict == Verdict::above));
+  BOOST_TEST(alone.measures[0].cells[1]->difference->p == 2 * 0.0139, boost::test_tools::tolerance(0.3));
+  std::vector<RunScores> runs{run("base", 1, base)};
+  for (int i = 0; i < 8; ++i) runs.push_back(run("a" + std::to_string(i), 1, a));
+  const Comparison among = compared(std::move(runs));
+  const auto& one = *among.measures[0].cells[1]->difference;
+  BOOST_TEST(one.mean.low > 0);
+  BOOST_TEST(one.p == std::min(1.0, 8 * one.mean.p), exact);
+  BOOST_TEST((one.verdict == Verdict::not_distinguishable));
+}
+
+BOOST_AUTO_TEST_CASE(seeds_that_one_row_lacks_are_left_out_of_its_difference) {
+  const Comparison c = compared(
+      {run("a", 1, {0, 0}), run("a", 2, {0, 0}), run("a", 3, {5, 5}), run("b", 1, {1, 1}), run("b", 2, {1, 1})});
+  BOOST_TEST(c.measures[0].cells[1]->difference->mean.mean == 1.0, exact);
+  BOOST_TEST(c.measures[0].cells[1]->difference->seeds == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(rows_are_named_as_shortly_as_they_can_be) {
+  RunScores one = run("quickstart", 1, {1, 2});
+  one.models.push_back(one.models[0]);
+  one.models[0].model = "sft";
+  one.models[1].model = "aligned";
+  const Comparison single = compared({one});
+  BOOST_TEST(single.rows == (std::vector<std::string>{"sft", "aligned"}), boost::test_tools::per_element());
+  RunScores two = one;
+  two.row = two.name = "other";
+  const Comparison both = compared({one, two}, "other: sft");
+  BOOST_TEST(both.rows.size() == 4U);
+  BOOST_TEST(both.rows[3] == "other: aligned");
+  BOOST_TEST(both.baseline == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(runs_of_one_recipe_are_seeds_of_one_row) {
+  RunScores a = run("x", 1, {1, 2}), b = run("x", 2, {2, 3});
+  a.row = a.name = "first";
+  b.row = b.name = "second";
+  const Comparison c = compared({a, b});
+  BOOST_TEST(c.rows == (std::vector<std::string>{"first"}), boost::test_tools::per_element());
+  BOOST_TEST(c.measures[0].cells[0]->seeds == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(what_cannot_be_compared_is_refused) {
+  BOOST_TEST(std::string(compare({run("a", 1, {1})}, {.baseline = "b"}).error().what()).find("no row `b`") !=
+             std::string::npos);
+  RunScores other = run("b", 1, {1});
+  other.models[0].scores["gold"] = {{"another prompt", {1.0}}};
+  BOOST_TEST(std::string(compare({run("a", 1, {1}), other}, {}).error().what()).find("different prompts") !=
+             std::string::npos);
+  BOOST_TEST(!compare({}, {}));
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,160 @@
+#include "framework/evaluation/run_scores.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "framework/artifacts/artifact.h"
+#include "framework/artifacts/disk.h"
+#include "framework/evaluation/evaluation_file.h"
+#include "framework/recipe/yaml.h"
+
+namespace plumb {
+namespace {
+
+namespace fs = std::filesystem;
+
+Result<Value> read_json(const fs::path& file) {
+  Result<std::string> text = read_file(file);
+  if (!text) return text.error();
+  try {
+    return parse_json(*text, file.string());
+  } catch (const Error& error) {
+    return error;
+  }
+}
+
+std::string text_at(const Value& map, std::string_view key) {
+  const Value* found = map.is_map() ? map.find(key) : nullptr;
+  if (found != nullptr && found->is_map()) found = found->find("name");
+  return found != nullptr && found->is_string() ? found->as_string() : "";
+}
+
+std::string identity(const Conversation& prompt) {
+  std::string out;
+  for (const Message& message : prompt) out += message.role + '\x1f' + message.content + '\x1e';
+  return out;
+}
+
+ModelScores& model_of(RunScores& run, const std::string& name) {
+  const auto found =
+      std::find_if(run.models.begin(), run.models.end(), [&](const ModelScores& m) { return m.model == name; });
+  if (found != run.models.end()) return *found;
+  run.models.push_back({name, false, {}, {}});
+  return run.models.back();
+}
+
+// "judge/aligned/mean" of the model "aligned" is "judge/mean".
+bool without_model(std::string& metric, const std::string& model) {
+  const std::size_t at = metric.find("/" + model + "/");
+  if (at == std::string::npos) return false;
+  metric.erase(at, model.size() + 1);
+  return true;
+}
+
+Result<void> add_evaluation(RunScores& run, const fs::path& folder, const std::string& prefix) {
+  const Result<ArtifactManifest> manifest = read_manifest(folder);
+  if (!manifest) return manifest.error();
+  const std::string judge = text_at(manifest->params, "judge"), baseline = text_at(manifest->params, "baseline");
+  Result<std::vector<EvaluatedAnswer>> answers = read_answers(folder);
+  if (!answers) return answers.error();
+  if (const Value* models = manifest->params.find("models"); models != nullptr && models->is_list()) {
+    for (const Value& model : models->as_list()) model_of(run, model.as_string());
+  }
+  for (const EvaluatedAnswer& answer : *answers) {
+    ModelScores& model = model_of(run, answer.model);
+    for (const auto& [name, score] : answer.scores) {
+      const std::string& shown = name == "judge" && !judge.empty() ? judge : name;
+      model.scores[prefix + shown][identity(answer.prompt)].push_back(score);
+    }
+  }
+  Result<std::vector<Metric>> metrics = read_metrics(folder);
+  if (!metrics) return metrics.error();
+  for (ModelScores& model : run.models) {
+    model.baseline = model.baseline || model.model == baseline;
+    for (Metric metric : *metrics) {
+      if (!without_model(metric.name, model.model)) continue;
+      metric.name = prefix + metric.name;
+      model.metrics.push_back(std::move(metric));
+    }
+  }
+  return {};
+}
+
+Result<RunScores> read_run(const fs::path& folder) {
+  const Result<Value> record = read_json(folder / "run.json");
+  if (!record) return record.error();
+  RunScores run;
+  run.name = run.row = fs::canonical(folder).filename().string();
+  run.seed = static_cast<std::uint64_t>(record->at("seed").as_int());
+  std::vector<std::string> evaluations;
+  for (const Value& stage : record->at("stages").as_list()) {
+    const std::string& status = stage.at("status").as_string();
+    if (stage.at("kind") == Value("evaluate") && (status == "done" || status == "cached")) {
+      evaluations.push_back(stage.at("stage").as_string());
+    }
+  }
+  if (evaluations.empty()) {
+    return Error(ErrorCode::data, fmt::format("{} holds no finished evaluate stage; `plumb show` says what it holds",
+                                              folder.string()));
+  }
+  for (const std::string& stage : evaluations) {
+    Result<void> added = add_evaluation(run, folder / stage, evaluations.size() > 1 ? stage + ": " : "");
+    if (!added) return added.error();
+  }
+  const Result<std::string> recipe = read_file(folder / "recipe.resolved.yaml");
+  if (recipe) run.recipe = parse_yaml(*recipe).value;
+  if (run.recipe.is_map()) {
+    auto& entries = run.recipe.as_map();
+    std::erase_if(entries, [](const Value::Entry& e) { return e.key == "name" || e.key == "seed"; });
+  }
+  return run;
+}
+
+Result<ScoresOf> read_sweep(const fs::path& folder) {
+  const Result<Value> record = read_json(folder / "sweep.json");
+  if (!record) return record.error();
+  ScoresOf out;
+  out.baseline = text_at(*record, "baseline");
+  for (const Value& arm : record->at("arms").as_list()) {
+    const std::string& name = arm.at("arm").as_string();
+    const std::string& status = arm.at("status").as_string();
+    if (status != "done") {
+      out.missing.push_back(fmt::format("{}: {}", name, status));
+      continue;
+    }
+    Result<RunScores> run = read_run(folder / name);
+    if (!run) return run.error();
+    run->name = name;
+    run->row = arm.at("row").as_string();
+    out.runs.push_back(std::move(*run));
+  }
+  if (out.runs.empty()) {
+    return Error(ErrorCode::data, fmt::format("no arm of {} is done; `plumb sweep` runs them", folder.string()));
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<ScoresOf> read_scores(const fs::path& folder) {
+  std::error_code ignored;
+  try {
+    if (fs::exists(folder / "sweep.json", ignored)) return read_sweep(folder);
+    if (!fs::exists(folder / "run.json", ignored)) {
+      return Error(ErrorCode::data,
+                   fmt::format("{} is neither a run nor a sweep: it holds no run.json and no sweep.json. Both lie in "
+                               "`runs/NAME`, where `plumb run` and `plumb sweep` put them",
+                               folder.string()));
+    }
+    Result<RunScores> run = read_run(folder);
+    if (!run) return run.error();
+    ScoresOf out;
+    out.runs.push_back(std::move(*run));
+    return out;
+  } catch (const Error& error) {
+    return Error(ErrorCode::data, fmt::format("{}: {}", folder.string(), error.what()));
+  }
+}
+
+}  // namespace plumb

@@ -1,0 +1,206 @@
+#include "framework/report/comparison_table.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "framework/report/text.h"
+
+namespace plumb {
+namespace {
+
+constexpr std::size_t kDifferencesShown = 6;
+
+const char* spelling(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::above:
+      return "above";
+    case Verdict::below:
+      return "below";
+    default:
+      return "not distinguishable";
+  }
+}
+
+std::string with_deviation(double mean, const std::optional<double>& deviation) {
+  return deviation ? fmt::format("{:.3f} ± {:.3f}", mean, *deviation) : fmt::format("{:.3f}", mean);
+}
+
+std::string show_p(double p) {
+  return p < 0.001 ? "<0.001" : fmt::format("{:.3f}", p);
+}
+
+Table table_of(const Comparison& c, const Measure& measure) {
+  const std::string& baseline = c.rows[c.baseline];
+  Table out{{"row", "seeds", measure.name, "over " + baseline, "95 % interval", "p", "wins, %", "told apart"}, {}};
+  for (std::size_t i = 0; i < c.rows.size(); ++i) {
+    if (!measure.cells[i]) continue;
+    const Cell& cell = *measure.cells[i];
+    out.rows.push_back(
+        {printable(c.rows[i]), std::to_string(cell.seeds), with_deviation(cell.mean, cell.deviation), "", "", "", "", ""});
+    if (!cell.difference) continue;
+    const Difference& d = *cell.difference;
+    out.rows.back() = {out.rows.back()[0],
+                       out.rows.back()[1],
+                       out.rows.back()[2],
+                       fmt::format("{:+.3f}", d.mean.mean),
+                       fmt::format("{:+.3f} to {:+.3f}", d.mean.low, d.mean.high),
+                       show_p(d.p),
+                       fmt::format("{:.1f}", 100 * d.win_rate.mean),
+                       d.verdict == Verdict::not_distinguishable ? "no" : spelling(d.verdict)};
+  }
+  return out;
+}
+
+std::string verdict_of(const Comparison& c, const Measure& measure, std::size_t row) {
+  const Difference& d = *measure.cells[row]->difference;
+  const std::string what = fmt::format("95 % interval {:+.3f} to {:+.3f} over {} prompts", d.mean.low, d.mean.high,
+                                       show_count(static_cast<std::int64_t>(d.mean.count)));
+  const std::string seeds =
+      d.seeds > 1 ? fmt::format("; {} of {} seeds agree on the sign", d.agreeing, d.seeds) : std::string();
+  const std::string &own = c.rows[row], &baseline = c.rows[c.baseline];
+  if (d.verdict == Verdict::not_distinguishable) {
+    return fmt::format("{}: {} and {} are not distinguishable ({}{})", measure.name, own, baseline, what, seeds);
+  }
+  return fmt::format("{}: {} is {} {} by {:.3f} ({}{})", measure.name, own, spelling(d.verdict), baseline,
+                     std::abs(d.mean.mean), what, seeds);
+}
+
+std::string recipes_of(const Comparison& c) {
+  std::string out;
+  for (std::size_t i = 0; i < c.rows.size(); ++i) {
+    const auto& lines = c.recipes[i];
+    if (lines.empty()) continue;
+    out += fmt::format("  {}\n", c.rows[i]);
+    for (std::size_t l = 0; l < std::min(lines.size(), kDifferencesShown); ++l) out += fmt::format("    {}\n", lines[l]);
+    if (lines.size() > kDifferencesShown) {
+      out += fmt::format("    and {} more; --json has them all\n", lines.size() - kDifferencesShown);
+    }
+  }
+  return out.empty() ? out : fmt::format("differences of the recipes to that of {}:\n{}", c.rows[c.baseline], out);
+}
+
+Value bootstrap_value(const Bootstrap& b) {
+  return Value::map({{"mean", b.mean},
+                     {"low", b.low},
+                     {"high", b.high},
+                     {"standard_error", b.standard_error},
+                     {"p", b.p},
+                     {"above", b.above},
+                     {"prompts", static_cast<std::int64_t>(b.count)}});
+}
+
+Value optional_value(const std::optional<double>& number) {
+  return number ? Value(*number) : Value();
+}
+
+Value cell_value(const std::string& row, const Cell& cell) {
+  Value out = Value::map({{"row", row},
+                          {"seeds", static_cast<std::int64_t>(cell.seeds)},
+                          {"prompts", static_cast<std::int64_t>(cell.prompts)},
+                          {"mean", cell.mean},
+                          {"deviation", optional_value(cell.deviation)}});
+  if (!cell.difference) return out;
+  const Difference& d = *cell.difference;
+  Value difference = bootstrap_value(d.mean);
+  difference.set("p_adjusted", d.p);
+  difference.set("seeds", static_cast<std::int64_t>(d.seeds));
+  difference.set("seeds_agreeing", static_cast<std::int64_t>(d.agreeing));
+  difference.set("verdict", spelling(d.verdict));
+  out.set("difference", std::move(difference));
+  out.set("win_rate", bootstrap_value(d.win_rate));
+  return out;
+}
+
+}  // namespace
+
+std::string to_text(const Comparison& c, const std::string& title) {
+  std::string out = fmt::format("{}: {} row{}; ± is the standard deviation over seeds\n", title, c.rows.size(),
+                                c.rows.size() == 1 ? "" : "s");
+  for (const Measure& measure : c.measures) {
+    out += "\n" + to_text(table_of(c, measure));
+  }
+  out += "\n";
+  for (const Measure& measure : c.measures) {
+    for (std::size_t i = 0; i < c.rows.size(); ++i) {
+      if (measure.cells[i] && measure.cells[i]->difference) out += verdict_of(c, measure, i) + "\n";
+    }
+  }
+  if (c.rows.size() > 1) {
+    out += fmt::format(
+        "\nintervals: paired bootstrap by prompt, {} resamples; p: two-sided, adjusted for the rows of a table (Holm)\n",
+        show_count(static_cast<std::int64_t>(kResamples)));
+  }
+  for (const std::string& note : c.notes) out += "note: " + note + "\n";
+  const std::string recipes = recipes_of(c);
+  if (!recipes.empty()) out += "\n" + recipes;
+  return printable(out);
+}
+
+std::string csv_field(const std::string& text) {
+  const bool formula = !text.empty() && std::string("=+-@\t\r").find(text[0]) != std::string::npos;
+  const std::string safe = formula ? "'" + text : text;
+  if (safe.find_first_of(",\"\n\r") == std::string::npos) return safe;
+  std::string out = "\"";
+  for (char c : safe) out += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return out + "\"";
+}
+
+std::string to_csv(const Comparison& c) {
+  std::string out =
+      "measure,row,seeds,prompts,mean,deviation,baseline,difference,low,high,p,p_adjusted,win_rate,win_low,win_high,"
+      "seeds_agreeing,verdict\n";
+  const auto number = [](double v) { return to_json(Value(v)); };
+  for (const Measure& measure : c.measures) {
+    for (std::size_t i = 0; i < c.rows.size(); ++i) {
+      if (!measure.cells[i]) continue;
+      const Cell& cell = *measure.cells[i];
+      out += fmt::format("{},{},{},{},{},{},", csv_field(measure.name), csv_field(c.rows[i]), cell.seeds, cell.prompts,
+                         number(cell.mean), cell.deviation ? number(*cell.deviation) : "");
+      if (cell.difference) {
+        const Difference& d = *cell.difference;
+        out += fmt::format("{},{},{},{},{},{},{},{},{},{},{}\n", csv_field(c.rows[c.baseline]), number(d.mean.mean),
+                           number(d.mean.low), number(d.mean.high), number(d.mean.p), number(d.p),
+                           number(d.win_rate.mean), number(d.win_rate.low), number(d.win_rate.high), d.agreeing,
+                           spelling(d.verdict));
+      } else {
+        out += ",,,,,,,,,,\n";
+      }
+    }
+  }
+  return out;
+}
+
+Value to_value(const Comparison& c) {
+  Value::List rows, measures, metrics, notes;
+  for (std::size_t i = 0; i < c.rows.size(); ++i) {
+    Value::List lines;
+    for (const std::string& line : c.recipes[i]) lines.emplace_back(line);
+    rows.push_back(Value::map({{"row", c.rows[i]}, {"differs_in", Value(std::move(lines))}}));
+  }
+  for (const Measure& measure : c.measures) {
+    Value::List cells;
+    for (std::size_t i = 0; i < c.rows.size(); ++i) {
+      if (measure.cells[i]) cells.push_back(cell_value(c.rows[i], *measure.cells[i]));
+    }
+    measures.push_back(Value::map({{"measure", measure.name}, {"rows", std::move(cells)}}));
+  }
+  for (const MetricRow& metric : c.metrics) {
+    Value::List cells;
+    for (std::size_t i = 0; i < c.rows.size(); ++i) {
+      if (!metric.cells[i]) continue;
+      cells.push_back(Value::map({{"row", c.rows[i]},
+                                  {"mean", metric.cells[i]->first},
+                                  {"deviation", optional_value(metric.cells[i]->second)}}));
+    }
+    metrics.push_back(Value::map({{"metric", metric.name}, {"rows", std::move(cells)}}));
+  }
+  for (const std::string& note : c.notes) notes.emplace_back(note);
+  return Value::map({{"baseline", c.rows[c.baseline]},
+                     {"rows", std::move(rows)},
+                     {"measures", std::move(measures)},
+                     {"metrics", std::move(metrics)},
+                     {"notes", std::move(notes)}});
+}
+
+}  // namespace plumb
