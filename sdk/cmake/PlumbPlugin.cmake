@@ -10,6 +10,7 @@
 #
 # PLUMB_PLUGIN_OUTPUT_DIRECTORY  where the plugin goes; the current build folder unless set
 # PLUMB_PLUGIN_TEST_LIBRARIES    what test programs link besides the SDK, such as a test framework
+# PLUMB_PLUGIN_TEST_PREPARE      a function that is called with each test program and whether it sees tensors
 
 set(PLUMB_PLUGIN_MAP "${CMAKE_CURRENT_LIST_DIR}/plugin.map")
 
@@ -54,6 +55,9 @@ function(plumb_add_plugin name)
     add_executable(${name}_test ${arg_TESTS} $<TARGET_OBJECTS:${name}>)
     target_compile_features(${name}_test PRIVATE cxx_std_20)
     target_link_libraries(${name}_test PRIVATE ${sdk} ${arg_LINK} ${PLUMB_PLUGIN_TEST_LIBRARIES})
+    if(PLUMB_PLUGIN_TEST_PREPARE)
+      cmake_language(CALL ${PLUMB_PLUGIN_TEST_PREPARE} ${name}_test ${arg_TENSOR})
+    endif()
     set_target_properties(${name}_test PROPERTIES BUILD_WITH_INSTALL_RPATH OFF)  # it stays where it is built
     add_test(NAME plugin.${name}.unit COMMAND ${name}_test)
     set_tests_properties(plugin.${name}.unit PROPERTIES LABELS fast)

@@ -1,27 +1,27 @@
-# plumb_unit_tests(NAME FOLDER folder LINK library...): the *_test.cpp of a folder become the program unit_NAME, which
-# ctest runs under the label `fast`. They share one main and one precompiled <boost/test/unit_test.hpp>.
+# plumb_unit_tests(NAME FOLDER folder [TENSOR] LINK library...): the *_test.cpp of a folder become the program unit_NAME,
+# which ctest runs under the label `fast`. They share one main. TENSOR: they see tensors.
 
 add_library(plumb_test_main OBJECT "${CMAKE_CURRENT_LIST_DIR}/unit_main.cpp")
 target_compile_definitions(plumb_test_main PUBLIC BOOST_TEST_DYN_LINK)
 target_link_libraries(plumb_test_main PUBLIC Boost::unit_test_framework)
 
-file(CONFIGURE OUTPUT "${CMAKE_BINARY_DIR}/unit_pch.cpp" CONTENT "// Carries the tests' precompiled header.\n")
-add_library(plumb_test_pch OBJECT "${CMAKE_BINARY_DIR}/unit_pch.cpp")
-set_target_properties(plumb_test_pch PROPERTIES POSITION_INDEPENDENT_CODE OFF)  # as for the programs that use it:
-target_compile_options(plumb_test_pch PRIVATE -fPIE -fpch-preprocess)
-target_link_libraries(plumb_test_pch PRIVATE plumb_test_main)
-target_precompile_headers(plumb_test_pch PRIVATE <boost/test/unit_test.hpp>)
+plumb_pch(plumb_pch_test TESTS HEADERS <boost/test/unit_test.hpp> LINK plumb_test_main)
+plumb_pch(plumb_pch_test_torch TESTS HEADERS <boost/test/unit_test.hpp> ${plumb_tensor_headers} LINK plumb_test_main plumb::torch)
 
 function(plumb_unit_tests name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "FOLDER" "LINK")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "TENSOR" "FOLDER" "LINK")
   file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${arg_FOLDER}/*_test.cpp")
   if(NOT sources OR NOT BUILD_TESTING)
     return()
   endif()
   add_executable(unit_${name} ${sources})
-  target_compile_options(unit_${name} PRIVATE -fpch-preprocess)
+  target_compile_options(unit_${name} PRIVATE ${PLUMB_TEST_OPTIONS})
   target_link_libraries(unit_${name} PRIVATE plumb_test_main ${arg_LINK})
-  target_precompile_headers(unit_${name} REUSE_FROM plumb_test_pch)
+  if(arg_TENSOR)
+    plumb_use_pch(unit_${name} plumb_pch_test_torch)
+  else()
+    plumb_use_pch(unit_${name} plumb_pch_test)
+  endif()
   add_test(NAME unit.${name} COMMAND unit_${name} WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
   # As the framework sets it: threads that wait sleep, or they starve the tests beside them.
   set_tests_properties(unit.${name} PROPERTIES LABELS fast TIMEOUT 120
