@@ -175,9 +175,13 @@ Value section(const std::string& doc, Value entry) {
                      {"additionalProperties", std::move(entry)}});
 }
 
+// In each, null takes away what a base says; an arm that is null changes nothing.
 Value sweep() {
-  const Value lists = Value::map({{"type", "object"}, {"additionalProperties", typed("array")}});
-  const Value arms = Value::map({{"type", "object"}, {"additionalProperties", typed("object")}});
+  const auto map_of = [](Value entry) {
+    return Value::map({{"type", Value::list({"object", "null"})}, {"additionalProperties", std::move(entry)}});
+  };
+  const Value lists = map_of(Value::map({{"type", Value::list({"array", "null"})}}));
+  const Value arms = map_of(Value::map({{"type", Value::list({"object", "null"})}}));
   return Value::map({{"seeds", list_of(typed("integer"))},
                      {"grid", lists},
                      {"zip", lists},
