@@ -15,6 +15,7 @@ const std::vector<Verb>& verbs() {
       {"plugins", "list the plugins at hand, show what one provides", run_plugins},
       {"chat", "talk to a model", run_chat},
       {"generate", "one answer of a model to one prompt", run_generate},
+      {"certify", "measure on a run's models what its numbers rest on", run_certify},
       {"tokenize", "turn texts into token ids", run_tokenize},
       {"stats", "a benchmark's numbers from its own files: AlpacaEval, MT-Bench", run_stats},
   };

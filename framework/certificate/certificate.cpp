@@ -1,0 +1,86 @@
+#include "framework/certificate/certificate.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "framework/certificate/checks.h"
+
+namespace plumb {
+namespace {
+
+CertifiedModel certify_subject(const Subject& subject, const Registry& registry, Host& host,
+                               const CertifyOptions& options) {
+  CertifiedModel out{subject.name,
+                     subject.folder,
+                     subject.reward ? artifact_type::reward_model : artifact_type::model,
+                     "",
+                     0,
+                     0,
+                     0,
+                     {}};
+  LanguageModel model = open_subject(subject, registry, host, {});
+  const Material material = material_for(subject, model, host, options);
+  out.rows = material.origin;
+  out.parameters = model.parameter_count();
+  out.sequences = static_cast<std::int64_t>(material.sequences().size());
+  out.tokens = material.tokens();
+  const Measuring with{subject, material, registry, host};
+  for (auto&& checks : {model_checks(with, model), folder_checks(with, model), training_checks(with)}) {
+    out.checks.insert(out.checks.end(), checks.begin(), checks.end());
+  }
+  return out;
+}
+
+Value to_value(const Check& check) {
+  Value out = Value::map({{"name", check.name}, {"what", check.what}, {"bound", check.bound}});
+  const bool number = check.problem.empty() && std::isfinite(check.measured);
+  out.set("measured", number ? Value(check.measured) : Value());
+  out.set("holds", check.holds());
+  if (!check.problem.empty()) out.set("problem", check.problem);
+  return out;
+}
+
+}  // namespace
+
+bool CertifiedModel::holds() const {
+  return !checks.empty() && std::all_of(checks.begin(), checks.end(), [](const Check& check) { return check.holds(); });
+}
+
+bool Certificate::holds() const {
+  return !models.empty() && std::all_of(models.begin(), models.end(), [](const auto& model) { return model.holds(); });
+}
+
+Value to_value(const Certificate& certificate) {
+  Value models = Value::list({});
+  for (const CertifiedModel& model : certificate.models) {
+    Value checks = Value::list({});
+    for (const Check& check : model.checks) checks.as_list().push_back(to_value(check));
+    models.as_list().push_back(Value::map({{"name", model.name},
+                                           {"folder", model.folder.string()},
+                                           {"type", model.type},
+                                           {"rows", model.rows},
+                                           {"parameters", model.parameters},
+                                           {"sequences", model.sequences},
+                                           {"tokens", model.tokens},
+                                           {"holds", model.holds()},
+                                           {"checks", std::move(checks)}}));
+  }
+  return Value::map({{"holds", certificate.holds()}, {"models", std::move(models)}});
+}
+
+Certificate certify(const std::filesystem::path& run_or_model, const Registry& registry, Host& host,
+                    const CertifyOptions& options) {
+  Certificate out;
+  for (const Subject& subject : subjects_of(run_or_model)) {
+    host.progress("certifying", out.models.size(), 0);
+    out.models.push_back(certify_subject(subject, registry, host, options));
+  }
+  return out;
+}
+
+}  // namespace plumb
+
+void plumb_engine_certify(const std::filesystem::path& run_or_model, const plumb::Registry& registry, plumb::Host& host,
+                          plumb::Value& out) {
+  out = plumb::to_value(plumb::certify(run_or_model, registry, host, {}));
+}

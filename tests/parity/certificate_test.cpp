@@ -1,0 +1,161 @@
+// A certificate holds for models that are right, and fails for a wrong architecture, for changed weights and for an
+// adapter that does not belong to the weights.
+#include "framework/certificate/certificate.h"
+
+#include <ATen/TensorOperators.h>
+
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+#include <cstdlib>
+#include <map>
+
+#include "framework/artifacts/test_folder.h"
+#include "tests/parity/goldens.h"
+
+namespace {
+
+using namespace plumb;
+using namespace plumb::test;
+
+const Registry& with_unfaithful() {
+  static const Registry made = [] {
+    PluginSearch search = PluginSearch::standard();
+    search.files.emplace_back(PLUMB_UNFAITHFUL_MODEL);
+    return Registry::scan(search);
+  }();
+  return made;
+}
+
+CertifiedModel certified(const std::filesystem::path& folder) {
+  const Certificate certificate = certify(folder, with_unfaithful(), host(), {});
+  BOOST_REQUIRE(certificate.models.size() == 1U);
+  return certificate.models.front();
+}
+
+const Check& check_of(const CertifiedModel& model, const std::string& name) {
+  for (const Check& check : model.checks) {
+    if (check.name == name) return check;
+  }
+  throw std::runtime_error("there is no check " + name);
+}
+
+std::vector<std::string> failing(const CertifiedModel& model) {
+  std::vector<std::string> names;
+  for (const Check& check : model.checks) {
+    if (!check.holds()) names.push_back(check.name);
+  }
+  return names;
+}
+
+CertifiedModel certified_with_fault(const std::string& fault) {
+  const Folder folder;
+  LanguageModel model = new_language_model("unfaithful", Value::map({{"model_type", "unfaithful"}, {"fault", fault}}),
+                                           with_unfaithful(), host(), Random(3), {});
+  save_language_model(model, folder / "m");
+  return certified(folder / "m");
+}
+
+void fails_in(const std::string& fault, const std::vector<std::string>& wanted) {
+  const CertifiedModel model = certified_with_fault(fault);
+  BOOST_TEST_CONTEXT(fault) {
+    BOOST_TEST(!model.holds());
+    for (const std::string& name : wanted) {
+      const Check& check = check_of(model, name);
+      BOOST_TEST(!check.holds(), name << " measured " << check.measured << ", bound " << check.bound);
+    }
+  }
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(certificate)
+
+BOOST_AUTO_TEST_CASE(models_that_are_right_hold) {
+  for (const char* name : {"micro-llama", "micro-neox", "micro-neox-rm"}) {
+    const CertifiedModel model = certified(golden(name));
+    BOOST_TEST_CONTEXT(name) {
+      for (const Check& check : model.checks) {
+        BOOST_TEST(check.holds(), check.name << ": " << check.measured << " " << check.problem);
+      }
+      BOOST_TEST(model.checks.size() >= (std::string(name).ends_with("-rm") ? 5U : 11U));
+      BOOST_TEST(model.type == (std::string(name).ends_with("-rm") ? "reward-model" : "model"));
+      BOOST_TEST(model.tokens > 50);
+      // Measured, not assumed: two ways to compute never round alike everywhere.
+      BOOST_TEST(check_of(model, "packing").measured > 0);
+    }
+  }
+  BOOST_TEST(failing(certified_with_fault("none")).empty());
+}
+
+BOOST_AUTO_TEST_CASE(wrong_architectures_fail) {
+  fails_in("company", {"batch", "packing", "padding", "cached_decode", "accumulation_tokens"});
+  fails_in("future", {"padding", "cached_decode"});
+  fails_in("place", {"batch", "packing", "padding", "cached_decode", "accumulation_pairs"});
+}
+
+BOOST_AUTO_TEST_CASE(weights_that_are_no_numbers_fail) {
+  const Folder folder;
+  LanguageModel model = open_golden("micro-llama");
+  model.parameters->find("model.layers.1.mlp.up_proj.weight")->tensor->detach()[3][3] = NAN;
+  save_language_model(model, folder / "m");
+  const CertifiedModel found = certified(folder / "m");
+  BOOST_TEST(!check_of(found, "batch").holds());
+  BOOST_TEST(!check_of(found, "step_0_loss").holds());
+  BOOST_TEST((to_json(to_value(Certificate{{found}})).find("\"holds\":false") != std::string::npos));
+}
+
+BOOST_AUTO_TEST_CASE(an_adapter_of_other_weights_fails) {
+  const Folder folder;
+  LanguageModel model = open_golden("micro-llama");
+  attach_lora(model, {8, 16, 0, {"q_proj", "v_proj"}}, Random(1));
+  for (const Parameter* parameter : model.trainable()) parameter->tensor->detach().add_(0.1);
+  model.base_folder = golden("micro-llama");
+  save_language_model(model, folder / "m" / "adapter", true);
+  save_language_model(model, folder / "m");
+  BOOST_TEST(failing(certified(folder / "m")).empty());
+  LanguageModel other = open_language_model(folder / "m", plugins(), host(), {});
+  other.parameters->find("model.layers.0.self_attn.q_proj.weight")->tensor->detach().mul_(1.01);
+  save_language_model(other, folder / "m");
+  BOOST_TEST(failing(certified(folder / "m")) == std::vector<std::string>{"adapter"}, boost::test_tools::per_element());
+}
+
+// The command on a run: exit status 0, then 1 once a byte of some weights changed under it.
+BOOST_AUTO_TEST_CASE(a_run_is_certified_on_its_own_rows) {
+  const Folder folder;
+  const auto plumb = [&](const std::string& arguments) {
+    return WEXITSTATUS(std::system((PLUMB_COMMAND " " + arguments).c_str()));
+  };
+  const std::string run = (folder / "runs" / "smoke").string(), out = (folder / "out.json").string();
+  BOOST_TEST_REQUIRE(plumb("run " PLUMB_SOURCE_DIR "/recipes/lab/smoke.yaml --until aligned --quiet --runs " +
+                           (folder / "runs").string() + " >" + out + " 2>&1") == 0);
+  BOOST_TEST(plumb("certify " + run + " --json >" + out) == 0);
+  const Value certificate = parse_json(read_file(out).value());
+  std::map<std::string, std::string> rows;
+  for (const Value& model : certificate.at("models").as_list()) {
+    rows[model.at("name").as_string()] = model.at("rows").as_string();
+  }
+  const std::map<std::string, std::string> wanted{{"sft", "rows of demonstrations"},
+                                                  {"backbone", "rows of demonstrations"},
+                                                  {"reward", "rows of preferences"},
+                                                  {"aligned", "rows of pairs"}};
+  BOOST_TEST((rows == wanted), to_json(certificate));
+
+  const std::filesystem::path weights = std::filesystem::canonical(run + "/aligned/model.safetensors");
+  std::filesystem::permissions(weights, std::filesystem::perms::owner_write, std::filesystem::perm_options::add);
+  std::string bytes = read_file(weights).value();
+  bytes[bytes.size() - 3] = static_cast<char>(bytes[bytes.size() - 3] ^ 0x40);
+  write_file(weights, bytes).value();
+  BOOST_TEST(plumb("certify " + run + " --json >" + out) == 1);
+  const Value changed = parse_json(read_file(out).value());
+  for (const Value& model : changed.at("models").as_list()) {
+    BOOST_TEST(model.at("holds").as_bool() == (model.at("name").as_string() != "aligned"));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_is_neither_run_nor_model_is_refused) {
+  const Folder folder;
+  BOOST_CHECK_THROW(certify(folder / "nothing", plugins(), host(), {}), Error);
+  BOOST_CHECK_THROW(certify(folder.path(), plugins(), host(), {}), Error);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
