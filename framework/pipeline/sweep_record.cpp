@@ -47,6 +47,7 @@ SweepRecord::SweepRecord(const fs::path& folder, const Recipe& recipe, const std
                        {"process", static_cast<std::int64_t>(::getpid())},
                        {"started", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))},
                        {"baseline", sweep.baseline.empty() ? Value() : Value(sweep.baseline)},
+                       {"published", sweep.published},
                        {"arms", std::move(arms)}});
   save();
 }

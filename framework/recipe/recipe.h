@@ -81,6 +81,7 @@ struct Sweep {
   std::vector<Arm> arms;           // the first seed's first, in the order of the file
   std::vector<std::string> until;  // stages each arm runs to; empty: all
   std::string baseline;            // the row that others are compared with; empty: none
+  Value published;                 // {source, rows: {ROW: {MEASURE: number}}} for reports; or null
 };
 
 // A recipe's tree, merged with what it is based on and after --set, before anything is known of plugins.

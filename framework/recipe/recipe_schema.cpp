@@ -187,7 +187,8 @@ Value sweep() {
                      {"zip", lists},
                      {"list", arms},
                      {"until", list_of(typed("string"))},
-                     {"baseline", typed("string")}});
+                     {"baseline", typed("string")},
+                     {"published", typed("object")}});
 }
 
 // What must be there unless a base provides it.

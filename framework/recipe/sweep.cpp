@@ -25,7 +25,8 @@ const std::vector<ParamInfo>& sweep_params() {
     };
     std::vector<ParamInfo> out = {key("seeds", ParamType::integers), key("list", ParamType::value),
                                   key("zip", ParamType::value),      key("grid", ParamType::value),
-                                  key("until", ParamType::strings),  key("baseline", ParamType::string)};
+                                  key("until", ParamType::strings),  key("baseline", ParamType::string),
+                                  key("published", ParamType::value)};
     out[0].min = 0;
     return out;
   }();
@@ -95,7 +96,10 @@ class Reader {
     if (const Value* until = given->find("until"); until != nullptr && until->is_list()) {
       for (const Value& stage : until->as_list()) sweep.until.push_back(stage.as_string());
     }
-    if (problems_.size() == before) read_baseline(*given, sweep);
+    if (problems_.size() == before) {
+      read_baseline(*given, sweep);
+      read_published(*given, sweep);
+    }
     return sweep;
   }
 
@@ -316,19 +320,60 @@ class Reader {
     return out;
   }
 
-  void read_baseline(const Value& given, Sweep& sweep) {
-    const Value* baseline = given.find("baseline");
-    if (baseline == nullptr || !baseline->is_string()) return;
+  static std::vector<std::string> rows_of(const Sweep& sweep) {
     std::vector<std::string> rows;
     for (const Arm& arm : sweep.arms) {
       if (std::find(rows.begin(), rows.end(), arm.row) == rows.end()) rows.push_back(arm.row);
     }
+    return rows;
+  }
+
+  void read_baseline(const Value& given, Sweep& sweep) {
+    const Value* baseline = given.find("baseline");
+    if (baseline == nullptr || !baseline->is_string()) return;
+    const std::vector<std::string> rows = rows_of(sweep);
     sweep.baseline = baseline->as_string();
     if (std::find(rows.begin(), rows.end(), sweep.baseline) == rows.end()) {
       complain(baseline->mark, "baseline",
                fmt::format("no arm is called `{}`; there are: {}", sweep.baseline, fmt::join(rows, ", ")),
                nearest_name(sweep.baseline, rows));
     }
+  }
+
+  // {source: TEXT, rows: {ROW: {MEASURE: NUMBER}}}
+  void read_published(const Value& given, Sweep& sweep) {
+    const Value* published = given.find("published");
+    if (published == nullptr || published->is_null()) return;
+    const Value* rows = published->is_map() ? published->find("rows") : nullptr;
+    if (rows == nullptr || !rows->is_map()) {
+      complain(published->mark, "published", "wanted `{source: TEXT, rows: {ROW: {MEASURE: NUMBER}}}`");
+      return;
+    }
+    for (const auto& [key, value] : published->as_map()) {
+      if (key == "source" && !value.is_string()) complain(value.mark, "published.source", "wanted a text");
+      if (key != "source" && key != "rows") {
+        complain(value.key_mark, "published." + key, "unknown key; there are: source, rows",
+                 nearest_name(key, {"source", "rows"}));
+      }
+    }
+    const std::vector<std::string> names = rows_of(sweep);
+    for (const auto& [row, numbers] : rows->as_map()) {
+      const std::string shown = "published.rows." + row;
+      if (std::find(names.begin(), names.end(), row) == names.end()) {
+        complain(numbers.key_mark, shown,
+                 fmt::format("no arm is called `{}`; there are: {}", row, fmt::join(names, ", ")),
+                 nearest_name(row, names));
+      }
+      if (!numbers.is_map()) {
+        complain(numbers.mark, shown, "wanted a map from measures to numbers, such as `{MT-Bench: 5.12}`");
+        continue;
+      }
+      for (const auto& [measure, number] : numbers.as_map()) {
+        const bool fits = number.type() == Value::Type::real || number.type() == Value::Type::integer;
+        if (!fits) complain(number.mark, shown + "." + measure, "wanted a number");
+      }
+    }
+    sweep.published = *published;
   }
 
   const RecipeSource& source_;

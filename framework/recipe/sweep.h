@@ -13,6 +13,9 @@
 //       best-vs-worst: {stages.pairs.policy: best-vs-worst}
 //     until: [gold]                               # arms run to these stages; absent: all
 //     baseline: sft                               # what the others are compared with
+//     published:                                  # numbers that reports show beside those measured
+//       source: a paper, its table
+//       rows: {best-vs-worst: {MT-Bench: 5.34}}
 //
 // Keys are dotted as for --set and replace the value that is there, which may be a whole stage. An arm is seeds × list
 // × zip × grid, and values are applied in the order list, zip, grid, seed; --set comes last and holds for all arms.

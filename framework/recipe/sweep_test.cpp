@@ -105,6 +105,11 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_is_said_with_its_place) {
   refused("sweep: {list: {one/two: {}}}", {1, 16}, "sweep.list.one/two", "names of arms");
   refused("sweep: {list: {one: 3}}", {1, 21}, "sweep.list.one", "map of dotted keys");
   refused("sweep: {list: {one: {}}, baseline: two}", {1, 36}, "sweep.baseline", "no arm is called");
+  refused("sweep: {list: {one: {}}, published: 3}", {1, 37}, "sweep.published", "wanted `{source");
+  refused("sweep: {list: {one: {}}, published: {rows: {two: {m: 1}}}}", {1, 45}, "sweep.published.rows.two", "no arm");
+  refused("sweep: {list: {one: {}}, published: {rows: {one: {m: x}}}}", {1, 54}, "sweep.published.rows.one.m",
+          "number");
+  refused("sweep: {list: {one: {}}, published: {row: 1, rows: {}}}", {1, 38}, "sweep.published.row", "unknown key");
   refused("sweep: {grid: {a.b: [x y, x-y]}}", {1, 1}, "sweep", "two arms are called `b=x-y`");
 }
 

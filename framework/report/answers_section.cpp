@@ -42,19 +42,23 @@ void add_prompt(Document& page, const std::vector<const EvaluatedAnswer*>& shown
 
 }  // namespace
 
-void add_answers(Report& report, const ReportItem& item, std::size_t examples) {
-  const std::vector<EvaluatedAnswer> answers = read_answers(item.artifact.folder).value();
-  if (examples == 0 || answers.empty()) return;
-  report.page.add(Heading{2, "Answers of " + item.name});
-  report.page.add(Paragraph{{"Prompts at even distances in the data; the first answer of each model."}});
+void add_answers(Document& page, const std::vector<EvaluatedAnswer>& answers, std::size_t examples) {
+  page.add(Paragraph{{"Prompts at even distances in the data; the first answer of each model."}});
   for (const std::string& id : spread(answers, examples)) {
     std::set<std::string> models;
     std::vector<const EvaluatedAnswer*> shown;
     for (const EvaluatedAnswer& answer : answers) {
       if (answer.prompt_id == id && models.insert(answer.model).second) shown.push_back(&answer);
     }
-    add_prompt(report.page, shown);
+    add_prompt(page, shown);
   }
+}
+
+void add_answers(Report& report, const ReportItem& item, std::size_t examples) {
+  const std::vector<EvaluatedAnswer> answers = read_answers(item.artifact.folder).value();
+  if (examples == 0 || answers.empty()) return;
+  report.page.add(Heading{2, "Answers of " + item.name});
+  add_answers(report.page, answers, examples);
 }
 
 }  // namespace plumb

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "framework/report/html.h"
+#include "framework/report/text.h"
 
 namespace plumb {
 namespace {
@@ -108,8 +109,9 @@ void draw_lines(std::string& svg, const Chart& chart, const Axes& axes) {
       ++count;
       points += fmt::format("{:.1f},{:.1f} ", axes.at_x(point.first), axes.at_y(point.second));
       dots += fmt::format(
-          R"(<circle class="dot s{}" cx="{:.1f}" cy="{:.1f}" r="3"><title>{}: {:.6g}, {:.6g}</title></circle>)", i % 7,
-          axes.at_x(point.first), axes.at_y(point.second), escape_html(line.name), point.first, point.second);
+          R"(<circle class="dot s{}{}" cx="{:.1f}" cy="{:.1f}" r="3"><title>{}: {:.6g}, {:.6g}</title></circle>)",
+          i % 7, i < 7 ? "" : " ring", axes.at_x(point.first), axes.at_y(point.second), escape_html(line.name),
+          point.first, point.second);
     }
     svg += fmt::format(R"(<polyline class="line s{} d{}" points="{}"/>)", i % 7, i / 7 % 3, points);
     if (count <= kDots) svg += dots;
@@ -126,14 +128,6 @@ void draw_marks(std::string& svg, const Chart& chart, const Axes& axes) {
         fmt::format(R"(<text class="marked" text-anchor="{}" x="{:.1f}" y="{}">{}</text>)", left ? "end" : "start",
                     left ? x - 5 : x + 5, kTop + 10 + 14 * static_cast<double>(i), escape_html(chart.marks[i].label));
   }
-}
-
-std::string csv_cell(const std::string& text) {
-  std::string cell =
-      !text.empty() && std::string_view("=+-@\t\r").find(text[0]) != std::string_view::npos ? "'" + text : text;
-  if (cell.find_first_of(",\"\r\n") == std::string::npos) return cell;
-  for (std::size_t at = 0; (at = cell.find('"', at)) != std::string::npos; at += 2) cell.insert(at, 1, '"');
-  return '"' + cell + '"';
 }
 
 }  // namespace
@@ -169,14 +163,14 @@ std::string to_csv(const Chart& chart) {
     for (const ChartBar& bar : chart.bars) csv += fmt::format("{},{},{}\n", bar.from, bar.to, bar.height);
   }
   if (!chart.lines.empty()) {
-    csv += fmt::format("series,{},{}\n", csv_cell(chart.x), csv_cell(chart.y));
+    csv += fmt::format("series,{},{}\n", csv_field(chart.x), csv_field(chart.y));
     for (const ChartLine& line : chart.lines) {
-      for (const auto& [x, y] : line.points) csv += fmt::format("{},{},{}\n", csv_cell(line.name), x, y);
+      for (const auto& [x, y] : line.points) csv += fmt::format("{},{},{}\n", csv_field(line.name), x, y);
     }
   }
   if (!chart.marks.empty()) {
-    csv += fmt::format("mark,{}\n", csv_cell(chart.x));
-    for (const ChartMark& mark : chart.marks) csv += fmt::format("{},{}\n", csv_cell(mark.label), mark.x);
+    csv += fmt::format("mark,{}\n", csv_field(chart.x));
+    for (const ChartMark& mark : chart.marks) csv += fmt::format("{},{}\n", csv_field(mark.label), mark.x);
   }
   return csv;
 }

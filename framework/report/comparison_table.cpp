@@ -30,14 +30,16 @@ std::string show_p(double p) {
   return p < 0.001 ? "<0.001" : fmt::format("{:.3f}", p);
 }
 
-Table table_of(const Comparison& c, const Measure& measure) {
+}  // namespace
+
+Table to_table(const Comparison& c, const Measure& measure) {
   const std::string& baseline = c.rows[c.baseline];
   Table out{{"row", "seeds", measure.name, "over " + baseline, "95 % interval", "p", "wins, %", "told apart"}, {}};
   for (std::size_t i = 0; i < c.rows.size(); ++i) {
     if (!measure.cells[i]) continue;
     const Cell& cell = *measure.cells[i];
     out.rows.push_back(
-        {printable(c.rows[i]), std::to_string(cell.seeds), with_deviation(cell.mean, cell.deviation), "", "", "", "", ""});
+        {c.rows[i], std::to_string(cell.seeds), with_deviation(cell.mean, cell.deviation), "", "", "", "", ""});
     if (!cell.difference) continue;
     const Difference& d = *cell.difference;
     out.rows.back() = {out.rows.back()[0],
@@ -51,6 +53,8 @@ Table table_of(const Comparison& c, const Measure& measure) {
   }
   return out;
 }
+
+namespace {
 
 std::string verdict_of(const Comparison& c, const Measure& measure, std::size_t row) {
   const Difference& d = *measure.cells[row]->difference;
@@ -72,7 +76,8 @@ std::string recipes_of(const Comparison& c) {
     const auto& lines = c.recipes[i];
     if (lines.empty()) continue;
     out += fmt::format("  {}\n", c.rows[i]);
-    for (std::size_t l = 0; l < std::min(lines.size(), kDifferencesShown); ++l) out += fmt::format("    {}\n", lines[l]);
+    for (std::size_t l = 0; l < std::min(lines.size(), kDifferencesShown); ++l)
+      out += fmt::format("    {}\n", lines[l]);
     if (lines.size() > kDifferencesShown) {
       out += fmt::format("    and {} more; --json has them all\n", lines.size() - kDifferencesShown);
     }
@@ -114,36 +119,36 @@ Value cell_value(const std::string& row, const Cell& cell) {
 
 }  // namespace
 
+std::vector<std::string> verdicts(const Comparison& c) {
+  std::vector<std::string> out;
+  for (const Measure& measure : c.measures) {
+    for (std::size_t i = 0; i < c.rows.size(); ++i) {
+      if (measure.cells[i] && measure.cells[i]->difference) out.push_back(verdict_of(c, measure, i));
+    }
+  }
+  return out;
+}
+
+std::string method(const Comparison& c) {
+  if (c.rows.size() < 2) return {};
+  return fmt::format(
+      "intervals: paired bootstrap by prompt, {} resamples; p: two-sided, adjusted for the rows of a table (Holm)",
+      show_count(static_cast<std::int64_t>(kResamples)));
+}
+
 std::string to_text(const Comparison& c, const std::string& title) {
   std::string out = fmt::format("{}: {} row{}; ± is the standard deviation over seeds\n", title, c.rows.size(),
                                 c.rows.size() == 1 ? "" : "s");
   for (const Measure& measure : c.measures) {
-    out += "\n" + to_text(table_of(c, measure));
+    out += "\n" + to_text(to_table(c, measure));
   }
   out += "\n";
-  for (const Measure& measure : c.measures) {
-    for (std::size_t i = 0; i < c.rows.size(); ++i) {
-      if (measure.cells[i] && measure.cells[i]->difference) out += verdict_of(c, measure, i) + "\n";
-    }
-  }
-  if (c.rows.size() > 1) {
-    out += fmt::format(
-        "\nintervals: paired bootstrap by prompt, {} resamples; p: two-sided, adjusted for the rows of a table (Holm)\n",
-        show_count(static_cast<std::int64_t>(kResamples)));
-  }
+  for (const std::string& verdict : verdicts(c)) out += verdict + "\n";
+  if (const std::string how = method(c); !how.empty()) out += "\n" + how + "\n";
   for (const std::string& note : c.notes) out += "note: " + note + "\n";
   const std::string recipes = recipes_of(c);
   if (!recipes.empty()) out += "\n" + recipes;
   return printable(out);
-}
-
-std::string csv_field(const std::string& text) {
-  const bool formula = !text.empty() && std::string("=+-@\t\r").find(text[0]) != std::string::npos;
-  const std::string safe = formula ? "'" + text : text;
-  if (safe.find_first_of(",\"\n\r") == std::string::npos) return safe;
-  std::string out = "\"";
-  for (char c : safe) out += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return out + "\"";
 }
 
 std::string to_csv(const Comparison& c) {
@@ -159,10 +164,10 @@ std::string to_csv(const Comparison& c) {
                          number(cell.mean), cell.deviation ? number(*cell.deviation) : "");
       if (cell.difference) {
         const Difference& d = *cell.difference;
-        out += fmt::format("{},{},{},{},{},{},{},{},{},{},{}\n", csv_field(c.rows[c.baseline]), number(d.mean.mean),
-                           number(d.mean.low), number(d.mean.high), number(d.mean.p), number(d.p),
-                           number(d.win_rate.mean), number(d.win_rate.low), number(d.win_rate.high), d.agreeing,
-                           spelling(d.verdict));
+        out +=
+            fmt::format("{},{},{},{},{},{},{},{},{},{},{}\n", csv_field(c.rows[c.baseline]), number(d.mean.mean),
+                        number(d.mean.low), number(d.mean.high), number(d.mean.p), number(d.p), number(d.win_rate.mean),
+                        number(d.win_rate.low), number(d.win_rate.high), d.agreeing, spelling(d.verdict));
       } else {
         out += ",,,,,,,,,,\n";
       }

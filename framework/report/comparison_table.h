@@ -8,16 +8,20 @@
 #include <string>
 
 #include "framework/evaluation/comparison.h"
+#include "framework/report/text.h"
 
 namespace plumb {
 
 // `title`: of what. A table for each measure, the verdicts, what differs in the recipes, notes.
 std::string to_text(const Comparison& comparison, const std::string& title);
+// A row's mean, difference to the baseline with interval and p value, and wins.
+Table to_table(const Comparison& comparison, const Measure& measure);
+// In words, one for each row and measure that has a difference: "gold: aligned is above sft by 0.045 (…)".
+std::vector<std::string> verdicts(const Comparison& comparison);
+// How intervals and p values came about.
+std::string method(const Comparison& comparison);
 // One line for each row and measure.
 std::string to_csv(const Comparison& comparison);
 Value to_value(const Comparison& comparison);
-
-// A field of CSV (RFC 4180): in quotes when it must be. A text that a spreadsheet would run as a formula is led by '.
-std::string csv_field(const std::string& text);
 
 }  // namespace plumb

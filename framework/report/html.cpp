@@ -86,7 +86,8 @@ struct Writer {
     if (chart.lines.size() > 1) {
       out += "<ul class=\"legend\">";
       for (std::size_t i = 0; i < chart.lines.size(); ++i) {
-        out += fmt::format("<li class=\"s{}\">{}</li>", i % 7, escape_html(chart.lines[i].name));
+        out +=
+            fmt::format("<li class=\"s{}{}\">{}</li>", i % 7, i >= 7 ? " ring" : "", escape_html(chart.lines[i].name));
       }
       out += "</ul>";
     }

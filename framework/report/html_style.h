@@ -41,7 +41,8 @@ svg{width:100%;height:auto;font:12px system-ui,sans-serif}
 .s3{fill:var(--c3);--c:var(--c3)}.s4{fill:var(--c4);--c:var(--c4)}.s5{fill:var(--c5);--c:var(--c5)}
 .s6{fill:var(--c6);--c:var(--c6)}
 .line.s0,.line.s1,.line.s2,.line.s3,.line.s4,.line.s5,.line.s6{fill:none}
-.bar{opacity:.85}
+.bar{opacity:.85}.dot.ring{fill:var(--paper);stroke:var(--c);stroke-width:2}
+.legend li.ring::before{background:none;border-top:.25em dashed var(--c);height:0}
 .legend{list-style:none;display:flex;flex-wrap:wrap;gap:.2rem 1.1rem;padding:0;margin:.2rem 0;color:var(--ink)}
 .legend li::before{content:"";display:inline-block;width:1em;height:.25em;margin-right:.45em;vertical-align:middle;background:var(--c)}
 details{margin:.8rem 0}summary{cursor:pointer;color:var(--c0)}

@@ -43,7 +43,11 @@ std::vector<ChartMark> threshold_mark(const Value& gaps) {
   return {{threshold->as_double(), fmt::format("δ = {:.3f}", threshold->as_double())}};
 }
 
-// The paper's Figure 2.
+Value read_gaps(const Artifact& pairs) {
+  const std::filesystem::path file = pairs.folder / "gaps.json";
+  return parse_json(read_file(file).value(), file.string());
+}
+
 Figure histogram(const std::string& name, const Value& gaps) {
   Figure figure{name + "-gaps", {}, {}};
   Chart& chart = figure.chart;
@@ -101,6 +105,12 @@ Bullets summary_bullets(const Value& summary) {
   return bullets;
 }
 
+std::optional<Figure> gap_histogram(const ReportItem& pairs) {
+  const Value gaps = read_gaps(pairs.artifact);
+  if (gaps.find("histogram") == nullptr) return std::nullopt;
+  return histogram(pairs.name, gaps);
+}
+
 void add_pairs(Report& report, const ReportItem& item) {
   const std::string line = kept_line(item.artifact.manifest);
   report.text += fmt::format("{}: {}\n", item.name, line);
@@ -109,8 +119,7 @@ void add_pairs(Report& report, const ReportItem& item) {
   report.page.add(summary_bullets(item.artifact.manifest.summary));
   add_audit(report.page, item.artifact.manifest.summary);
 
-  const std::filesystem::path file = item.artifact.folder / "gaps.json";
-  const Value gaps = parse_json(read_file(file).value(), file.string());
+  const Value gaps = read_gaps(item.artifact);
   if (gaps.find("histogram") != nullptr) report.page.add(histogram(item.name, gaps));
   const Value* thresholds = gaps.find("thresholds");
   if (thresholds == nullptr) return;

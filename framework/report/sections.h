@@ -12,11 +12,13 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "framework/artifacts/artifact.h"
 #include "framework/report/report.h"
+#include "plumb/evaluator.h"
 
 namespace plumb {
 
@@ -30,6 +32,13 @@ void add_pairs(Report& report, const ReportItem& item);
 void add_answers(Report& report, const ReportItem& item, std::size_t examples);
 void add_training(Report& report, const std::vector<ReportItem>& models);
 void add_timings(Report& report, const std::vector<ReportItem>& items);
+
+// Training curves of models side by side: a figure for each quantity that two or more of its points show.
+void add_curves(Document& page, const std::vector<ReportItem>& models);
+// Answers of models to the same prompts: prompts at even distances in the order of `answers`, of each model the first.
+void add_answers(Document& page, const std::vector<EvaluatedAnswer>& answers, std::size_t examples);
+// The paper's Figure 2 of a pairs artifact: all reward gaps, their mean and deviation, the threshold.
+std::optional<Figure> gap_histogram(const ReportItem& pairs);
 
 // "learning_rate 0.0005" and so on: the entries of a summary, one a line.
 Bullets summary_bullets(const Value& summary);

@@ -128,6 +128,15 @@ std::string to_text(const Table& table, std::string_view indent) {
   return out;
 }
 
+std::string csv_field(const std::string& text) {
+  const bool formula = !text.empty() && std::string("=+-@\t\r").find(text[0]) != std::string::npos;
+  const std::string safe = formula ? "'" + text : text;
+  if (safe.find_first_of(",\"\n\r") == std::string::npos) return safe;
+  std::string out = "\"";
+  for (char c : safe) out += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return out + "\"";
+}
+
 std::string show_metric(const Metric& metric, bool sign) {
   if (!metric.low || !metric.high) return decimals(metric.value, std::abs(metric.value) < 10 ? 3 : 1, sign);
   const double half = (*metric.high - *metric.low) / 2;

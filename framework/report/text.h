@@ -33,6 +33,9 @@ struct Table {
 std::string to_markdown(const Table& table);
 std::string to_text(const Table& table, std::string_view indent = "  ");
 
+// A field of CSV (RFC 4180): in quotes when it must be. A text that a spreadsheet would run as a formula is led by '.
+std::string csv_field(const std::string& text);
+
 // "0.715 ± 0.010": as many digits as the interval supports. `sign`: with its sign, for differences.
 std::string show_metric(const Metric& metric, bool sign = false);
 // "12,345"

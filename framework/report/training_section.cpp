@@ -62,10 +62,21 @@ struct Trained {
   std::map<std::string, Points> curves;
 };
 
+// "train dpo", "sft"
+std::string what_is_learnt(const ArtifactManifest& manifest) {
+  const Value* optimizer = manifest.params.is_map() ? manifest.params.find("optimizer") : nullptr;
+  if (optimizer != nullptr && optimizer->is_map()) optimizer = optimizer->find("name");
+  if (optimizer == nullptr || !optimizer->is_string() || manifest.stage_kind == optimizer->as_string())
+    return manifest.stage_kind;
+  return manifest.stage_kind + " " + optimizer->as_string();
+}
+
 Figure figure_of(const Curve& curve, const std::string& about, const std::vector<const Trained*>& models) {
   std::string file(curve.key);
-  std::replace(file.begin(), file.end(), '/', '-');
-  Figure figure{fmt::format("training-{}{}{}", file, about.empty() ? "" : "-", about), {}, {}};
+  file = fmt::format("training-{}{}{}", file, about.empty() ? "" : "-", about);
+  std::replace_if(
+      file.begin(), file.end(), [](char c) { return c == '/' || c == ' '; }, '-');
+  Figure figure{file, {}, {}};
   figure.chart.title = about.empty() ? std::string(curve.title) : fmt::format("{} of {}", curve.title, about);
   figure.chart.x = "update", figure.chart.y = std::string(curve.key);
   figure.table.header = {"model", "update", std::string(curve.key)};
@@ -79,33 +90,33 @@ Figure figure_of(const Curve& curve, const std::string& about, const std::vector
   return figure;
 }
 
-// Losses of different stages are different quantities: a figure for each kind of stage. Everything else is one figure.
-void add_curves(Document& page, const std::vector<Trained>& models) {
+}  // namespace
+
+// Losses of different algorithms are different quantities: a figure for each. Everything else is one figure.
+void add_curves(Document& page, const std::vector<ReportItem>& items) {
+  std::vector<Trained> models;
+  for (const ReportItem& item : items) models.push_back({&item, read_curves(item.artifact.folder)});
   for (const Curve& curve : kCurves) {
     const bool by_kind = curve.key.ends_with("loss");
     std::map<std::string, std::vector<const Trained*>> groups;
     for (const Trained& model : models) {
       const auto found = model.curves.find(std::string(curve.key));
       if (found == model.curves.end() || found->second.size() < 2) continue;
-      groups[by_kind ? model.item->artifact.manifest.stage_kind : ""].push_back(&model);
+      groups[by_kind ? what_is_learnt(model.item->artifact.manifest) : ""].push_back(&model);
     }
     for (const auto& [kind, group] : groups) page.add(figure_of(curve, kind, group));
   }
 }
 
-}  // namespace
-
 void add_training(Report& report, const std::vector<ReportItem>& models) {
   if (models.empty()) return;
   report.page.add(Heading{2, "Training"});
-  std::vector<Trained> trained;
   for (const ReportItem& item : models) {
-    trained.push_back({&item, read_curves(item.artifact.folder)});
     report.page.add(Heading{3, item.name});
     report.page.add(Paragraph{{"Stage ", Code{item.artifact.manifest.stage_kind}, "."}});
     report.page.add(summary_bullets(item.artifact.manifest.summary));
   }
-  add_curves(report.page, trained);
+  add_curves(report.page, models);
 
   report.page.add(Heading{2, "Where the models are"});
   report.page.add(Paragraph{{"Each is a folder that Hugging Face libraries load, too."}});

@@ -1,4 +1,4 @@
-// `plumb report RUN`: a run as one HTML file.
+// `plumb report RUN`: a run or a sweep as one HTML file.
 #include "framework/report/report.h"
 
 #include <fmt/format.h>
@@ -8,6 +8,7 @@
 
 #include "framework/artifacts/disk.h"
 #include "framework/report/html.h"
+#include "framework/report/sweep_report.h"
 #include "tools/cli/run_folder.h"
 #include "tools/cli/verb.h"
 
@@ -33,18 +34,46 @@ Document page_of(const fs::path& folder, std::size_t examples) {
   return write_report(request).page;
 }
 
+std::vector<SweepArm> arms_of(const fs::path& folder, const Value& sweep) {
+  std::vector<SweepArm> arms;
+  for (const Value& arm : sweep.at("arms").as_list()) {
+    if (arm.at("status").as_string() != "done") continue;
+    const fs::path run = folder / arm.at("arm").as_string();
+    arms.push_back({arm.at("row").as_string(), static_cast<std::uint64_t>(arm.at("seed").as_int()),
+                    run_artifacts(read_run(run), run)});
+  }
+  return arms;
+}
+
+Document page_of_sweep(const fs::path& folder, std::size_t examples) {
+  const fs::path file = folder / "sweep.json";
+  const Value sweep = parse_json(read_file(file).value(), file.string());
+  ScoresOf scores = read_scores(folder).value();
+  Comparison comparison = compare(std::move(scores.runs), {.baseline = scores.baseline}).value();
+  for (const std::string& arm : scores.missing) comparison.notes.push_back("without " + arm);
+  const std::vector<SweepArm> arms = arms_of(folder, sweep);
+  const Value* published = sweep.find("published");
+  return write_sweep_report({.title = sweep.at("sweep").as_string(),
+                             .comparison = comparison,
+                             .arms = arms,
+                             .published = published == nullptr ? Value() : *published,
+                             .examples = examples});
+}
+
 }  // namespace
 
 int run_report(int argc, char** argv) {
   po::options_description options("Options");
-  options.add_options()("run", po::value<std::string>()->required(), "the folder of a run, such as runs/quickstart")(
+  options.add_options()("run", po::value<std::string>()->required(),
+                        "the folder of a run or a sweep, such as runs/quickstart")(
       "output", po::value<std::string>(), "the file to write (default: report.html in the run's folder)")(
       "examples", po::value<int>()->default_value(20), "prompts whose answers are shown, for each evaluation");
   const auto given = parse_verb(argc, argv,
                                 {"RUN [--output FILE] [--examples N]",
-                                 "Writes everything a run produced as one HTML file that needs no network and no "
-                                 "scripts: scores with\nintervals, reward gaps, pairs by threshold, training curves, "
-                                 "answers side by side, time and memory.\nEvery figure carries its data as CSV."},
+                                 "Writes everything a run or a sweep produced as one HTML file that needs no "
+                                 "network and no scripts: scores\nwith intervals, reward gaps, pairs by threshold, "
+                                 "training curves, answers side by side, time and memory.\nEvery figure carries its "
+                                 "data as CSV."},
                                 options, {"run"});
   if (!given) return 0;
   const int examples = (*given)["examples"].as<int>();
@@ -54,7 +83,9 @@ int run_report(int argc, char** argv) {
   const fs::path folder = (*given)["run"].as<std::string>();
   const fs::path file =
       given->count("output") != 0 ? fs::path((*given)["output"].as<std::string>()) : folder / "report.html";
-  write_file(file, to_html(page_of(folder, static_cast<std::size_t>(examples)))).value();
+  const auto shown = static_cast<std::size_t>(examples);
+  const Document page = fs::exists(folder / "sweep.json") ? page_of_sweep(folder, shown) : page_of(folder, shown);
+  write_file(file, to_html(page)).value();
   std::cout << file.string() << "\n";
   return 0;
 }

@@ -11,7 +11,7 @@ const std::vector<Verb>& verbs() {
       {"sweep", "run every arm of a recipe's sweep; what they share runs once", run_sweep},
       {"compare", "put runs or the arms of a sweep side by side, with intervals", run_compare},
       {"show", "show what each stage of a run produced", run_show},
-      {"report", "write a run as one HTML file", run_report},
+      {"report", "write a run or a sweep as one HTML file", run_report},
       {"plugins", "list the plugins at hand, show what one provides", run_plugins},
       {"chat", "talk to a model", run_chat},
       {"generate", "one answer of a model to one prompt", run_generate},
