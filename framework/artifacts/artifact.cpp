@@ -20,14 +20,15 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* work_name = "work";
+constexpr std::string_view damaged_ending = ".damaged";
 
 std::string short_key(const std::string& key) {
   return key.substr(0, 16);
 }
 
 Error damaged(const fs::path& folder, const std::string& what) {
-  return {ErrorCode::data, fmt::format("{}: {}. The artifact is damaged: delete {} and run again", folder.string(),
-                                       what, folder.string())};
+  return {ErrorCode::data,
+          fmt::format("{}: {}. The artifact is damaged and has to be made again", folder.string(), what)};
 }
 
 // Every recorded file is there with its recorded size.
@@ -43,6 +44,21 @@ Result<void> check_files(const fs::path& folder, const ArtifactManifest& manifes
     }
     if (size != file.size) {
       return damaged(folder, fmt::format("file {} has {} bytes, its manifest says {}", file.name, size, file.size));
+    }
+  }
+  return {};
+}
+
+// Bytes too, by their hashes.
+Result<void> check_content(const Artifact& artifact, const HashOfFile& hash_of) {
+  for (const ArtifactFile& file : artifact.manifest.files) {
+    const Result<std::string> hash = hash_of(artifact.folder / file.name);
+    if (!hash) return damaged(artifact.folder, hash.error().what());
+    if (*hash != file.sha256) {
+      return damaged(artifact.folder,
+                     fmt::format("the content of file {} has changed since it was made: its SHA-256 is "
+                                 "{}…, its manifest says {}…",
+                                 file.name, hash->substr(0, 12), file.sha256.substr(0, 12)));
     }
   }
   return {};
@@ -155,6 +171,7 @@ struct ArtifactWriter::State {
   bool resumed = false;
   bool committed = false;
   std::optional<Artifact> finished;
+  std::string damage;
 
   // The last step of a commit. Once the manifest stands in the partial folder nothing is lost any more: an attempt that
   // died before or in this step is completed by the next.
@@ -162,6 +179,16 @@ struct ArtifactWriter::State {
     fs::remove_all(partial / work_name);
     if (::rename(partial.c_str(), final.c_str()) != 0) return disk_error("create", final, errno);
     sync_folder(root);
+    return {};
+  }
+
+  // What is wrong with it is what to look at, so a damaged artifact is kept beside the one that takes its place.
+  Result<void> set_aside(const Error& why) {
+    const fs::path place = final.string() + std::string(damaged_ending);
+    fs::remove_all(place);
+    if (::rename(final.c_str(), place.c_str()) != 0) return disk_error("set aside", final, errno);
+    sync_folder(root);
+    damage = fmt::format("{}; the damaged one is kept as {}", why.what(), place.filename().string());
     return {};
   }
 
@@ -194,6 +221,9 @@ fs::path ArtifactWriter::work_folder() const {
 bool ArtifactWriter::resumed() const {
   return state_->resumed;
 }
+const std::string& ArtifactWriter::damage() const {
+  return state_->damage;
+}
 const Artifact* ArtifactWriter::finished() const {
   return state_->finished ? &*state_->finished : nullptr;
 }
@@ -208,8 +238,9 @@ Result<Artifact> ArtifactWriter::commit(ArtifactManifest manifest) {
     manifest.key = state_->key;
     manifest.type = state_->type;
     manifest.files = std::move(*files);
-    const std::string text = to_json(manifest_value(manifest), false, 2) + "\n";
-    if (Result<void> written = write_file(state_->partial / manifest_name, text); !written) return written.error();
+    if (Result<void> written = write_file(state_->partial / manifest_name, manifest_text(manifest)); !written) {
+      return written.error();
+    }
     if (Result<void> moved = state_->move_in_place(); !moved) return moved.error();
   } catch (const fs::filesystem_error& error) {
     return as_error(error);
@@ -222,7 +253,7 @@ Result<Artifact> ArtifactWriter::commit(ArtifactManifest manifest) {
 
 ArtifactStore::ArtifactStore(const fs::path& root) : root_(fs::absolute(root).lexically_normal()) {}
 
-Result<std::optional<Artifact>> ArtifactStore::find(const std::string& key) const {
+Result<std::optional<Artifact>> ArtifactStore::find(const std::string& key, const HashOfFile& hash_of) const {
   const std::string ending = "-" + short_key(key);
   std::error_code absent;
   for (const fs::directory_entry& entry : fs::directory_iterator(root_, absent)) {
@@ -235,7 +266,11 @@ Result<std::optional<Artifact>> ArtifactStore::find(const std::string& key) cons
     }
     if (manifest->key != key) continue;
     if (Result<void> checked = check_files(entry.path(), *manifest); !checked) return checked.error();
-    return std::optional(Artifact{entry.path(), std::move(*manifest)});
+    Artifact artifact{entry.path(), std::move(*manifest)};
+    if (hash_of) {
+      if (Result<void> checked = check_content(artifact, hash_of); !checked) return checked.error();
+    }
+    return std::optional(std::move(artifact));
   }
   return std::optional<Artifact>();
 }
@@ -249,9 +284,14 @@ Result<ArtifactWriter> ArtifactStore::begin(const std::string& key, const std::s
     if (!lock) return lock.error();
     auto state = std::make_unique<ArtifactWriter::State>(
         ArtifactWriter::State{root_, root_ / (name + ".partial"), root_ / name, key, type, std::move(*lock)});
-    Result<std::optional<Artifact>> finished = find(key);
-    if (!finished) return finished.error();
-    state->finished = std::move(*finished);
+    Result<std::optional<Artifact>> finished = find(key, sha256_of_file);
+    if (finished) {
+      state->finished = std::move(*finished);
+    } else if (!fs::exists(state->final)) {
+      return finished.error();
+    } else if (Result<void> moved = state->set_aside(finished.error()); !moved) {
+      return moved.error();
+    }
     if (!state->finished) {
       if (Result<void> taken_up = state->take_up_earlier_attempt(); !taken_up) return taken_up.error();
     }
@@ -266,7 +306,7 @@ std::vector<ArtifactManifest> ArtifactStore::all() const {
   std::error_code absent;
   for (const fs::directory_entry& entry : fs::directory_iterator(root_, absent)) {
     const std::string ending = entry.path().extension().string();
-    if (ending == ".partial" || ending == ".lock") continue;
+    if (ending == ".partial" || ending == ".lock" || ending == damaged_ending) continue;
     Result<ArtifactManifest> manifest = read_manifest(entry.path());
     if (manifest) out.push_back(std::move(*manifest));
   }

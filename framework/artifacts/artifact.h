@@ -13,6 +13,7 @@
 //   <root>/responses-0123456789abcdef/           the artifact; artifact.json is its manifest
 //   <root>/responses-0123456789abcdef.partial/   unfinished; work/ holds what only an unfinished one needs
 //   <root>/responses-0123456789abcdef.lock       held by the process that writes it
+//   <root>/responses-0123456789abcdef.damaged/   its files were no longer what the manifest says when it was made again
 //
 // Thread contract: the store may be used from any thread and from several processes; one process writes a key at a time
 // (a lock file), the next waits and then finds it.
@@ -90,6 +91,8 @@ class ArtifactWriter {
   // The artifact, when another process committed it while begin() waited, or an earlier attempt died in the last step
   // of its commit; then there is nothing to write. Else null.
   [[nodiscard]] const Artifact* finished() const;
+  // What was wrong with an earlier artifact of this key, which begin() set aside; empty: nothing was.
+  [[nodiscard]] const std::string& damage() const;
   Result<Artifact> commit(ArtifactManifest manifest);
 
  private:
@@ -99,13 +102,16 @@ class ArtifactWriter {
   std::unique_ptr<State> state_;
 };
 
+using HashOfFile = std::function<Result<std::string>(const std::filesystem::path&)>;
+
 class ArtifactStore {
  public:
   explicit ArtifactStore(const std::filesystem::path& root);
-  // A committed artifact whose files have the recorded sizes; a damaged one is an error that names the file.
-  [[nodiscard]] Result<std::optional<Artifact>> find(const std::string& key) const;
-  // While another process writes the key, waits and calls `keep_waiting` about ten times a second; when that says
-  // false, gives up with Error(interrupted).
+  // A committed artifact whose files have the recorded sizes, and with `hash_of` the recorded content; a damaged one is
+  // an error that names the file.
+  [[nodiscard]] Result<std::optional<Artifact>> find(const std::string& key, const HashOfFile& hash_of = {}) const;
+  // A damaged artifact of the key is set aside. While another process writes the key, waits and calls `keep_waiting`
+  // about ten times a second; when that says false, gives up with Error(interrupted).
   [[nodiscard]] Result<ArtifactWriter> begin(const std::string& key, const std::string& type,
                                              const std::function<bool()>& keep_waiting = {});
   [[nodiscard]] const std::filesystem::path& root() const { return root_; }

@@ -133,29 +133,45 @@ BOOST_AUTO_TEST_CASE(a_manifest_that_does_not_fit_its_partial_folder_is_dropped)
   BOOST_TEST(!fs::exists(partial / "artifact.json"));
 }
 
-BOOST_AUTO_TEST_CASE(damage_is_named_with_what_to_delete) {
+BOOST_AUTO_TEST_CASE(damage_is_named_and_set_aside) {
   Folder folder;
   ArtifactStore store(folder / "store");
   const Artifact made = commit_one(store);
-  const std::string place = made.folder.string();
+  const std::string place = made.folder.string(), consequence = ". The artifact is damaged and has to be made again";
+  write(made.folder / "rows.jsonl", "abd");
+  BOOST_TEST(store.find(key).value().has_value());  // the sizes are right
+  const auto changed = store.find(key, sha256_of_file);
+  BOOST_TEST(error_of(changed) == place +
+                                      ": the content of file rows.jsonl has changed since it was made: its SHA-256 is "
+                                      "a52d159f262b…, its manifest says ba7816bf8f01…" +
+                                      consequence);
   write(made.folder / "rows.jsonl", "abcd");
-  BOOST_TEST(error_of(store.find(key)) == place +
-                                              ": file rows.jsonl has 4 bytes, its manifest says 3. The artifact is "
-                                              "damaged: delete " +
-                                              place + " and run again");
+  BOOST_TEST(error_of(store.find(key)) == place + ": file rows.jsonl has 4 bytes, its manifest says 3" + consequence);
   fs::remove(made.folder / "rows.jsonl");
-  BOOST_TEST(error_of(store.find(key)) == place +
-                                              ": file rows.jsonl is missing or cannot be read (No such file or "
-                                              "directory). The artifact is damaged: delete " +
-                                              place + " and run again");
+  BOOST_TEST(error_of(store.find(key)) ==
+             place + ": file rows.jsonl is missing or cannot be read (No such file or directory)" + consequence);
+  std::string manifest = read_file(made.folder / "artifact.json").value();
+  manifest.replace(manifest.find("1.25"), 4, "1.24");
+  write(made.folder / "artifact.json", manifest);
+  BOOST_TEST(error_of(store.find(key)) ==
+             place + "/artifact.json: its content has changed since it was written: its own SHA-256 does not fit" +
+                 consequence);
   write(made.folder / "artifact.json", "{\"format\": 1");
   BOOST_TEST(error_of(store.find(key)).starts_with(place + "/artifact.json:1:13: "));
   write(made.folder / "artifact.json", "{\"format\": 1}");
   BOOST_TEST(error_of(store.find(key)).starts_with(place + "/artifact.json: "));
-  BOOST_TEST(error_of(store.find(key)).ends_with("delete " + place + " and run again"));
+  BOOST_TEST(error_of(store.find(key)).ends_with(consequence));
   fs::remove(made.folder / "artifact.json");
   BOOST_TEST(error_of(store.find(key)).starts_with(place + ": file artifact.json is missing"));
-  BOOST_CHECK(!store.begin(key, "responses"));
+
+  const ArtifactWriter writer = store.begin(key, "responses").value();
+  BOOST_TEST(writer.finished() == nullptr);
+  BOOST_TEST(!writer.resumed());
+  BOOST_TEST(writer.damage().starts_with(place + ": file artifact.json is missing"), writer.damage());
+  BOOST_TEST(fs::exists(place + ".damaged/inner/x"));
+  BOOST_TEST(!fs::exists(made.folder));
+  BOOST_TEST(!store.find(key).value().has_value());
+  BOOST_TEST(store.all().empty());
 }
 
 BOOST_AUTO_TEST_CASE(links_are_recorded_by_their_target) {

@@ -32,6 +32,15 @@ std::uint64_t unsigned_from(const Value& value) {
   return static_cast<std::uint64_t>(value.as_int());
 }
 
+constexpr const char* checksum_name = "sha256";  // of the rest of the manifest
+
+// As parsed, in sorted order: the same before it is written and after it is read.
+std::string checksum_of(Value manifest) {
+  auto& entries = manifest.as_map();
+  std::erase_if(entries, [](const Value::Entry& entry) { return entry.key == checksum_name; });
+  return sha256_of(to_json(parse_json(to_json(manifest)), true));
+}
+
 }  // namespace
 
 Value manifest_value(const ArtifactManifest& manifest) {
@@ -94,17 +103,28 @@ ArtifactManifest manifest_from(const Value& value) {
   return out;
 }
 
+std::string manifest_text(const ArtifactManifest& manifest) {
+  Value value = manifest_value(manifest);
+  value.set(checksum_name, checksum_of(value));
+  return to_json(value, false, 2) + "\n";
+}
+
 Result<ArtifactManifest> read_manifest(const std::filesystem::path& folder) {
   const std::filesystem::path file = folder / manifest_name;
   Result<std::string> text = read_file(file);
   if (!text) return text.error();
   try {
-    return manifest_from(parse_json(*text, file.string()));
+    const Value value = parse_json(*text, file.string());
+    ArtifactManifest manifest = manifest_from(value);
+    const Value* checksum = value.find(checksum_name);  // none: written by hand
+    if (checksum != nullptr && !(*checksum == Value(checksum_of(value)))) {
+      throw Error(ErrorCode::data, "its content has changed since it was written: its own SHA-256 does not fit");
+    }
+    return manifest;
   } catch (const Error& error) {
     const std::string what = error.what();
-    return Error(ErrorCode::data,
-                 fmt::format("{}{}. The artifact is damaged: delete {} and run again",
-                             what.starts_with(file.string()) ? "" : file.string() + ": ", what, folder.string()));
+    return Error(ErrorCode::data, fmt::format("{}{}. The artifact is damaged and has to be made again",
+                                              what.starts_with(file.string()) ? "" : file.string() + ": ", what));
   }
 }
 

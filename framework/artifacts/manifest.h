@@ -1,6 +1,6 @@
 // artifact.json: a manifest as data and back.
 //
-//   write_file(folder / manifest_name, to_json(manifest_value(manifest), false, 2) + "\n").value();
+//   write_file(folder / manifest_name, manifest_text(manifest)).value();
 //
 // Thread contract: [any].
 #pragma once
@@ -11,6 +11,8 @@ namespace plumb {
 
 inline constexpr const char* manifest_name = "artifact.json";
 
+// The file's text: the manifest and its own checksum, so that read_manifest notices when a byte of it changes.
+std::string manifest_text(const ArtifactManifest& manifest);
 Value manifest_value(const ArtifactManifest& manifest);
 ArtifactManifest manifest_from(const Value& value);  // throws Error that names what is missing or of another type
 

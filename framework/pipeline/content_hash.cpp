@@ -27,7 +27,7 @@ ContentHashes::ContentHashes(fs::path cache) : cache_(std::move(cache)) {
     for (const auto& [file, entry] : files.as_map()) {
       known_[file] = {static_cast<std::uint64_t>(entry.at("size").as_int()),
                       static_cast<std::uint64_t>(entry.at("inode").as_int()), entry.at("changed").as_int(),
-                      entry.at("sha256").as_string()};
+                      entry.at("entry_changed").as_int(), entry.at("sha256").as_string()};
     }
   } catch (const Error&) {
     known_.clear();  // read everything again
@@ -44,18 +44,24 @@ Result<std::string> ContentHashes::of_file(const fs::path& file) {
   if (::stat(file.c_str(), &now) != 0) {
     return Error(ErrorCode::data, "cannot read " + file.string() + ": " + std::generic_category().message(errno));
   }
-  const Known found{
-      static_cast<std::uint64_t>(now.st_size), now.st_ino, now.st_mtim.tv_sec * kSecond + now.st_mtim.tv_nsec, {}};
-  const auto known = known_.find(file.string());
+  const Known found{static_cast<std::uint64_t>(now.st_size),
+                    now.st_ino,
+                    now.st_mtim.tv_sec * kSecond + now.st_mtim.tv_nsec,
+                    now.st_ctim.tv_sec * kSecond + now.st_ctim.tv_nsec,
+                    {}};
+  std::error_code unresolved;
+  const fs::path resolved = fs::canonical(file, unresolved);  // a model and the artifact that links to it are one file
+  const std::string name = (unresolved ? file : resolved).string();
+  const auto known = known_.find(name);
   if (known != known_.end() && known->second.size == found.size && known->second.inode == found.inode &&
-      known->second.changed == found.changed) {
+      known->second.changed == found.changed && known->second.entry_changed == found.entry_changed) {
     return known->second.sha256;
   }
   Result<std::string> hash = sha256_of_file(file);
   // A file changed within the last seconds may change again without its time showing it.
   const bool settled = std::time(nullptr) - now.st_mtim.tv_sec > 2;
   if (hash && found.size >= kLarge && settled) {
-    known_[file.string()] = {found.size, found.inode, found.changed, *hash};
+    known_[name] = {found.size, found.inode, found.changed, found.entry_changed, *hash};
     dirty_ = true;
   }
   return hash;
@@ -90,6 +96,7 @@ void ContentHashes::save() const {
     files.set(file, Value::map({{"size", static_cast<std::int64_t>(known.size)},
                                 {"inode", static_cast<std::int64_t>(known.inode)},
                                 {"changed", known.changed},
+                                {"entry_changed", known.entry_changed},
                                 {"sha256", known.sha256}}));
   }
   std::error_code ignored;

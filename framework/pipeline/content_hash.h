@@ -4,8 +4,8 @@
 //   Result<std::string> hash = hashes.of("/models/Llama-2-7b");
 //   hashes.save();
 //
-// Large files are read once: their hashes are kept with size, inode and time of the last change, and a file that
-// changed is read again. Hidden files and folders do not count. Thread contract: one thread.
+// Large files are read once: their hashes are kept with size, inode and times of the last change of content and of
+// entry (which nobody can set back), and a file that changed is read again. Hidden files and folders do not count. Thread contract: one thread.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ class ContentHashes {
  private:
   struct Known {
     std::uint64_t size = 0, inode = 0;
-    std::int64_t changed = 0;  // nanoseconds since the epoch
+    std::int64_t changed = 0, entry_changed = 0;  // nanoseconds since the epoch
     std::string sha256;
   };
   Result<std::string> of_file(const std::filesystem::path& file);

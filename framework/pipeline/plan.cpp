@@ -74,8 +74,8 @@ class Planner {
       if (!planned) return planned.error();
       plan.stages.push_back(std::move(*planned));
     }
-    hashes_.save();
     decide(plan, {targets.begin(), targets.end()});
+    hashes_.save();
     if (explained) explain(plan);
     return plan;
   }
@@ -114,7 +114,8 @@ class Planner {
   }
 
   // From the last stage to the first: one that is asked for, or that a running one reads, is cached or must run.
-  void decide(Plan& plan, const std::set<std::string>& targets) const {
+  void decide(Plan& plan, const std::set<std::string>& targets) {
+    const auto hash_of = [this](const std::filesystem::path& file) { return hashes_.of(file); };
     std::set<std::string> wanted = targets;
     for (auto stage = plan.stages.rbegin(); stage != plan.stages.rend(); ++stage) {
       const bool needed = targets.empty() || wanted.count(stage->spec->name) != 0;
@@ -122,7 +123,7 @@ class Planner {
         stage->state = StageState::unneeded;
         continue;
       }
-      Result<std::optional<Artifact>> found = store_.find(stage->manifest.key);
+      Result<std::optional<Artifact>> found = store_.find(stage->manifest.key, hash_of);
       if (found && *found) {
         stage->state = StageState::cached;
         stage->artifact = std::move(**found);

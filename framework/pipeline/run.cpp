@@ -189,6 +189,7 @@ class Run {
       take(stage, *writer.finished(), true);
       return;
     }
+    if (!writer.damage().empty()) progress_.message(LogLevel::warning, name + ": " + writer.damage());
     record_.set_running(name, writer.folder());
     if (writer.resumed()) progress_.message(LogLevel::info, name + ": goes on where an interrupted run stopped");
     reset_peak_memory();

@@ -114,9 +114,12 @@ Value& RunRecord::entry(const std::string& stage) {
 }
 
 void RunRecord::link(const std::string& stage, const fs::path& target) {
-  const fs::path place = folder_ / stage;
-  if (fs::is_symlink(place)) fs::remove(place);
-  fs::create_directory_symlink(target.lexically_relative(folder_), place);
+  // By a rename, since another run of the recipe may set the same link now.
+  const fs::path fresh = folder_ / fmt::format(".{}.plumb-tmp-{}", stage, ::getpid());
+  std::error_code ignored;
+  fs::remove(fresh, ignored);
+  fs::create_directory_symlink(target.lexically_relative(folder_), fresh);
+  fs::rename(fresh, folder_ / stage);
 }
 
 void RunRecord::save() const {

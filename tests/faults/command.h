@@ -49,6 +49,16 @@ struct Outcome {
     }
     return found;
   }
+  // The stages that this run made, in order; not those that it took from the cache or from another run.
+  [[nodiscard]] std::vector<std::string> made() const {
+    std::vector<std::string> stages;
+    for (const Value& event : events("stage-finished")) {
+      if (event.at("outcome").as_string() != "made by another run meanwhile") {
+        stages.push_back(event.at("stage").as_string());
+      }
+    }
+    return stages;
+  }
   // Updates for which a stage reported metrics.
   [[nodiscard]] std::set<std::int64_t> updates(const std::string& stage) const {
     std::set<std::int64_t> steps;
@@ -68,6 +78,7 @@ struct Outcome {
 
 class Command {
  public:
+  // `settings`: each a --set of every call.
   explicit Command(std::filesystem::path recipe, std::vector<std::string> settings = {})
       : recipe_(std::move(recipe)), settings_(std::move(settings)) {}
 
@@ -107,10 +118,8 @@ class Command {
     return call("run", arguments, environment);
   }
 
-  // Where a stage's artifact is, or its unfinished one.
-  [[nodiscard]] std::filesystem::path stage(const std::string& name, const std::string& run = "resume") const {
-    return runs() / run / name;
-  }
+  // Where a stage's artifact is, or its unfinished one. The run is called like the recipe's file.
+  [[nodiscard]] std::filesystem::path stage(const std::string& name) const { return runs() / recipe_.stem() / name; }
 
  private:
   [[nodiscard]] std::filesystem::path errors(const std::string& mark) const { return folder_ / ("stderr" + mark); }
