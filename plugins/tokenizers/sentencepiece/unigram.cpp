@@ -59,9 +59,11 @@ class Unigram final : public Segmenter {
     TokenId id = -1;
   };
 
-  static void offer(Node& node, double score, std::size_t begin, TokenId id) {
-    if (node.begin >= 0 && score <= static_cast<double>(node.score)) return;
-    node = {static_cast<float>(score), static_cast<std::ptrdiff_t>(begin), id};
+  // Of equal sums the one that was there first, its last piece the longest, stays: they are compared as float32.
+  static void offer(Node& node, double sum, std::size_t begin, TokenId id) {
+    const auto score = static_cast<float>(sum);
+    if (node.begin >= 0 && score <= node.score) return;
+    node = {score, static_cast<std::ptrdiff_t>(begin), id};
   }
 
   // A user-defined piece always wins.
