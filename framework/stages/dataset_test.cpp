@@ -1,4 +1,8 @@
+#include <zlib.h>
+#include <zstd.h>
+
 #include <boost/test/unit_test.hpp>
+#include <fstream>
 #include <set>
 
 #include "framework/artifacts/records_file.h"
@@ -40,9 +44,50 @@ std::string refusal(const Value& params, ErrorCode code) {
   return "nothing was thrown";
 }
 
+void write_gzip(const std::filesystem::path& file, const std::string& text) {
+  const gzFile to = gzopen(file.c_str(), "wb");
+  BOOST_REQUIRE(gzwrite(to, text.data(), static_cast<unsigned>(text.size())) == static_cast<int>(text.size()));
+  gzclose(to);
+}
+
+void write_zstd(const std::filesystem::path& file, const std::string& text) {
+  std::string bytes(ZSTD_compressBound(text.size()), '\0');
+  bytes.resize(ZSTD_compress(bytes.data(), bytes.size(), text.data(), text.size(), 3));
+  std::ofstream(file, std::ios::binary) << bytes;
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(dataset_stage)
+
+// One row is fine; every other is wrong in a way of its own. What `plumb show` prints is the summary.
+BOOST_AUTO_TEST_CASE(rows_left_out_are_counted_by_reason_from_archives_too) {
+  const std::string rows = R"({"question": "q", "answer_0": "a", "answer_1": "b", "score_0": 1, "score_1": -1}
+{"question": "q", "answer_0": "a", "answer_1": "b", "score_0": 1, "score_1": -1}
+{"question": "q", "answer_0": "x", "answer_1": "y", "score_0": 0, "score_1": 0}
+{"question": "q", "answer_0": "x", "answer_1": "y", "score_0": 0, "score_1": 0.0}
+{"question": "q", "answer_0": "same", "answer_1": "same", "score_0": 0.5, "score_1": -0.5}
+{"question": "q", "answer_0": "x", "answer_1": "y", "score_0": 1, "score_1"
+{"question": "q", "answer_0": "x", "answer_1": "y", "score_0": "high", "score_1": -1}
+)";
+  const test::Folder folder;
+  write_gzip(folder / "rows.jsonl.gz", rows);
+  write_zstd(folder / "rows.jsonl.zst", rows);
+  std::ofstream(folder / "rows.jsonl") << rows;
+  for (const char* file : {"rows.jsonl", "rows.jsonl.gz", "rows.jsonl.zst"}) {
+    TestStage stage(Value::map(
+        {{"source", Value::map({{"name", "webgpt"}, {"path", (folder / file).string()}, {"malformed", "skip"}})}}));
+    run_dataset(stage);
+    BOOST_TEST_CONTEXT(file << ": " << to_json(stage.summary)) {
+      BOOST_TEST(stage.summary.at("rows").as_int() == 1);
+      const Value& skipped = stage.summary.at("skipped");
+      BOOST_TEST(skipped.at("duplicate").as_int() == 1);
+      BOOST_TEST(skipped.at("tied").as_int() == 2);
+      BOOST_TEST(skipped.at("identical pair").as_int() == 1);
+      BOOST_TEST(skipped.at("malformed").as_int() == 2);
+    }
+  }
+}
 
 BOOST_AUTO_TEST_CASE(writes_the_source_in_order) {
   TestStage stage(dataset("prompts", 30));
