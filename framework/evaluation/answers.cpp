@@ -150,8 +150,12 @@ std::vector<std::string> Answers::ask(const EvaluatedModel& model, std::span<con
     for (const std::size_t position : missing) wanted.push_back(prompts[position]);
     Sampling sampling{options.samples, options.max_new_tokens, options.temperature,
                       options.top_k,   options.top_p,          sources_.seed};
-    const auto policy = language_models_.open_policy(model.folder.string());
-    policy->generate(wanted, sampling, [&](std::size_t i, ResponseGroup&& group) {
+    if (policy_ == nullptr || open_key_ != model.key) {
+      policy_.reset();
+      policy_ = language_models_.open_policy(model.folder.string());
+      open_key_ = model.key;
+    }
+    policy_->generate(wanted, sampling, [&](std::size_t i, ResponseGroup&& group) {
       if (group.responses.size() != static_cast<std::size_t>(options.samples)) {
         throw Error(ErrorCode::run_failed,
                     fmt::format("model {} gave {} answers to prompt {}; {} were asked for", model.name,
@@ -199,7 +203,10 @@ std::vector<double> Answers::score(const EvaluatedModel& model, std::span<const 
   std::unique_ptr<RewardHandle> head;
   for (std::size_t start = 0; start < missing.size(); start += groups_at_once) {
     if (host_.cancelled()) throw Cancelled{};
-    if (!head) head = language_models_.open_reward(model.folder.string());
+    if (!head) {
+      policy_.reset();
+      head = language_models_.open_reward(model.folder.string());
+    }
     std::vector<ResponseGroup> block;
     for (std::size_t i = start; i < std::min(start + groups_at_once, missing.size()); ++i) {
       block.push_back(groups[missing[i]]);

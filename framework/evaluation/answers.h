@@ -7,7 +7,7 @@
 //   catch (...) { answers.rethrow_own_failure(); throw; }
 //
 // Every model is sampled with the same draws, which makes differences between similar models sharper. One model is
-// loaded at a time.
+// loaded at a time, and stays so until another is asked: the turns of a conversation are asked one after the other.
 // Thread contract: [lane], except for the const methods, which are [any].
 #pragma once
 
@@ -72,6 +72,8 @@ class Answers final : public EvaluationContext {
 
   AnswerSources sources_;
   LanguageModels& language_models_;
+  std::string open_key_;  // of the model that policy_ is
+  std::unique_ptr<PolicyHandle> policy_;
   Judge* judge_;
   Host& host_;
   std::vector<std::string> names_;

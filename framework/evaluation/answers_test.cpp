@@ -118,7 +118,10 @@ BOOST_AUTO_TEST_CASE(what_was_asked_before_is_not_sampled_again) {
   AnswerOptions greedy = again.options();
   greedy.temperature = 0;
   static_cast<void>(again.answer("sft", again.prompts(), greedy));  // another question
+  BOOST_TEST(stage.models.opened == 2);
   static_cast<void>(again.answer("sft", std::span(again.prompts()).first(2), again.options()));
+  BOOST_TEST(stage.models.opened == 2);  // it is still open
+  static_cast<void>(again.answer("dpo", again.prompts(), again.options()));
   BOOST_TEST(stage.models.opened == 3);
 }
 

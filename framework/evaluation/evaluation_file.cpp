@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 #include <tuple>
@@ -70,9 +72,18 @@ Result<Value> joined_metrics(const std::vector<std::pair<std::string, Evaluation
                                  first->second, evaluator, metric.name));
       }
       metrics.push_back(plumb::to_value(metric));
+      const auto failures = evaluation.failures.find(metric.name);
+      if (failures != evaluation.failures.end()) metrics.back().set("failures", failures->second);
     }
   }
   return Value(std::move(metrics));
+}
+
+// A name, or names with slashes between them; none that starts with a dot.
+bool stays_inside(const std::string& name) {
+  const fs::path path(name);
+  const auto plain = [](const fs::path& part) { return !part.empty() && part.native().front() != '.'; };
+  return !name.empty() && path.is_relative() && std::all_of(path.begin(), path.end(), plain);
 }
 
 }  // namespace
@@ -93,11 +104,12 @@ Result<void> write_evaluations(const fs::path& folder,
   std::set<std::string> taken{metrics_file, answers_file, "manifest.json"};
   for (const auto& [evaluator, evaluation] : evaluations) {
     for (const auto& [name, content] : evaluation.files) {
-      if (name.empty() || name.front() == '.' || fs::path(name).filename() != name || !taken.insert(name).second) {
+      if (!stays_inside(name) || !taken.insert(name).second) {
         return Error(
             ErrorCode::plugin,
             fmt::format("evaluator {} writes a file `{}`; a file needs a plain name of its own", evaluator, name));
       }
+      fs::create_directories((folder / name).parent_path());
       if (Result<void> written = write_file(folder / name, content); !written) return written;
     }
   }
@@ -107,23 +119,43 @@ Result<void> write_evaluations(const fs::path& folder,
   return write_file(folder / metrics_file, to_json(*metrics, false, 1) + "\n");
 }
 
-Result<std::vector<Metric>> read_metrics(const fs::path& folder) {
+namespace {
+
+Result<void> for_each_metric(const fs::path& folder, const std::function<void(const Value& row)>& use) {
   const fs::path file = folder / metrics_file;
   Result<std::string> text = read_file(file);
   if (!text) return text.error();
   try {
-    std::vector<Metric> metrics;
     const Value rows = parse_json(*text, file.string());
-    for (const Value& row : rows.as_list()) {
-      Metric metric{row.at("name").as_string(), row.at("value").as_double(),      number_at(row, "low"),
-                    number_at(row, "high"),     number_at(row, "standard_error"), {}};
-      if (const Value* count = row.find("count"); count != nullptr) metric.count = count->as_int();
-      metrics.push_back(std::move(metric));
-    }
-    return metrics;
+    for (const Value& row : rows.as_list()) use(row);
+    return {};
   } catch (const Error& error) {
     return Error(ErrorCode::data, fmt::format("{}: not a list of metrics: {}", file.string(), error.what()));
   }
+}
+
+}  // namespace
+
+Result<std::vector<Metric>> read_metrics(const fs::path& folder) {
+  std::vector<Metric> metrics;
+  const Result<void> read = for_each_metric(folder, [&](const Value& row) {
+    Metric metric{row.at("name").as_string(), row.at("value").as_double(),      number_at(row, "low"),
+                  number_at(row, "high"),     number_at(row, "standard_error"), {}};
+    if (const Value* count = row.find("count"); count != nullptr) metric.count = count->as_int();
+    metrics.push_back(std::move(metric));
+  });
+  if (!read) return read.error();
+  return metrics;
+}
+
+Result<std::map<std::string, std::int64_t>> read_failures(const fs::path& folder) {
+  std::map<std::string, std::int64_t> failures;
+  const Result<void> read = for_each_metric(folder, [&](const Value& row) {
+    if (const Value* found = row.find("failures"); found != nullptr)
+      failures[row.at("name").as_string()] = found->as_int();
+  });
+  if (!read) return read.error();
+  return failures;
 }
 
 Result<std::vector<EvaluatedAnswer>> read_answers(const fs::path& folder) {

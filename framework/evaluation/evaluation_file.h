@@ -8,7 +8,9 @@
 // that looked at the same answer share its row. Thread contract: functions are [any].
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,15 +20,17 @@
 
 namespace plumb {
 
-// {name, value, low?, high?, standard_error?, count?}
+// {name, value, low?, high?, standard_error?, count?}; a row of metrics.json has `failures`, too, where it was judged.
 Value to_value(const Metric& metric);
 
 // The evaluations by evaluator, in the order of the recipe. Error(plugin) when two report the same metric or write the
-// same file, or a file's name is not a plain one.
+// same file, or a file's name leaves the folder; a name may hold slashes.
 Result<void> write_evaluations(const std::filesystem::path& folder,
                                const std::vector<std::pair<std::string, Evaluation>>& evaluations);
 
 Result<std::vector<Metric>> read_metrics(const std::filesystem::path& folder);
+// Evaluation::failures of all evaluators.
+Result<std::map<std::string, std::int64_t>> read_failures(const std::filesystem::path& folder);
 Result<std::vector<EvaluatedAnswer>> read_answers(const std::filesystem::path& folder);
 
 }  // namespace plumb

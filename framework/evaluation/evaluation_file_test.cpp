@@ -16,7 +16,9 @@ BOOST_AUTO_TEST_CASE(evaluators_share_the_rows_of_an_answer) {
   gold.answers = {{"p1", "sft", {{"user", "hi"}}, "yes", {{"judge", 1}}, "good"},
                   {"p1", "sft", {{"user", "hi"}}, "yes", {{"judge", 0.5}}, "fair"},  // the same text, drawn twice
                   {"p1", "dpo", {{"user", "hi"}}, "yes", {{"judge", 0.25}}, {}}};
+  gold.failures = {{"judge/sft/mean", 2}};
   gold.files["details.csv"] = "a,b\n";
+  gold.files["mt-bench/model_answer/sft.jsonl"] = "{}\n";
   reward.metrics = {{"reward/sft/mean", -1}};
   reward.answers = {{"p1", "sft", {{"user", "hi"}}, "yes", {{"reward", 2}}, {}},
                     {"p1", "sft", {{"user", "hi"}}, "yes", {{"reward", 2}}, {}},
@@ -34,6 +36,11 @@ BOOST_AUTO_TEST_CASE(evaluators_share_the_rows_of_an_answer) {
   BOOST_TEST(answers[2].scores.size() == 1U);
   BOOST_TEST(answers[3].prompt.at(0).content == "ho");
   BOOST_TEST(read_file(folder / "details.csv").value() == "a,b\n");
+  BOOST_TEST(read_file(folder / "mt-bench" / "model_answer" / "sft.jsonl").value() == "{}\n");
+
+  const auto failures = read_failures(folder.path()).value();
+  BOOST_REQUIRE(failures.size() == 1U);
+  BOOST_TEST(failures.at("judge/sft/mean") == 2);
 
   const std::vector<Metric> metrics = read_metrics(folder.path()).value();
   BOOST_REQUIRE(metrics.size() == 3U);
@@ -49,7 +56,8 @@ BOOST_AUTO_TEST_CASE(what_would_overwrite_something_is_refused) {
   Evaluation one;
   one.metrics = {{"judge/sft/mean", 1}};
   BOOST_TEST(!write_evaluations(folder.path(), {{"a", one}, {"b", one}}));
-  for (const char* name : {"metrics.json", "answers.jsonl", "manifest.json", "../x", "a/b", "", ".hidden"}) {
+  for (const char* name :
+       {"metrics.json", "answers.jsonl", "manifest.json", "../x", "a/../b", "/a", "a/.b", "a/", "", ".hidden"}) {
     Evaluation writing;
     writing.files[name] = "x";
     const Result<void> written = write_evaluations(folder.path(), {{"a", writing}});

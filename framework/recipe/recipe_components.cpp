@@ -14,6 +14,7 @@ namespace fs = std::filesystem;
 const char* path_input(const std::string& component_kind) {
   if (component_kind == "reward-model") return "reward_model";
   if (component_kind == "generator") return "model";
+  if (component_kind == "judge") return "reward_model";
   return nullptr;
 }
 
@@ -108,6 +109,7 @@ class Components {
     const Value* provided = stage_.params.find(input);
     const Value* own = given.find("path");
     const bool needed = path->required || path->default_value == Value("");
+    if (kind == "judge" && own != nullptr) return infos;  // the stage's reward model may be for others
     if (own != nullptr && provided != nullptr && !provided->is_null()) {
       c_.complain(stage_, own->mark, input, "gives the path already; give one of the two");
     } else if (own == nullptr && needed && (provided == nullptr || provided->is_null())) {

@@ -131,6 +131,31 @@ BOOST_AUTO_TEST_CASE(differences_are_put_in_words) {
   BOOST_TEST(scores.full.rows[0][1] == "");
 }
 
+BOOST_AUTO_TEST_CASE(failed_judgements_stand_beside_their_numbers) {
+  const test::Folder folder;
+  Evaluation rated;
+  rated.metrics = {{"mt-bench/sft/mean", 6.3, 5.9, 6.7, 0.2, 80},
+                   {"mt-bench/sft/category/math", 3, 2, 4, 0.5, 10},
+                   {"alpaca-eval/sft/win_rate_over_text_davinci_003", 71.4, 68.3, 74.5, 1.6, 805}};
+  rated.failures = {{"mt-bench/sft/mean", 2}};
+  std::filesystem::create_directories(folder / "rated");
+  write_evaluations(folder / "rated", {{"mt-bench", rated}}).value();
+  Artifact artifact{folder / "rated", {}};
+  artifact.manifest.type = artifact_type::metrics;
+  artifact.manifest.params = Value::map({{"models", Value::list({"sft"})}});
+  const Report report = write_report({.title = "", .items = {{"rated", &artifact}}});
+  BOOST_TEST(contains(report.text, "6.30 ± 0.40 (2 failed)"));
+  BOOST_TEST(contains(report.text, "(n failed): judgements that gave nothing"));
+  BOOST_TEST(!contains(report.text, "math"));
+  BOOST_TEST(contains(report.text, "alpaca-eval wins over text_davinci_003, %"));
+  BOOST_TEST(contains(to_markdown(report.page), "6\\.30 ± 0\\.40 \\(2 failed\\)"));
+  BOOST_TEST(contains(to_markdown(report.page), "mt\\-bench math"));
+
+  rated.failures = {{"mt-bench/sft/mean", 0}};
+  write_evaluations(folder / "rated", {{"mt-bench", rated}}).value();
+  BOOST_TEST(contains(write_report({.title = "", .items = {{"rated", &artifact}}}).text, "no judgement failed"));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace plumb

@@ -25,6 +25,12 @@ bool split(const std::string& name, const std::vector<std::string>& models, Meas
   return false;
 }
 
+// Parts of a mean: many columns, for the page and not for a terminal.
+constexpr std::string_view category = "category/";
+bool is_category(const Measure& measure) {
+  return measure.measure.starts_with(category);
+}
+
 std::string with_spaces(std::string text) {
   std::replace(text.begin(), text.end(), '_', ' ');
   return text;
@@ -34,6 +40,10 @@ std::string title_of(const Measure& measure, const std::string& kind, const std:
   if (measure.measure == "mean") return kind == "reward" ? kind : kind + " score";
   if (measure.measure == "difference") return fmt::format("{} over {}", kind, baseline);
   if (measure.measure == "win_rate") return fmt::format("{} wins over {}, %", kind, baseline);
+  if (constexpr std::string_view over = "win_rate_over_"; measure.measure.starts_with(over)) {
+    return fmt::format("{} wins over {}, %", kind, measure.measure.substr(over.size()));
+  }
+  if (is_category(measure)) return fmt::format("{} {}", kind, with_spaces(measure.measure.substr(category.size())));
   return fmt::format("{} {}", kind, with_spaces(measure.measure));
 }
 
@@ -53,7 +63,8 @@ std::string verdict_of(const Metric& metric, const std::string& kind, const std:
 }  // namespace
 
 Scores arrange_scores(std::span<const Metric> metrics, const std::vector<std::string>& models,
-                      const std::string& baseline, const std::map<std::string, std::string>& names) {
+                      const std::string& baseline, const std::map<std::string, std::string>& names,
+                      const std::map<std::string, std::int64_t>& failures) {
   Scores scores;
   std::vector<Measure> measures;
   std::map<std::string, std::vector<std::pair<Measure, const Metric*>>> by_model;
@@ -83,18 +94,23 @@ Scores arrange_scores(std::span<const Metric> metrics, const std::vector<std::st
   const auto has_win_rate = [&](const Measure& measure) {
     return std::find(measures.begin(), measures.end(), Measure{measure.kind, "win_rate"}) != measures.end();
   };
+  const auto show = [&](const Metric& metric, const Measure& measure) {
+    const auto failed = failures.find(metric.name);
+    const bool some = failed != failures.end() && failed->second > 0;
+    return show_metric(metric, measure.measure == "difference") +
+           (some ? fmt::format(" ({} failed)", show_count(failed->second)) : "");
+  };
   const auto fill = [&](Table& table, bool brief) {
     table.header = {"model"};
     for (const std::string& model : models) table.rows.push_back({model});
     for (const Measure& measure : measures) {
-      if (brief && measure.measure == "difference" && has_win_rate(measure)) continue;
+      if (brief && (is_category(measure) || (measure.measure == "difference" && has_win_rate(measure)))) continue;
       table.header.push_back(title_of(measure, name_of(measure.kind), baseline));
       for (std::size_t i = 0; i < models.size(); ++i) {
         const auto& known = by_model[models[i]];
         const auto found =
             std::find_if(known.begin(), known.end(), [&](const auto& entry) { return entry.first == measure; });
-        table.rows[i].push_back(found == known.end() ? ""
-                                                     : show_metric(*found->second, measure.measure == "difference"));
+        table.rows[i].push_back(found == known.end() ? "" : show(*found->second, measure));
       }
     }
   };

@@ -4,7 +4,8 @@
 //   Scores scores = arrange_scores(metrics, {"sft", "aligned"}, "sft", {{"judge", "gold"}});
 //   scores.full, scores.brief, scores.verdicts        // "gold score: aligned is above sft by 0.071 (…)"
 //
-// Metrics are named KIND/MODEL/MEASURE: judge/aligned/difference. Others are listed as they are.
+// Metrics are named KIND/MODEL/MEASURE: judge/aligned/difference, mt-bench/aligned/category/math. Others are listed as
+// they are.
 // Thread contract: functions are [any].
 #pragma once
 
@@ -19,13 +20,15 @@ namespace plumb {
 
 struct Scores {
   Table full;                         // every measure
-  Table brief;                        // without the differences whose win rate is there as well: fits a terminal
+  Table brief;                        // without categories, and differences whose win rate is there: fits a terminal
   std::vector<std::string> verdicts;  // one for each difference that has an interval
   std::vector<Metric> others;         // of no model
 };
 
-// `names`: what to call a KIND, where it is not its own name.
+// `names`: what to call a KIND, where it is not its own name. `failures`: by metric, judgements left out of its value;
+// "6.3 ± 0.4 (2 failed)".
 Scores arrange_scores(std::span<const Metric> metrics, const std::vector<std::string>& models,
-                      const std::string& baseline, const std::map<std::string, std::string>& names);
+                      const std::string& baseline, const std::map<std::string, std::string>& names,
+                      const std::map<std::string, std::int64_t>& failures = {});
 
 }  // namespace plumb

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "framework/evaluation/evaluation_file.h"
 #include "framework/report/scores.h"
 #include "framework/report/sections.h"
@@ -30,7 +32,8 @@ Scores scores_of(const Artifact& artifact) {
   const Value& params = artifact.manifest.params;
   std::map<std::string, std::string> names;
   if (const std::string judge = component_at(params, "judge"); !judge.empty()) names["judge"] = judge;
-  return arrange_scores(metrics, strings_at(params, "models"), string_at(params, "baseline"), names);
+  return arrange_scores(metrics, strings_at(params, "models"), string_at(params, "baseline"), names,
+                        read_failures(artifact.folder).value());
 }
 
 std::string how_measured(const ArtifactManifest& manifest) {
@@ -43,11 +46,20 @@ std::string how_measured(const ArtifactManifest& manifest) {
                      number("prompts"), number("samples"), number("temperature"));
 }
 
+// What the reader of the numbers must know of the judgements behind them.
+std::string show_failures(const std::map<std::string, std::int64_t>& failures) {
+  const bool failed =
+      std::any_of(failures.begin(), failures.end(), [](const auto& metric) { return metric.second > 0; });
+  if (failed) return "; (n failed): judgements that gave nothing, left out of the number before it";
+  return failures.empty() ? "" : "; no judgement failed";
+}
+
 }  // namespace
 
 void add_scores(Report& report, const ReportItem& item) {
   const Scores scores = scores_of(item.artifact);
-  const std::string how = how_measured(item.artifact.manifest);
+  const std::string how =
+      how_measured(item.artifact.manifest) + show_failures(read_failures(item.artifact.folder).value());
   report.page.add(Heading{2, item.name});
   report.page.add(Paragraph{{how + "."}});
   report.page.add(scores.full);

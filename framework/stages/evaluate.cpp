@@ -3,6 +3,8 @@
 // Output: metrics.json, answers.jsonl and the evaluators' own files (evaluation/evaluation_file.h).
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "framework/artifacts/records_file.h"
 #include "framework/evaluation/answers.h"
 #include "framework/evaluation/evaluation_file.h"
@@ -35,19 +37,42 @@ AnswerSources gather(const StageContext& context, const EvaluateSettings& settin
   return sources;
 }
 
+// A judge that reads a model's folder gets the stage's reward model, unless the recipe gives it one of its own.
+std::unique_ptr<Judge> make_judge(StageContext& context, const ComponentRef& chosen) {
+  Value params = chosen.params.is_null() ? Value::map() : chosen.params;
+  const Artifact* reward = context.optional_input("reward_model");
+  const KnownComponent* known = context.registry().find("judge", chosen.name);
+  if (reward != nullptr && known != nullptr) {
+    const auto& infos = known->info.params;
+    const bool reads = std::any_of(infos.begin(), infos.end(), [](const ParamInfo& info) {
+      return info.name == "path" && info.type == ParamType::path;
+    });
+    const Value* own = params.find("path");
+    if (reads && (own == nullptr || own->is_null() || *own == Value(""))) params.set("path", reward->folder.string());
+  }
+  return context.registry().make<Judge>(chosen.name, params, context);
+}
+
 Evaluation run_evaluator(StageContext& context, const ComponentRef& chosen, Answers& answers) {
   const auto evaluator = context.registry().make<Evaluator>(chosen.name, chosen.params, context);
   try {
     return guarded("evaluator " + chosen.name, context.name(), [&] { return evaluator->evaluate(answers); });
   } catch (...) {
     answers.rethrow_own_failure();
+    if (context.cancelled()) throw Cancelled{};
     throw;
   }
 }
 
-Value summary_of(const Metric& metric) {
-  if (!metric.low || !metric.high) return metric.value;
-  return Value::map({{"value", metric.value}, {"low", *metric.low}, {"high", *metric.high}});
+Value summary_of(const Metric& metric, const Evaluation& evaluation) {
+  const auto failures = evaluation.failures.find(metric.name);
+  const bool failed = failures != evaluation.failures.end() && failures->second > 0;
+  if (!failed && (!metric.low || !metric.high)) return metric.value;
+  Value summary = Value::map({{"value", metric.value}});
+  if (metric.low) summary.set("low", *metric.low);
+  if (metric.high) summary.set("high", *metric.high);
+  if (failed) summary.set("failed_judgements", failures->second);
+  return summary;
 }
 
 }  // namespace
@@ -57,7 +82,7 @@ void run_evaluate(StageContext& context) {
   auto* models = static_cast<LanguageModels*>(context.query(LanguageModels::service));
   if (models == nullptr) throw Error(ErrorCode::run_failed, "this process offers no language models to evaluate");
   std::unique_ptr<Judge> judge;
-  if (settings.judge) judge = context.registry().make<Judge>(settings.judge->name, settings.judge->params, context);
+  if (settings.judge) judge = make_judge(context, *settings.judge);
 
   Answers answers(gather(context, settings), *models, judge.get(), context);
   std::vector<std::pair<std::string, Evaluation>> evaluations;
@@ -69,7 +94,7 @@ void run_evaluate(StageContext& context) {
   context.summarise("prompts", static_cast<std::int64_t>(answers.prompts().size()));
   context.summarise("samples", settings.samples);
   for (const auto& [name, evaluation] : evaluations) {
-    for (const Metric& metric : evaluation.metrics) context.summarise(metric.name, summary_of(metric));
+    for (const Metric& metric : evaluation.metrics) context.summarise(metric.name, summary_of(metric, evaluation));
   }
 }
 

@@ -55,5 +55,23 @@ std::vector<Judgement> judge_all(Judge& judge, std::span<const JudgeRequest> req
   return judgements;
 }
 
+std::size_t accept_failures(std::span<const Judgement> judgements, double tolerated) {
+  std::size_t failed = 0;
+  const Judgement* first = nullptr;
+  for (const Judgement& judgement : judgements) {
+    if (judgement.failure.empty()) continue;
+    if (first == nullptr) first = &judgement;
+    ++failed;
+  }
+  const auto all = static_cast<double>(judgements.size());
+  if (failed > 0 && (failed == judgements.size() || static_cast<double>(failed) > tolerated * all)) {
+    throw Error(ErrorCode::run_failed,
+                std::to_string(failed) + " of " + std::to_string(judgements.size()) +
+                    " judgements failed; the first: " + first->failure +
+                    ". Run again to ask for what is missing, or let `tolerated_failures` be more");
+  }
+  return failed;
+}
+
 }  // namespace v1
 }  // namespace plumb

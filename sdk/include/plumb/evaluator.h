@@ -47,7 +47,10 @@ struct EvaluatedAnswer {
 struct Evaluation {
   std::vector<Metric> metrics;
   std::vector<EvaluatedAnswer> answers;
-  std::map<std::string, std::string> files;  // further files by name (FastChat's and alpaca_eval's formats)
+  // Judgements that gave nothing, by the name of the metric whose value they are not in. Zero says that judgements were
+  // asked for and none failed. They are shown beside the value.
+  std::map<std::string, std::int64_t> failures;
+  std::map<std::string, std::string> files;  // further files by name, with / for folders (FastChat's and alpaca_eval's formats)
 };
 
 class EvaluationContext {

@@ -65,5 +65,9 @@ class WaitingJudge : public Judge {
 std::vector<Judgement> judge_all(Judge& judge, std::span<const JudgeRequest> requests, Host& host,
                                  std::string_view what = "judgements");
 
+// How many of these judgements failed. Throws Error(run_failed) naming the first failure when they are more than
+// `tolerated`, a fraction, or all of them: a mean over the rest would mislead.
+std::size_t accept_failures(std::span<const Judgement> judgements, double tolerated);
+
 }  // namespace v1
 }  // namespace plumb

@@ -24,8 +24,12 @@ class FixedAnswers final : public EvaluationContext {
   [[nodiscard]] std::string baseline() const override { return baseline_; }
   [[nodiscard]] const std::vector<Prompt>& prompts() const override { return prompts_; }
   [[nodiscard]] AnswerOptions options() const override { return options_; }
-  std::vector<std::string> answer(const std::string& model, std::span<const Prompt>, const AnswerOptions&) override {
-    return answers_.at(model);
+  std::vector<std::string> answer(const std::string& model, std::span<const Prompt> prompts,
+                                  const AnswerOptions& options) override {
+    if (!reply_) return answers_.at(model);
+    std::vector<std::string> replies;
+    for (const Prompt& prompt : prompts) replies.push_back(reply_(model, prompt, options));
+    return replies;
   }
   std::vector<double> reward(std::span<const Prompt>, std::span<const std::string> answers) override {
     std::vector<double> rewards;
@@ -40,6 +44,7 @@ class FixedAnswers final : public EvaluationContext {
   std::vector<Prompt> prompts_;
   AnswerOptions options_;
   std::map<std::string, std::vector<std::string>> answers_;  // prompts × samples
+  std::function<std::string(const std::string& model, const Prompt&, const AnswerOptions&)> reply_;  // instead of answers_
   std::function<double(const std::string&)> reward_ = [](const std::string& text) { return static_cast<double>(text.size()); };
   Judge* judge_ = nullptr;
 };
