@@ -44,7 +44,8 @@ class AlpacaEvalInstructions final : public FileSource {
 
  private:
   void read(const Value& row, const JsonFields& json) override {
-    Value extra = Value::map({{"dataset", json.text_or(row, "dataset", "")}});
+    Value extra =
+        Value::map({{"dataset", json.text_or(row, "dataset", "")}, {"generator", json.text_or(row, "generator", "")}});
     if (json.find(row, "output") != nullptr) extra.set("reference", json.text(row, "output"));
     emit(Prompt{{}, {{"user", json.text(row, "instruction")}}, std::move(extra)});
   }

@@ -1,0 +1,90 @@
+#include "comparison_prompt.h"
+
+#include <plumb/error.h>
+#include <plumb/json_fields.h>
+
+#include <array>
+#include <regex>
+#include <string_view>
+
+#include "../fill_template.h"
+
+namespace alpaca_eval {
+namespace {
+
+constexpr const char* kTask =
+    "You compare two answers to the same instruction. Prefer the one that does what was asked, correctly and "
+    "completely, "
+    "and that is easier to use; neither its place here nor its length is a reason. Say in one or two sentences what "
+    "decides. Finish with one line that holds [[1]] if the first answer is better, [[2]] if the second is, or [[0]] if "
+    "neither is.";
+constexpr const char* kShown =
+    "<instruction>\n{instruction}\n</instruction>\n\n<answer_1>\n{output_1}\n</answer_1>\n\n<answer_2>\n{output_2}\n"
+    "</answer_2>";
+
+constexpr std::string_view kStart = "<|im_start|>", kEnd = "<|im_end|>";
+
+// The messages between the marks; a file without marks is one message of the user.
+plumb::Conversation split_messages(const std::string& text) {
+  plumb::Conversation messages;
+  std::size_t at = text.find(kStart);
+  if (at == std::string::npos) return {{"user", text}};
+  for (; at != std::string::npos; at = text.find(kStart, at)) {
+    const std::size_t role = at + kStart.size(), line = std::min(text.find('\n', role), text.size());
+    const std::size_t end = std::min(text.find(kEnd, role), text.size());
+    std::string content = line < end ? text.substr(line + 1, end - line - 1) : "";
+    while (content.ends_with('\n')) content.pop_back();
+    messages.push_back({text.substr(role, std::min(line, end) - role), std::move(content)});
+    at = end;
+  }
+  return messages;
+}
+
+// Ranks by model_1 and model_2, in the order of the list.
+std::optional<double> read_ranking(const std::string& text) {
+  static const std::regex entry(R"(['"]model['"]\s*:\s*['"]model_([12])['"]\s*,\s*['"]rank['"]\s*:\s*([0-9]+))");
+  std::array<int, 3> rank{};
+  for (std::sregex_iterator found(text.begin(), text.end(), entry), none; found != none; ++found) {
+    if ((*found)[2].length() > 6) return std::nullopt;
+    rank.at(static_cast<std::size_t>(std::stoi((*found)[1]))) = std::stoi((*found)[2]);
+  }
+  if (rank[1] == 0 || rank[2] == 0) return std::nullopt;
+  return rank[1] < rank[2] ? 1.0 : rank[1] > rank[2] ? 0.0 : 0.5;
+}
+
+}  // namespace
+
+ComparisonPrompt::ComparisonPrompt(const std::string& file)
+    : template_(file.empty() ? plumb::Conversation{{"system", kTask}, {"user", kShown}}
+                             : split_messages(plumb::read_text_file(file, std::uint64_t{1} << 20))) {
+  std::string all;
+  for (const plumb::Message& message : template_) all += message.content;
+  for (const char* place : {"{instruction}", "{output_1}", "{output_2}"}) {
+    if (all.find(place) == std::string::npos) {
+      throw plumb::Error(plumb::ErrorCode::data,
+                         file + ": no " + place + "; a comparison shows the instruction and both answers");
+    }
+  }
+}
+
+plumb::Conversation ComparisonPrompt::render(const std::string& instruction, const std::string& first,
+                                             const std::string& second) const {
+  plumb::Conversation messages = template_;
+  for (plumb::Message& message : messages) {
+    message.content = evaluators::fill_template(
+        message.content, {{"instruction", instruction}, {"output_1", first}, {"output_2", second}});
+  }
+  return messages;
+}
+
+std::optional<double> read_verdict(const std::string& text) {
+  std::optional<double> verdict;
+  for (std::size_t at = text.find("[["); at != std::string::npos; at = text.find("[[", at + 1)) {
+    if (at + 5 > text.size() || text.compare(at + 3, 2, "]]") != 0) continue;
+    const char said = text[at + 2];
+    if (said >= '0' && said <= '2') verdict = said == '1' ? 1.0 : said == '2' ? 0.0 : 0.5;
+  }
+  return verdict ? verdict : read_ranking(text);
+}
+
+}  // namespace alpaca_eval
