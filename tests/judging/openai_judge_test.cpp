@@ -15,33 +15,18 @@
 #include <sstream>
 #include <thread>
 
-#include "judge_server.h"
+#include "running_server.h"
 
 namespace fs = std::filesystem;
 using plumb::Value;
+using plumb::test::canary;
 using plumb::test::Door;
+using plumb::test::server;
+using plumb::test::test_folder;
+using plumb::test::whole;
 using plumb::testing::PluginUnderTest;
 
 namespace {
-
-const std::string canary = "sk-CANARY-7f3a9c51e2d84b60";
-
-// Removed when the test ends; its child processes end without destructors.
-struct TestFolder {
-  fs::path path = fs::temp_directory_path() / ("plumb_judging_" + std::to_string(::getpid()));
-  TestFolder() { fs::create_directories(path); }
-  ~TestFolder() { fs::remove_all(path); }
-};
-
-const fs::path& test_folder() {
-  static const TestFolder folder;
-  return folder.path;
-}
-
-plumb::test::JudgeServer& server() {
-  static plumb::test::JudgeServer running(test_folder() / "server", canary);
-  return running;
-}
 
 struct Setup {
   Door door = Door::good;
@@ -98,13 +83,6 @@ std::string thrown_by(const std::function<void()>& call) {
     return error.what();
   }
   return "nothing was thrown";
-}
-
-std::string whole(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return std::move(text).str();
 }
 
 }  // namespace
