@@ -19,9 +19,7 @@ bool flag_at(const Value& config, const char* key, bool otherwise) {
   return value != nullptr && value->type() == Value::Type::boolean ? value->as_bool() : otherwise;
 }
 
-struct Shape {
-  std::uint64_t hidden, layers, heads, kv_width;
-};
+using Shape = StageEstimate::Shape;
 
 std::optional<Shape> shape_of(const Value& config) {
   const auto hidden = size_at(config, "hidden_size"), layers = size_at(config, "num_hidden_layers"),
@@ -31,9 +29,17 @@ std::optional<Shape> shape_of(const Value& config) {
   return Shape{*hidden, *layers, *heads, *hidden / *heads * kv_heads};
 }
 
+// A folder that a component of the stage names itself: {reward: {name: classifier-head, path: …}}.
+const Value* path_of_component(const Value& params, const char* param) {
+  const Value* component = params.is_map() ? params.find(param) : nullptr;
+  const Value* path = component != nullptr && component->is_map() ? component->find("path") : nullptr;
+  return path != nullptr && path->is_string() && !path->as_string().empty() ? path : nullptr;
+}
+
 // The recipe's model entry that a stage's model was trained from.
 const PlannedStage* origin(const PlannedStage& stage, const Plan& plan) {
   if (stage.manifest.stage_kind == "model") return &stage;
+  if (path_of_component(stage.manifest.params, "reward") != nullptr) return &stage;
   for (const char* param : {"model", "models/", "reward_model"}) {
     for (const StageInput& input : stage.spec->inputs) {
       if (!input.param.starts_with(param)) continue;
@@ -45,7 +51,8 @@ const PlannedStage* origin(const PlannedStage& stage, const Plan& plan) {
 }
 
 Value config_of(const PlannedStage& model) {
-  const Value* path = model.manifest.params.find("path");
+  const Value* path = path_of_component(model.manifest.params, "reward");
+  if (path == nullptr) path = model.manifest.params.find("path");
   if (path == nullptr || !path->is_string()) {
     const Value* config = model.manifest.params.find("config");
     return config == nullptr ? Value() : *config;
@@ -135,8 +142,9 @@ StageEstimate estimate(const PlannedStage& stage, const Plan& plan) {
     }
   }
   out.parameters = count_parameters(config, vocabulary_of(*model, plan));
+  out.shape = shape_of(config);
   if (!out.parameters) return out;
-  const Known known{*out.parameters, shape_of(config)};
+  const Known known{*out.parameters, out.shape};
   const Value& params = stage.manifest.params;
   const std::string& kind = stage.manifest.stage_kind;
   if (kind == "model") {

@@ -16,6 +16,10 @@
 namespace plumb {
 
 struct StageEstimate {
+  struct Shape {
+    std::uint64_t hidden, layers, heads, kv_width;
+  };
+  std::optional<Shape> shape;                 // of the stage's model
   std::optional<std::uint64_t> parameters;    // of the stage's model
   std::optional<std::uint64_t> disk_bytes;    // of its artifact
   std::optional<std::uint64_t> memory_bytes;  // at its peak

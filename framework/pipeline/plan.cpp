@@ -98,6 +98,11 @@ class Planner {
     m.revision = stage.kind->revision;
     m.params = stage.params;
     for (const auto& [name, path] : Paths(stage).found) {
+      std::error_code ignored;
+      if (recipe_.files_may_be_absent && !std::filesystem::exists(path, ignored)) {
+        m.contents.emplace_back(name, "absent");
+        continue;
+      }
       Result<std::string> hash = hashes_.of(path);
       if (!hash) return hash.error();
       m.contents.emplace_back(name, std::move(*hash));

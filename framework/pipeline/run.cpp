@@ -244,6 +244,8 @@ fs::path run_folder(const fs::path& runs, const Recipe& recipe) {
 
 RunResult run_recipe(const Recipe& recipe, const std::string& recipe_text, const Registry& registry,
                      const RunOptions& options) {
+  if (recipe.files_may_be_absent)
+    throw Error(ErrorCode::recipe, "a recipe that was checked without its files cannot run");
   watch_for_interruption();
   try {
     return Run(recipe, recipe_text, registry, options).execute();

@@ -96,6 +96,7 @@ void check_model_folder(Checking& c, StageSpec& stage) {
   }
   if (const Value config = read_config(c, stage, folder, path.mark); config.is_map())
     find_model(c, stage, config, path.mark);
+  if (c.source.files_may_be_absent) return;
   if (!has(folder, "model.safetensors") && !has(folder, "model.safetensors.index.json")) {
     c.complain(stage, path.mark, "path",
                folder.string() + " has neither model.safetensors nor model.safetensors.index.json");

@@ -49,6 +49,7 @@ struct Recipe {
   std::string name;
   std::string arm;  // of the recipe's sweep; empty: none
   std::uint64_t seed = 1;
+  bool files_may_be_absent = false;            // it was checked without them; it can be planned, not run
   std::vector<std::filesystem::path> plugins;  // absolute
   std::vector<StageSpec> stages;               // inputs first, otherwise in the order of the file
 
@@ -60,6 +61,7 @@ struct RecipeRequest {
   std::vector<std::string> overrides = {};          // --set: "stages.pairs.policy.eta=0.9"
   std::vector<std::filesystem::path> plugins = {};  // --plugin
   std::string arm = {};                             // --arm: one arm of the recipe's sweep; empty: all
+  bool files_may_be_absent = false;                 // --without-files: weights and data that are not there yet
 };
 
 // One cell of a sweep: the recipe with some values replaced.
@@ -91,6 +93,7 @@ struct RecipeSource {
   Value root;
   std::vector<std::filesystem::path> plugins;  // of `plugins:`, absolute
   std::vector<Problem> problems;
+  bool files_may_be_absent = false;
 
   // What paths are relative to: where the file lies that a value stands in; of --set options that of the recipe.
   [[nodiscard]] std::filesystem::path folder(Mark mark) const;

@@ -171,6 +171,7 @@ Recipe check_recipe(const RecipeSource& source, const Registry& registry, std::v
   Recipe recipe;
   recipe.file = source.file;
   recipe.plugins = source.plugins;
+  recipe.files_may_be_absent = source.files_may_be_absent;
   std::vector<Problem> found;
   if (source.root.is_map()) {
     Checking checking{source, registry, found};

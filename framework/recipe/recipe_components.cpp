@@ -170,7 +170,7 @@ const KnownComponent* require_component(Checking& c, const StageSpec& stage, con
 void check_path(Checking& c, const StageSpec& stage, Value& path, const std::string& param) {
   const fs::path full = (c.source.folder(path.mark) / path.as_string()).lexically_normal();
   std::error_code error;
-  if (!fs::exists(full, error)) {
+  if (!fs::exists(full, error) && !c.source.files_may_be_absent) {
     std::vector<std::string> beside;
     for (fs::directory_iterator at(full.parent_path(), error); !error && at != fs::directory_iterator();
          at.increment(error)) {

@@ -7,6 +7,7 @@
 #include "framework/artifacts/disk.h"
 #include "framework/pipeline/estimate.h"
 #include "framework/pipeline/plan.h"
+#include "tools/cli/gpu_estimates.h"
 #include "tools/cli/recipe_options.h"
 #include "tools/cli/sweep_plan.h"
 #include "tools/cli/verb.h"
@@ -126,11 +127,14 @@ int run_plan(int argc, char** argv) {
   po::options_description options("Options");
   add_recipe_options(options);
   add_arm_option(options);
+  add_absence_option(options);
   options.add_options()("until", po::value<std::vector<std::string>>()->composing()->value_name("STAGE"),
                         "plan only this stage and what it needs")(
       "runs", po::value<std::string>()->default_value("runs")->value_name("DIR"),
-      "folder of runs and cached artifacts")("json", "print JSON");
-  const std::string arguments = std::string(kRecipeArguments) + " [--until STAGE]... [--runs DIR] [--json]";
+      "folder of runs and cached artifacts")("json", "print JSON")(
+      "gpus", "estimate memory and time on 1, 2 and 8 GPUs like the paper's");
+  const std::string arguments =
+      std::string(kRecipeArguments) + " [--until STAGE]... [--runs DIR] [--without-files] [--gpus | --json]";
   const auto given =
       parse_verb(argc, argv,
                  {arguments.c_str(),
@@ -138,7 +142,7 @@ int run_plan(int argc, char** argv) {
                   "memory and disk are marked ~; they come from configurations, and no weights are loaded."},
                  options, {"recipe"});
   if (!given) return 0;
-  const bool json = given->count("json") != 0;
+  const bool json = given->count("json") != 0, gpus = given->count("gpus") != 0;
   const LoadedRecipe loaded = load_recipe(recipe_request(*given));
   if (const int status = report_problems(loaded, json); status != 0) return status;
   std::vector<std::string> until = loaded.until;
@@ -147,11 +151,14 @@ int run_plan(int argc, char** argv) {
   if (loaded.sweep) {
     Sweep sweep = *loaded.sweep;
     if (!until.empty()) sweep.until = until;
-    print_sweep_plan(sweep, plan_sweep(sweep, store).value(), json);
+    const SweepPlan arms = plan_sweep(sweep, store).value();
+    print_sweep_plan(sweep, arms, json);
+    if (!json && gpus) print_gpu_estimates(arms.arms);
     return 0;
   }
   const Plan plan = make_plan(loaded.recipe, store, until).value();
   json ? print_json(plan) : print_text(plan);
+  if (!json && gpus) print_gpu_estimates({plan});
   return 0;
 }
 

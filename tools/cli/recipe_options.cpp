@@ -15,6 +15,10 @@ void add_recipe_options(po::options_description& options) {
       "plugin", po::value<Texts>()->composing()->value_name("FILE"), "a plugin file beside the installed ones");
 }
 
+void add_absence_option(po::options_description& options) {
+  options.add_options()("without-files", "weights and data that the recipe names need not be there yet");
+}
+
 void add_arm_option(po::options_description& options) {
   options.add_options()("arm", po::value<std::string>()->value_name("ARM"),
                         "one arm of the recipe's sweep, such as eta=0.85,seed=2");
@@ -28,6 +32,7 @@ RecipeRequest recipe_request(const po::variables_map& given) {
     for (const std::string& file : given["plugin"].as<Texts>()) request.plugins.emplace_back(file);
   }
   if (given.count("arm") != 0) request.arm = given["arm"].as<std::string>();
+  request.files_may_be_absent = given.count("without-files") != 0;
   return request;
 }
 

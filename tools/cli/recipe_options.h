@@ -17,6 +17,8 @@ namespace plumb::cli {
 inline constexpr const char* kRecipeArguments = "RECIPE [--set KEY=VALUE]... [--plugin FILE]... [--arm ARM]";
 
 void add_recipe_options(boost::program_options::options_description& options);
+// --without-files
+void add_absence_option(boost::program_options::options_description& options);
 void add_arm_option(boost::program_options::options_description& options);
 RecipeRequest recipe_request(const boost::program_options::variables_map& given);
 

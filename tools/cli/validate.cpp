@@ -22,8 +22,9 @@ int run_validate(int argc, char** argv) {
   po::options_description options("Options");
   add_recipe_options(options);
   add_arm_option(options);
+  add_absence_option(options);
   options.add_options()("json", "print JSON")("resolved", "print the recipe with every default written out");
-  const std::string arguments = std::string(kRecipeArguments) + " [--json | --resolved]";
+  const std::string arguments = std::string(kRecipeArguments) + " [--without-files] [--json | --resolved]";
   const auto given =
       parse_verb(argc, argv,
                  {arguments.c_str(),

@@ -1,0 +1,101 @@
+#include "framework/pipeline/accelerator.h"
+
+#include <boost/test/unit_test.hpp>
+
+#include "framework/artifacts/test_folder.h"
+#include "framework/pipeline/estimate.h"
+#include "framework/pipeline/test_recipe.h"
+
+using plumb::Value;
+
+namespace {
+
+// Llama-2-7B as its config.json says; 6,738,415,616 parameters (Hugging Face's model page).
+const double kParameters = 6738415616;
+const Value kLlama = Value::map({{"model_type", "llama"},
+                                 {"hidden_size", 4096},
+                                 {"intermediate_size", 11008},
+                                 {"num_hidden_layers", 32},
+                                 {"num_attention_heads", 32},
+                                 {"vocab_size", 32000}});
+const auto near = boost::test_tools::tolerance(1e-9);
+
+struct Chain {
+  explicit Chain(Value training) : recipe("paper") {
+    recipe.add("rows", "dataset", Value::map({{"limit", 9000}}));
+    recipe.add("llama", "model", Value::map({{"config", kLlama}, {"path", Value()}}), {}, "model");
+    recipe.add("sft", "sft", std::move(training), {{"model", "llama"}, {"data", "rows"}}, "model");
+    recipe.add("answers", "sample",
+               Value::map({{"k", 16}, {"max_new_tokens", 512}, {"generator", Value::map({{"dtype", "bfloat16"}})}}),
+               {{"model", "sft"}, {"prompts", "rows"}}, "responses");
+    recipe.add("pairs", "select", Value::map({{"max_pairs", 0}}), {{"scored", "answers"}}, "pairs");
+  }
+  [[nodiscard]] plumb::GpuEstimate of(const char* stage, int gpus) {
+    plan = plumb::make_plan(recipe.get(), plumb::ArtifactStore(folder.path())).value();
+    return plumb::estimate_on(*plan.find(stage), plan, gpus, {}).value();
+  }
+  plumb::test::Folder folder;
+  plumb::test::TestRecipe recipe;
+  plumb::Plan plan;
+};
+
+Value sft() {
+  return Value::map({{"learning_rate", 2e-5},
+                     {"batch_size", 64},
+                     {"micro_batch_size", 8},
+                     {"num_train_epochs", 2.0},
+                     {"max_length", 4096},
+                     {"dtype", "bfloat16"},
+                     {"gradient_checkpointing", true}});
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(accelerator)
+
+// 9,000 rows, twice, 512 tokens, 6 operations a weight; 8 GPUs at 40 % of 312e12.
+BOOST_AUTO_TEST_CASE(full_training_takes_six_operations_a_weight_and_token) {
+  Chain chain(sft());
+  const auto eight = chain.of("sft", 8);
+  BOOST_TEST(*eight.seconds == 6 * kParameters * 9000 * 2 * 512 / (8 * 312e12 * 0.4), near);
+  // 16 bytes a weight (bfloat16 weight and gradient, float32 master and two moments), an eighth on each; activations of
+  // one row of 4,096 tokens: a number of 2 bytes a hidden unit for each of 32 layers, and 34 bytes of the layer at
+  // work.
+  const double activations = 4096.0 * 4096 * (32 * 2 + 34);
+  BOOST_TEST(static_cast<double>(eight.bytes) == kParameters * 16 / 8 + activations,
+             boost::test_tools::tolerance(1e-6));
+  BOOST_TEST(*chain.of("sft", 1).seconds == 8 * *eight.seconds, near);
+}
+
+BOOST_AUTO_TEST_CASE(adapters_save_moments_and_a_third_of_the_work) {
+  Value lora = sft();
+  lora.set("lora", Value::map({{"r", 8}}));
+  Chain chain(lora), full(sft());
+  BOOST_TEST(*chain.of("sft", 8).seconds == *full.of("sft", 8).seconds * 4 / 6, near);
+  BOOST_TEST(chain.of("sft", 1).bytes < full.of("sft", 1).bytes / 4);
+}
+
+// 16 answers of 512 tokens to 9,000 prompts. What is read decides: 13.5 GB of weights a step, and the caches.
+BOOST_AUTO_TEST_CASE(sampling_reads_the_weights_for_every_step) {
+  Chain chain(sft());
+  const auto one = chain.of("answers", 1);
+  const double cache = 512.0 * 2 * 32 * 4096 * 2;
+  BOOST_TEST(static_cast<double>(one.bytes) == 2 * kParameters + 16 * cache, boost::test_tools::tolerance(1e-6));
+  const double together = (0.9 * (std::uint64_t{40} << 30) - 2 * kParameters) / cache;
+  const double steps = 9000.0 * 16 / together * 512;
+  BOOST_TEST(*one.seconds == steps * (2 * kParameters + together * cache / 2) / 1.555e12, near);
+  BOOST_TEST(*chain.of("answers", 8).seconds == *one.seconds / 8, near);
+}
+
+BOOST_AUTO_TEST_CASE(rows_follow_limits_and_are_unknown_without) {
+  Chain chain(sft());
+  chain.of("sft", 1);
+  BOOST_TEST(*plumb::rows_into(*chain.plan.find("sft"), chain.plan) == 9000);
+  BOOST_TEST(*plumb::rows_into(*chain.plan.find("pairs"), chain.plan) == 9000);
+  plumb::test::TestRecipe recipe("open");
+  recipe.add("rows", "dataset", Value::map({{"limit", 0}, {"source", Value::map({{"name", "hh-rlhf"}})}}));
+  const auto plan = plumb::make_plan(recipe.get(), plumb::ArtifactStore(chain.folder.path())).value();
+  BOOST_TEST(!plumb::rows_into(*plan.find("rows"), plan));
+}
+
+BOOST_AUTO_TEST_SUITE_END()

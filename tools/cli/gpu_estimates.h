@@ -1,0 +1,14 @@
+// `plumb plan --gpus`: memory and time of the stages to be run on 1, 2 and 8 GPUs.
+// Thread contract: as a verb.
+#pragma once
+
+#include <vector>
+
+#include "framework/pipeline/plan.h"
+
+namespace plumb::cli {
+
+// Of one plan, or of the arms of a sweep: what they share counts once.
+void print_gpu_estimates(const std::vector<Plan>& plans);
+
+}  // namespace plumb::cli
