@@ -114,11 +114,17 @@ class Paired {
   std::map<std::string, std::vector<double>> gains, wins;  // by prompt, of each seed
   std::vector<double> by_seed;
   std::size_t seeds = 0;
+  bool other_scorer = false;  // different reward models gave the scores of a seed
 
  private:
   void add(const Entry& entry, const Entry& other, const std::string& measure) {
     const PromptScores *own = scores_of(entry, measure), *theirs = scores_of(other, measure);
     if (own == nullptr || theirs == nullptr) return;
+    const auto scorer = [&](const Entry& e) {
+      const auto found = e.model->scorers.find(measure);
+      return found == e.model->scorers.end() ? std::string() : found->second;
+    };
+    other_scorer = other_scorer || scorer(entry) != scorer(other);
     std::vector<double> all;
     for (const auto& [prompt, values] : *own) {
       const auto found = theirs->find(prompt);
@@ -202,8 +208,15 @@ Result<Measure> measure_of(const std::vector<Row>& rows, std::size_t baseline, c
     if (i != baseline && cell_of(rows[baseline], name).seeds > 0) {
       const Paired paired(rows[i], rows[baseline], name);
       if (paired.gains.empty()) {
-        return Error(ErrorCode::data, fmt::format("{} and {} were measured on different prompts; there is nothing to pair",
-                                                  rows[i].name, rows[baseline].name));
+        return Error(ErrorCode::data,
+                     fmt::format("{} and {} were measured on different prompts; there is nothing to pair", rows[i].name,
+                                 rows[baseline].name));
+      }
+      if (paired.other_scorer) {
+        notes.push_back(fmt::format("{}: different reward models scored {} and {}; their scores are not compared", name,
+                                    rows[i].name, rows[baseline].name));
+        measure.cells.back() = std::move(cell);
+        continue;
       }
       cell.difference = difference_of(paired, options);
       if (paired.gains.size() < cell.prompts) {
@@ -243,9 +256,8 @@ void add_notes(const std::vector<Row>& rows, std::size_t baseline, std::vector<s
                                 fewest, fewest == 1 ? "" : "s", fewest == 1 ? "unknown" : "hardly known"));
   }
   for (const Row& row : rows) {
-    const auto common = std::count_if(row.entries.begin(), row.entries.end(), [&](const Entry& e) {
-      return entry_of(rows[baseline], e.run->seed) != nullptr;
-    });
+    const auto common = std::count_if(row.entries.begin(), row.entries.end(),
+                                      [&](const Entry& e) { return entry_of(rows[baseline], e.run->seed) != nullptr; });
     if (common == 0) {
       notes.push_back(fmt::format("{} and {} have no seed in common: their first runs are compared", row.name,
                                   rows[baseline].name));

@@ -21,17 +21,17 @@ namespace plumb {
 enum class Verdict { above, below, not_distinguishable };
 
 struct Difference {
-  Bootstrap mean;       // of the differences by prompt
-  double p = 1;         // adjusted
-  Bootstrap win_rate;   // share of answers that score higher, ties a half; answer i meets answer i
+  Bootstrap mean;                       // of the differences by prompt
+  double p = 1;                         // adjusted
+  Bootstrap win_rate;                   // share of answers that score higher, ties a half; answer i meets answer i
   std::size_t seeds = 0, agreeing = 0;  // that both rows have; whose mean difference has the sign of the whole
   Verdict verdict = Verdict::not_distinguishable;
 };
 
 struct Cell {
-  std::size_t seeds = 0, prompts = 0;  // prompts of all seeds together
-  double mean = 0;                     // over seeds
-  std::optional<double> deviation;     // of the seeds' means (n − 1); of two seeds or more
+  std::size_t seeds = 0, prompts = 0;    // prompts of all seeds together
+  double mean = 0;                       // over seeds
+  std::optional<double> deviation;       // of the seeds' means (n − 1); of two seeds or more
   std::optional<Difference> difference;  // absent for the baseline
 };
 

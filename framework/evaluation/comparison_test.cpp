@@ -17,7 +17,7 @@ RunScores run(const std::string& row, std::uint64_t seed, const std::vector<doub
   out.name = row + ",seed=" + std::to_string(seed);
   out.seed = seed;
   out.recipe = Value::map({{"stages", Value::map({{"pairs", Value::map({{"eta", row}})}})}});
-  out.models.push_back({"policy", false, {}, {}});
+  out.models.push_back({"policy", false, {}, {}, {}});
   for (std::size_t i = 0; i < gold.size(); ++i) {
     out.models[0].scores["gold"]["prompt " + std::to_string(i)] = {gold[i]};
   }
@@ -97,6 +97,16 @@ BOOST_AUTO_TEST_CASE(seeds_that_one_row_lacks_are_left_out_of_its_difference) {
       {run("a", 1, {0, 0}), run("a", 2, {0, 0}), run("a", 3, {5, 5}), run("b", 1, {1, 1}), run("b", 2, {1, 1})});
   BOOST_TEST(c.measures[0].cells[1]->difference->mean.mean == 1.0, exact);
   BOOST_TEST(c.measures[0].cells[1]->difference->seeds == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(scores_of_different_reward_models_are_not_compared) {
+  RunScores strong = run("strong", 1, {1, 2}), weak = run("weak", 1, {3, 4});
+  strong.models[0].scorers["gold"] = "one";
+  weak.models[0].scorers["gold"] = "another";
+  const Comparison c = compared({strong, weak});
+  BOOST_TEST(!c.measures[0].cells[1]->difference);
+  BOOST_TEST(c.measures[0].cells[1]->mean == 3.5, exact);
+  BOOST_TEST(c.notes.at(0).find("different reward models scored weak and strong") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(rows_are_named_as_shortly_as_they_can_be) {

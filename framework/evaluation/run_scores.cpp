@@ -40,7 +40,7 @@ ModelScores& model_of(RunScores& run, const std::string& name) {
   const auto found =
       std::find_if(run.models.begin(), run.models.end(), [&](const ModelScores& m) { return m.model == name; });
   if (found != run.models.end()) return *found;
-  run.models.push_back({name, false, {}, {}});
+  run.models.push_back({name, false, {}, {}, {}});
   return run.models.back();
 }
 
@@ -61,11 +61,16 @@ Result<void> add_evaluation(RunScores& run, const fs::path& folder, const std::s
   if (const Value* models = manifest->params.find("models"); models != nullptr && models->is_list()) {
     for (const Value& model : models->as_list()) model_of(run, model.as_string());
   }
+  std::string reward_model;
+  for (const auto& [param, key] : manifest->inputs) {
+    if (param == "reward_model") reward_model = key;
+  }
   for (const EvaluatedAnswer& answer : *answers) {
     ModelScores& model = model_of(run, answer.model);
     for (const auto& [name, score] : answer.scores) {
       const std::string& shown = name == "judge" && !judge.empty() ? judge : name;
       model.scores[prefix + shown][identity(answer.prompt)].push_back(score);
+      if (name == "reward") model.scorers[prefix + shown] = reward_model;
     }
   }
   Result<std::vector<Metric>> metrics = read_metrics(folder);
@@ -95,8 +100,8 @@ Result<RunScores> read_run(const fs::path& folder) {
     }
   }
   if (evaluations.empty()) {
-    return Error(ErrorCode::data, fmt::format("{} holds no finished evaluate stage; `plumb show` says what it holds",
-                                              folder.string()));
+    return Error(ErrorCode::data,
+                 fmt::format("{} holds no finished evaluate stage; `plumb show` says what it holds", folder.string()));
   }
   for (const std::string& stage : evaluations) {
     Result<void> added = add_evaluation(run, folder / stage, evaluations.size() > 1 ? stage + ": " : "");

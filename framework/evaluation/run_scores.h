@@ -24,6 +24,7 @@ struct ModelScores {
   std::string model;                           // as the recipe names it
   bool baseline = false;                       // of its evaluation
   std::map<std::string, PromptScores> scores;  // by name
+  std::map<std::string, std::string> scorers;  // by the same name: the reward model's key, where one gave the scores
   std::vector<Metric> metrics;                 // without the model in their names
 };
 

@@ -112,12 +112,10 @@ GpuEstimate scoring(const Work& w, std::optional<std::int64_t> rows) {
   return out;
 }
 
-}  // namespace
-
-std::optional<std::int64_t> rows_into(const PlannedStage& stage, const Plan& plan) {
-  const std::string& kind = stage.manifest.stage_kind;
+// Rows, or prompts with all their answers. What a selection makes is counted by prompts, too.
+std::optional<std::int64_t> rows_behind(const PlannedStage& stage, const Plan& plan) {
   const Value& params = stage.manifest.params;
-  if (kind == "dataset") {
+  if (stage.manifest.stage_kind == "dataset") {
     if (const std::int64_t limit = integer_at(params, "limit", 0); limit > 0) return limit;
     const Value* source = params.find("source");
     const std::int64_t count = source == nullptr ? 0 : integer_at(*source, "count", 0);
@@ -126,17 +124,19 @@ std::optional<std::int64_t> rows_into(const PlannedStage& stage, const Plan& pla
   for (const char* param : {"data", "prompts", "responses", "scored"}) {
     const PlannedStage* input = input_of(stage, plan, param);
     if (input == nullptr) continue;
-    std::optional<std::int64_t> rows = rows_into(*input, plan);
-    const std::string& from = input->manifest.stage_kind;
-    if (kind == "score" && from == "sample" && rows) rows = *rows * integer_at(input->manifest.params, "k", 1);
-    // What a selection makes is counted by prompts; its own rows are those, too.
-    if (from == "select") {
-      const std::int64_t limit = integer_at(input->manifest.params, "max_pairs", 0);
-      if (limit > 0) rows = limit;
-    }
-    return rows;
+    const std::int64_t limit = integer_at(input->manifest.params, "max_pairs", 0);
+    return limit > 0 ? std::optional(limit) : rows_behind(*input, plan);
   }
   return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::int64_t> rows_into(const PlannedStage& stage, const Plan& plan) {
+  const std::optional<std::int64_t> rows = rows_behind(stage, plan);
+  if (!rows || stage.manifest.stage_kind != "score") return rows;
+  const PlannedStage* answers = input_of(stage, plan, "responses");
+  return *rows * (answers == nullptr ? 1 : integer_at(answers->manifest.params, "k", 1));
 }
 
 std::optional<GpuEstimate> estimate_on(const PlannedStage& stage, const Plan& plan, int gpus, const Accelerator& on) {

@@ -28,7 +28,11 @@ struct Chain {
     recipe.add("answers", "sample",
                Value::map({{"k", 16}, {"max_new_tokens", 512}, {"generator", Value::map({{"dtype", "bfloat16"}})}}),
                {{"model", "sft"}, {"prompts", "rows"}}, "responses");
-    recipe.add("pairs", "select", Value::map({{"max_pairs", 0}}), {{"scored", "answers"}}, "pairs");
+    recipe.add("rewards", "score", Value::map(), {{"responses", "answers"}}, "scored");
+    recipe.add("pairs", "select", Value::map({{"max_pairs", 0}}), {{"scored", "rewards"}}, "pairs");
+    recipe.add("few", "select", Value::map({{"max_pairs", 500}}), {{"scored", "rewards"}}, "pairs");
+    recipe.add("aligned", "train", Value::map(), {{"model", "sft"}, {"data", "pairs"}}, "model");
+    recipe.add("aligned-on-few", "train", Value::map(), {{"model", "sft"}, {"data", "few"}}, "model");
   }
   [[nodiscard]] plumb::GpuEstimate of(const char* stage, int gpus) {
     plan = plumb::make_plan(recipe.get(), plumb::ArtifactStore(folder.path())).value();
@@ -89,9 +93,11 @@ BOOST_AUTO_TEST_CASE(sampling_reads_the_weights_for_every_step) {
 
 BOOST_AUTO_TEST_CASE(rows_follow_limits_and_are_unknown_without) {
   Chain chain(sft());
-  chain.of("sft", 1);
+  chain.plan = plumb::make_plan(chain.recipe.get(), plumb::ArtifactStore(chain.folder.path())).value();
   BOOST_TEST(*plumb::rows_into(*chain.plan.find("sft"), chain.plan) == 9000);
-  BOOST_TEST(*plumb::rows_into(*chain.plan.find("pairs"), chain.plan) == 9000);
+  BOOST_TEST(*plumb::rows_into(*chain.plan.find("rewards"), chain.plan) == 9000 * 16);
+  BOOST_TEST(*plumb::rows_into(*chain.plan.find("aligned"), chain.plan) == 9000);
+  BOOST_TEST(*plumb::rows_into(*chain.plan.find("aligned-on-few"), chain.plan) == 500);
   plumb::test::TestRecipe recipe("open");
   recipe.add("rows", "dataset", Value::map({{"limit", 0}, {"source", Value::map({{"name", "hh-rlhf"}})}}));
   const auto plan = plumb::make_plan(recipe.get(), plumb::ArtifactStore(chain.folder.path())).value();
