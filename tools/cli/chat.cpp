@@ -18,7 +18,7 @@ namespace {
 namespace po = boost::program_options;
 
 void note(const std::string& text) {
-  std::cerr << text << std::endl;
+  std::cerr << text + "\n";
 }
 
 // Lines of standard input. Unlike std::getline it returns when a signal comes.
@@ -195,7 +195,7 @@ int run_chat(int argc, char** argv) {
     }
     if (state == Lines::State::end || !chat.take(line)) break;
   }
-  if (terminal) std::cerr << std::endl;
+  if (terminal) std::cerr << "\n";
   return 0;
 }
 

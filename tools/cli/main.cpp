@@ -56,12 +56,12 @@ int report_error() {
   try {
     throw;
   } catch (const Error& error) {
-    std::cerr << "plumb: " << error.what() << std::endl;
+    std::cerr << "plumb: " << error.what() << "\n";
     return static_cast<int>(error.code());
   } catch (const std::bad_alloc&) {
-    std::cerr << "plumb: out of memory" << std::endl;
+    std::cerr << "plumb: out of memory" << "\n";
   } catch (const std::exception& error) {
-    std::cerr << "plumb: internal error: " << error.what() << std::endl;
+    std::cerr << "plumb: internal error: " << error.what() << "\n";
   }
   return static_cast<int>(ErrorCode::run_failed);
 }
