@@ -43,7 +43,8 @@ class SafetensorsFile {
 
 Result<SafetensorsFile> open_safetensors(const std::filesystem::path& file);
 
-// Tensors in the given order, 8-byte aligned as HF's own writer does (sorted by dtype size, then name). Temp, fsync, rename.
+// Tensors in the given order, 8-byte aligned as HF's own writer does (sorted by dtype size, then name). Temp, fsync,
+// rename.
 Result<void> write_safetensors(const std::filesystem::path& file,
                                const std::vector<std::pair<std::string, at::Tensor>>& tensors,
                                const std::map<std::string, std::string>& metadata = {{"format", "pt"}});

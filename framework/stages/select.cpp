@@ -31,9 +31,10 @@ void require_rewards(const std::vector<ResponseGroup>& groups) {
   for (const ResponseGroup& group : groups) {
     for (std::size_t i = 0; i < group.responses.size(); ++i) {
       if (!group.responses[i].reward || !std::isfinite(*group.responses[i].reward)) {
-        throw Error(ErrorCode::data, fmt::format("prompt {}, response {}: the reward is {}; selection needs a finite number: "
-                                                 "score the responses again",
-                                                 group.prompt.id, i, group.responses[i].reward ? "not finite" : "missing"));
+        throw Error(ErrorCode::data,
+                    fmt::format("prompt {}, response {}: the reward is {}; selection needs a finite number: "
+                                "score the responses again",
+                                group.prompt.id, i, group.responses[i].reward ? "not finite" : "missing"));
       }
     }
   }
@@ -47,14 +48,16 @@ void require_valid(const Selection& selection, const ResponseGroup& group, const
   for (const PairChoice& pair : selection.pairs) {
     const bool same = pair.chosen == pair.rejected && pair.chosen != PairChoice::annotated;
     if (!valid(pair.chosen) || !valid(pair.rejected) || same) {
-      throw Error(ErrorCode::plugin, fmt::format("selection policy {} chose the pair ({}, {}) of prompt {}, which has {} responses",
-                                                 policy, pair.chosen, pair.rejected, group.prompt.id, count));
+      throw Error(ErrorCode::plugin,
+                  fmt::format("selection policy {} chose the pair ({}, {}) of prompt {}, which has {} responses",
+                              policy, pair.chosen, pair.rejected, group.prompt.id, count));
     }
   }
   for (int index : selection.demonstrations) {
     if (index < 0 || index >= count) {
-      throw Error(ErrorCode::plugin, fmt::format("selection policy {} chose response {} of prompt {}, which has {} responses",
-                                                 policy, index, group.prompt.id, count));
+      throw Error(ErrorCode::plugin,
+                  fmt::format("selection policy {} chose response {} of prompt {}, which has {} responses", policy,
+                              index, group.prompt.id, count));
     }
   }
 }
@@ -88,15 +91,21 @@ std::optional<double> reward_of(const ResponseGroup& group, int index, bool chos
 }
 
 // Writes the artifact and returns how often the chosen response is the longer text.
-double write_pairs(const StageContext& context, const std::vector<ResponseGroup>& groups, const std::vector<ChosenPair>& pairs) {
+double write_pairs(const StageContext& context, const std::vector<ResponseGroup>& groups,
+                   const std::vector<ChosenPair>& pairs) {
   RowWriter rows(context.folder() / "pairs.jsonl"), responses(context.folder() / "responses.jsonl");
   std::size_t longer = 0, last = groups.size();
   for (const auto& [index, pair] : pairs) {
     const ResponseGroup& group = groups[index];
     if (index != last) responses.write(to_value(group));
     last = index;
-    Preference row{group.prompt.id, group.prompt, text_of(group, pair.chosen, true), text_of(group, pair.rejected, false),
-                   reward_of(group, pair.chosen, true), reward_of(group, pair.rejected, false), {}};
+    Preference row{group.prompt.id,
+                   group.prompt,
+                   text_of(group, pair.chosen, true),
+                   text_of(group, pair.rejected, false),
+                   reward_of(group, pair.chosen, true),
+                   reward_of(group, pair.rejected, false),
+                   {}};
     if (row.chosen_reward && row.rejected_reward) row.margin = *row.chosen_reward - *row.rejected_reward;
     longer += row.chosen.size() > row.rejected.size() ? 1 : 0;
     Value value = to_value(row);
@@ -173,8 +182,10 @@ void run_select(StageContext& context) {
   const std::size_t before_limit = pairs.size();
   limit_pairs(pairs, settings.max_pairs, context.random().derive("max_pairs"));
   if (pairs.empty() && demonstrations == 0) {
-    throw Error(ErrorCode::data, fmt::format("policy {} kept nothing of {} prompts; lower its threshold: see the pairs for each "
-                                             "threshold with `plumb show`", settings.policy.name, groups.size()));
+    throw Error(ErrorCode::data,
+                fmt::format("policy {} kept nothing of {} prompts; lower its threshold: see the pairs for each "
+                            "threshold with `plumb show`",
+                            settings.policy.name, groups.size()));
   }
 
   const RewardGaps gaps = measure_reward_gaps(groups);

@@ -33,7 +33,8 @@ void for_each_line(const std::string& file, const std::function<void(const Value
 
 void for_each_item(const std::string& file, const std::function<void(const Value&, const std::string& where)>& use) {
   const Value list = parse_json(read_all(file), file);
-  if (!list.is_list()) throw Error(ErrorCode::data, file + ": holds a " + list.type_name() + "; alpaca_eval's files hold a list");
+  if (!list.is_list())
+    throw Error(ErrorCode::data, file + ": holds a " + list.type_name() + "; alpaca_eval's files hold a list");
   int number = 0;
   for (const Value& item : list.as_list()) use(item, file + ": item " + std::to_string(++number));
 }
@@ -74,7 +75,8 @@ std::optional<double> bracketed(const std::string& text, const std::string& open
       ++end;
       while (end < text.size() && std::isdigit(static_cast<unsigned char>(text[end])) != 0) ++end;
     }
-    if (text.compare(end, close.size(), close) == 0) return std::strtod(text.substr(first, end - first).c_str(), nullptr);
+    if (text.compare(end, close.size(), close) == 0)
+      return std::strtod(text.substr(first, end - first).c_str(), nullptr);
   }
   return std::nullopt;
 }
@@ -146,8 +148,10 @@ std::optional<double> parse_rating(const std::string& judgment) {
 std::vector<MtBenchQuestion> read_mt_bench_questions(const std::string& file) {
   std::vector<MtBenchQuestion> questions;
   for_each_line(file, [&](const Value& row, const std::string& where) {
-    MtBenchQuestion question{text_field(row, "question_id", where), optional_text(row, "category"),
-                             texts(field(row, "turns", where), where + ": turns"), {}};
+    MtBenchQuestion question{text_field(row, "question_id", where),
+                             optional_text(row, "category"),
+                             texts(field(row, "turns", where), where + ": turns"),
+                             {}};
     if (question.turns.empty()) throw Error(ErrorCode::data, where + ": a question without turns");
     if (const Value* reference = row.find("reference")) question.reference = texts(*reference, where + ": reference");
     questions.push_back(std::move(question));
@@ -160,7 +164,8 @@ std::map<std::string, std::vector<std::string>> read_mt_bench_answers(const std:
   for_each_line(file, [&](const Value& row, const std::string& where) {
     const Value& choices = field(row, "choices", where);
     if (!choices.is_list() || choices.as_list().empty()) throw Error(ErrorCode::data, where + ": no choices");
-    answers[text_field(row, "question_id", where)] = texts(field(choices.as_list()[0], "turns", where), where + ": turns");
+    answers[text_field(row, "question_id", where)] =
+        texts(field(choices.as_list()[0], "turns", where), where + ": turns");
   });
   return answers;
 }
@@ -176,7 +181,8 @@ std::vector<AlpacaAnnotation> read_alpaca_annotations(const std::string& file) {
     if (!preference.is_null()) {
       const double value = preference.as_double();
       if (value != 0 && !(value >= 1 && value <= 2)) {
-        throw Error(ErrorCode::data, where + ": preference " + std::to_string(value) + "; wanted 0 or a number from 1 to 2");
+        throw Error(ErrorCode::data,
+                    where + ": preference " + std::to_string(value) + "; wanted 0 or a number from 1 to 2");
       }
       row.preference = value;
     }

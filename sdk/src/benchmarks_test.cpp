@@ -74,7 +74,8 @@ BOOST_AUTO_TEST_CASE(failures_are_counted_beside_the_mean_and_the_last_judgment_
 {"question_id":1,"model":"m","judge":["j","v"],"score":-1,"turn":2}
 {"question_id":2,"model":"m","judge":["j","v"],"score":4,"turn":2}
 )");
-  const auto score = plumb::mt_bench_scores(plumb::read_mt_bench_judgments(file), {{"1", "math"}, {"2", "writing"}}).at("m");
+  const auto score =
+      plumb::mt_bench_scores(plumb::read_mt_bench_judgments(file), {{"1", "math"}, {"2", "writing"}}).at("m");
   BOOST_TEST(score.turn_1 == 7.0);
   BOOST_TEST(score.turn_2 == 4.0);
   BOOST_TEST(score.average == 6.0);

@@ -10,12 +10,11 @@ namespace plumb {
 inline namespace v1 {
 
 double student_t_95(std::size_t degrees_of_freedom) {
-  static constexpr std::array<double, 30> small{12.7062047362, 4.3026527297, 3.1824463053, 2.7764451052, 2.5705818356,
-                                                2.4469118511,  2.3646242516, 2.3060041352, 2.2621571628, 2.2281388520,
-                                                2.2009851601,  2.1788128297, 2.1603686565, 2.1447866879, 2.1314495456,
-                                                2.1199052992,  2.1098155778, 2.1009220402, 2.0930240544, 2.0859634473,
-                                                2.0796138447,  2.0738730679, 2.0686576104, 2.0638985616, 2.0595385528,
-                                                2.0555294386,  2.0518305165, 2.0484071418, 2.0452296421, 2.0422724563};
+  static constexpr std::array<double, 30> small{
+      12.7062047362, 4.3026527297, 3.1824463053, 2.7764451052, 2.5705818356, 2.4469118511, 2.3646242516, 2.3060041352,
+      2.2621571628,  2.2281388520, 2.2009851601, 2.1788128297, 2.1603686565, 2.1447866879, 2.1314495456, 2.1199052992,
+      2.1098155778,  2.1009220402, 2.0930240544, 2.0859634473, 2.0796138447, 2.0738730679, 2.0686576104, 2.0638985616,
+      2.0595385528,  2.0555294386, 2.0518305165, 2.0484071418, 2.0452296421, 2.0422724563};
   if (degrees_of_freedom == 0) return 0;
   if (degrees_of_freedom <= small.size()) return small[degrees_of_freedom - 1];
   // Cornish-Fisher expansion in 1/ν about the normal point; error below 1e-6 from ν = 31 on.
@@ -48,8 +47,8 @@ Estimate estimate(std::span<const double> sample) {
 
 Estimate paired_difference(std::span<const double> a, std::span<const double> b) {
   if (a.size() != b.size()) {
-    throw Error(ErrorCode::data, "a paired difference needs equally many values: " + std::to_string(a.size()) + " and " +
-                                     std::to_string(b.size()));
+    throw Error(ErrorCode::data, "a paired difference needs equally many values: " + std::to_string(a.size()) +
+                                     " and " + std::to_string(b.size()));
   }
   std::vector<double> differences(a.size());
   for (std::size_t i = 0; i < a.size(); ++i) differences[i] = a[i] - b[i];
@@ -63,7 +62,8 @@ Estimate win_rate(std::span<const double> preferences) {
 }
 
 Metric to_metric(std::string name, const Estimate& value) {
-  return {std::move(name), value.mean, value.low, value.high, value.standard_error, static_cast<std::int64_t>(value.count)};
+  return {std::move(name), value.mean,           value.low,
+          value.high,      value.standard_error, static_cast<std::int64_t>(value.count)};
 }
 
 }  // namespace v1

@@ -160,8 +160,12 @@ constexpr CodeRange kNumbers[] = {
 
 }  // namespace
 
-std::span<const CodeRange> letters() { return kLetters; }
-std::span<const CodeRange> numbers() { return kNumbers; }
+std::span<const CodeRange> letters() {
+  return kLetters;
+}
+std::span<const CodeRange> numbers() {
+  return kNumbers;
+}
 
 }  // namespace v1
 }  // namespace plumb

@@ -41,12 +41,12 @@ int run_compare(int argc, char** argv) {
                         "folders of runs or of a sweep, such as runs/table-1")(
       "baseline", po::value<std::string>()->value_name("ROW"), "the row that others are compared with")(
       "json", "print JSON")("csv", "print CSV");
-  const auto given = parse_verb(
-      argc, argv,
-      {"RUN... [--baseline ROW] [--json | --csv]",
-       "Compares evaluated runs, or the arms of a sweep: means with their deviation over seeds, differences to one row\n"
-       "with paired bootstrap intervals by prompt, win rates, and how the recipes differ."},
-      options, {"run"});
+  const auto given = parse_verb(argc, argv,
+                                {"RUN... [--baseline ROW] [--json | --csv]",
+                                 "Compares evaluated runs, or the arms of a sweep: means with their deviation over "
+                                 "seeds, differences to one row\n"
+                                 "with paired bootstrap intervals by prompt, win rates, and how the recipes differ."},
+                                options, {"run"});
   if (!given) return 0;
   Gathered gathered = gather((*given)["run"].as<Texts>());
   if (given->count("baseline") != 0) gathered.baseline = (*given)["baseline"].as<std::string>();

@@ -20,8 +20,8 @@ plumb::Judgement GoldJudge::judge(const plumb::JudgeRequest& asked) {
   const GoldScore score = rate(*request, asked.answer);
   judgement.score = score.total;
   char text[160];
-  std::snprintf(text, sizeof text, "count %.0f, category %.2f, distinct %.0f, politeness %.0f, obedience %.0f", score.count,
-                score.category, score.distinct, score.politeness, score.obedience);
+  std::snprintf(text, sizeof text, "count %.0f, category %.2f, distinct %.0f, politeness %.0f, obedience %.0f",
+                score.count, score.category, score.distinct, score.politeness, score.obedience);
   judgement.text = score.well_formed ? text : "malformed";
   if (asked.other) {
     const double other = rate(*request, *asked.other).total;

@@ -7,8 +7,8 @@ namespace {
 
 constexpr std::array<std::string_view, 5> kNumbers{"one", "two", "three", "four", "five"};
 
-// Words and punctuation marks, in order; spaces separate. A character outside the language gives an empty word, which no
-// rule accepts.
+// Words and punctuation marks, in order; spaces separate. A character outside the language gives an empty word, which
+// no rule accepts.
 std::vector<std::string_view> split(std::string_view text) {
   std::vector<std::string_view> words;
   for (std::size_t i = 0; i < text.size();) {
@@ -140,12 +140,13 @@ GoldScore rate(const Request& request, std::string_view text) {
   const auto& items = answer->items;
   score.well_formed = true;
   score.count = static_cast<int>(items.size()) == request.count ? 1 : 0;
-  const auto fitting = std::count_if(items.begin(), items.end(),
-                                     [&](const std::string& item) { return category_of_item(item) == request.category; });
+  const auto fitting = std::count_if(
+      items.begin(), items.end(), [&](const std::string& item) { return category_of_item(item) == request.category; });
   score.category = static_cast<double>(fitting) / static_cast<double>(items.size());
   score.distinct = 1;
   for (std::size_t i = 0; i < items.size(); ++i) {
-    if (holds({items.begin(), items.begin() + static_cast<std::ptrdiff_t>(i)}, items[i]) || holds(request.earlier, items[i])) {
+    if (holds({items.begin(), items.begin() + static_cast<std::ptrdiff_t>(i)}, items[i]) ||
+        holds(request.earlier, items[i])) {
       score.distinct = 0;
     }
   }
@@ -166,7 +167,8 @@ std::string write_request(const Request& request, std::string_view verb) {
 }
 
 std::string write_follow_up(const Request& request) {
-  return std::string(kNumbers[static_cast<std::size_t>(request.count - 1)]) + (request.polite ? " more, please." : " more.");
+  return std::string(kNumbers[static_cast<std::size_t>(request.count - 1)]) +
+         (request.polite ? " more, please." : " more.");
 }
 
 std::string write_answer(const std::vector<std::string>& items, bool sure) {

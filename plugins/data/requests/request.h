@@ -6,10 +6,10 @@
 // Thread contract: functions are [any].
 #pragma once
 
-#include <array>
-#include <optional>
 #include <plumb/random.h>
 #include <plumb/records.h>
+#include <array>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,10 +24,10 @@ const std::array<Category, 6>& categories();
 
 struct Request {
   int category = 0;
-  int count = 1;                        // 1 to 5, of the last turn
-  bool polite = false;                  // the last turn says please
-  std::optional<std::string> forbidden; // named in the first turn, holds for every turn
-  std::vector<std::string> earlier;     // items of earlier answers
+  int count = 1;                         // 1 to 5, of the last turn
+  bool polite = false;                   // the last turn says please
+  std::optional<std::string> forbidden;  // named in the first turn, holds for every turn
+  std::vector<std::string> earlier;      // items of earlier answers
 };
 
 struct GoldScore {

@@ -1,6 +1,6 @@
 // The generated request corpus: component `requests`, and the entry of this plugin.
-#include <cstdio>
 #include <plumb/data_source.h>
+#include <cstdio>
 
 #include "gold_judge.h"
 #include "request.h"
@@ -26,12 +26,15 @@ class RequestsSource final : public plumb::DataSource {
     p.add(&Settings::count, "count", "rows").at_least(1).unit("rows");
     p.add(&Settings::seed, "seed", "another corpus of the same kind; independent of the run's seed").at_least(0);
     p.add(&Settings::two_turn, "two_turn", "fraction of conversations with a second turn").at_least(0).at_most(1);
-    p.add(&Settings::label_noise, "label_noise", "fraction of preferences whose label is flipped").at_least(0).below(0.5);
+    p.add(&Settings::label_noise, "label_noise", "fraction of preferences whose label is flipped")
+        .at_least(0)
+        .below(0.5);
     return p;
   }
   RequestsSource(const Settings& settings, plumb::Host&)
       : settings_(settings),
-        random_(plumb::Random(static_cast<std::uint64_t>(settings.seed)).derive(settings.split).derive(settings.records)) {}
+        random_(
+            plumb::Random(static_cast<std::uint64_t>(settings.seed)).derive(settings.split).derive(settings.records)) {}
 
   std::optional<plumb::Record> next() override {
     if (row_ == settings_.count) return std::nullopt;
@@ -57,7 +60,8 @@ class RequestsSource final : public plumb::DataSource {
       request.category = static_cast<int>(random.below(categories().size()));
       request.count = 1 + static_cast<int>(random.below(5));
       request.polite = random.uniform() < 0.5;
-      const std::string_view forbidden = categories()[static_cast<std::size_t>(request.category)].items[random.below(8)];
+      const std::string_view forbidden =
+          categories()[static_cast<std::size_t>(request.category)].items[random.below(8)];
       if (random.uniform() < 0.5) request.forbidden = std::string(forbidden);
       const std::uint64_t part = plumb::Random(1).derive(write_request(request, "")).bits_at(0) % 10;
       const std::string_view split = part < 2 ? "heldout" : part == 2 ? "tuning" : "train";
@@ -74,7 +78,8 @@ class RequestsSource final : public plumb::DataSource {
   }
 
   // Two answers that gold tells apart; the label is flipped with the given probability.
-  [[nodiscard]] plumb::Preference draw_preference(plumb::Prompt prompt, const Request& request, plumb::Random& random) const {
+  [[nodiscard]] plumb::Preference draw_preference(plumb::Prompt prompt, const Request& request,
+                                                  plumb::Random& random) const {
     std::string better = draw_answer(request, random), worse = draw_answer(request, random);
     while (rate(request, better).total == rate(request, worse).total) worse = draw_answer(request, random);
     if (rate(request, better).total < rate(request, worse).total) std::swap(better, worse);
@@ -91,7 +96,8 @@ class RequestsSource final : public plumb::DataSource {
 }  // namespace
 }  // namespace requests
 
-PLUMB_PLUGIN(registrar, "org.plumbline.requests", "1.0.0", "Apache-2.0", "a generated corpus of requests and its gold judge") {
+PLUMB_PLUGIN(registrar, "org.plumbline.requests", "1.0.0", "Apache-2.0",
+             "a generated corpus of requests and its gold judge") {
   registrar.add<requests::RequestsSource>("requests").yields({"prompts", "demonstrations", "preferences"});
   registrar.add<requests::GoldJudge>("gold");
 }

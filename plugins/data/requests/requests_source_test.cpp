@@ -1,7 +1,7 @@
-#include <boost/test/unit_test.hpp>
 #include <plumb/data_source.h>
 #include <plumb/judge.h>
 #include <plumb/testing.h>
+#include <boost/test/unit_test.hpp>
 #include <set>
 
 #include "request.h"
@@ -60,7 +60,8 @@ BOOST_AUTO_TEST_CASE(a_tenth_of_the_preferences_is_flipped) {
   for (const auto& row : rows("preferences", "train", 4000)) {
     const auto& preference = std::get<plumb::Preference>(row);
     const auto request = requests::parse_request(preference.prompt.messages).value();
-    const double gap = requests::rate(request, preference.chosen).total - requests::rate(request, preference.rejected).total;
+    const double gap =
+        requests::rate(request, preference.chosen).total - requests::rate(request, preference.rejected).total;
     BOOST_REQUIRE(gap != 0);
     flipped += gap < 0;
   }

@@ -1,7 +1,7 @@
-#include <boost/test/unit_test.hpp>
 #include <plumb/evaluator.h>
 #include <plumb/testing.h>
 #include <plumb/testing_evaluation.h>
+#include <boost/test/unit_test.hpp>
 
 using plumb::testing::FixedAnswers;
 using plumb::testing::FunctionJudge;
@@ -32,7 +32,8 @@ BOOST_AUTO_TEST_CASE(means_and_paired_differences) {
   BOOST_TEST(metrics.at("judge/sft/mean").value == 2.0);
   BOOST_TEST(metrics.at("judge/dpo/difference").value == 5.0 / 3, boost::test_tools::tolerance(1e-12));
   // Differences 1, 2, 2: standard error 1/3, t(2) = 4.3027.
-  BOOST_TEST(metrics.at("judge/dpo/difference").low.value() == 5.0 / 3 - 4.3026527297 / 3, boost::test_tools::tolerance(1e-9));
+  BOOST_TEST(metrics.at("judge/dpo/difference").low.value() == 5.0 / 3 - 4.3026527297 / 3,
+             boost::test_tools::tolerance(1e-9));
   BOOST_TEST(metrics.count("judge/sft/difference") == 0U);
   BOOST_TEST(evaluation.answers.size() == 6U);
 }

@@ -10,7 +10,8 @@ class RewardWinRate final : public plumb::Evaluator {
  public:
   struct Settings {};
   static plumb::Params<Settings> params() {
-    return plumb::Params<Settings>{"win rate in percent against the baseline by the stage's reward model, with mean rewards"};
+    return plumb::Params<Settings>{
+        "win rate in percent against the baseline by the stage's reward model, with mean rewards"};
   }
   RewardWinRate(const Settings&, plumb::Host&) {}
 
@@ -25,7 +26,8 @@ class RewardWinRate final : public plumb::Evaluator {
       const auto answers = context.answer(model, prompts, context.options());
       rewards[model] = context.reward(asked, answers);
       for (std::size_t i = 0; i < answers.size(); ++i) {
-        evaluation.answers.push_back({asked[i].id, model, asked[i].messages, answers[i], {{"reward", rewards[model][i]}}, {}});
+        evaluation.answers.push_back(
+            {asked[i].id, model, asked[i].messages, answers[i], {{"reward", rewards[model][i]}}, {}});
       }
       evaluation.metrics.push_back(
           plumb::to_metric("reward/" + model + "/mean", plumb::estimate(by_prompt(rewards[model], samples))));
@@ -39,9 +41,10 @@ class RewardWinRate final : public plumb::Evaluator {
       }
       evaluation.metrics.push_back(
           plumb::to_metric("reward/" + model + "/win_rate", plumb::win_rate(by_prompt(preferences, samples))));
-      evaluation.metrics.push_back(plumb::to_metric(
-          "reward/" + model + "/difference",
-          plumb::paired_difference(by_prompt(rewards[model], samples), by_prompt(rewards[context.baseline()], samples))));
+      evaluation.metrics.push_back(
+          plumb::to_metric("reward/" + model + "/difference",
+                           plumb::paired_difference(by_prompt(rewards[model], samples),
+                                                    by_prompt(rewards[context.baseline()], samples))));
     }
     return evaluation;
   }

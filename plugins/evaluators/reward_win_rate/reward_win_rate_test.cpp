@@ -1,7 +1,7 @@
-#include <boost/test/unit_test.hpp>
 #include <plumb/evaluator.h>
 #include <plumb/testing.h>
 #include <plumb/testing_evaluation.h>
+#include <boost/test/unit_test.hpp>
 
 using plumb::testing::FixedAnswers;
 using plumb::testing::PluginUnderTest;

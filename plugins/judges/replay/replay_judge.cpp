@@ -1,4 +1,5 @@
-// Answers with recorded judgments instead of asking anybody: FastChat's model_judgment files and alpaca_eval's annotations.
+// Answers with recorded judgments instead of asking anybody: FastChat's model_judgment files and alpaca_eval's
+// annotations.
 #include <plumb/benchmarks.h>
 #include <plumb/judge.h>
 
@@ -75,12 +76,13 @@ class ReplayJudge final : public plumb::Judge {
     return judgement;
   }
 
-  std::map<std::string, plumb::MtBenchJudgment> ratings_;             // by model/question/turn
+  std::map<std::string, plumb::MtBenchJudgment> ratings_;  // by model/question/turn
   std::map<std::string, std::optional<double>> annotations_;
 };
 
 }  // namespace
 
-PLUMB_PLUGIN(registrar, "org.plumbline.replay-judge", "1.0.0", "Apache-2.0", "recorded judgments of MT-Bench and AlpacaEval") {
+PLUMB_PLUGIN(registrar, "org.plumbline.replay-judge", "1.0.0", "Apache-2.0",
+             "recorded judgments of MT-Bench and AlpacaEval") {
   registrar.add<ReplayJudge>("replay-judge");
 }

@@ -1,8 +1,8 @@
+#include <plumb/judge.h>
+#include <plumb/testing.h>
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
 #include <fstream>
-#include <plumb/judge.h>
-#include <plumb/testing.h>
 
 using plumb::testing::PluginUnderTest;
 
@@ -18,8 +18,9 @@ BOOST_AUTO_TEST_SUITE(replay_judge)
 
 BOOST_AUTO_TEST_CASE(ratings_come_back_and_failures_stay_failures) {
   PluginUnderTest plugin;
-  const std::string file = written("plumb_replay.jsonl",
-                                   R"({"question_id":81,"model":"m","judge":["g","v"],"judgment":"[[9]]","score":9,"turn":1}
+  const std::string file =
+      written("plumb_replay.jsonl",
+              R"({"question_id":81,"model":"m","judge":["g","v"],"judgment":"[[9]]","score":9,"turn":1}
 {"question_id":81,"model":"m","judge":["g","v"],"judgment":"none","score":-1,"turn":2}
 )");
   auto judge = plugin.make<plumb::Judge>("replay-judge", plumb::Value::map({{"mt_bench", file}}));

@@ -1,7 +1,7 @@
 // A reward model as the judge: its raw reward is the score, the higher reward wins a comparison.
-#include <mutex>
 #include <plumb/judge.h>
 #include <plumb/language_models.h>
+#include <mutex>
 
 #include <plumb/plugin.h>
 

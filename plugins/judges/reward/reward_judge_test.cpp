@@ -1,7 +1,7 @@
-#include <boost/test/unit_test.hpp>
 #include <plumb/judge.h>
 #include <plumb/language_models.h>
 #include <plumb/testing.h>
+#include <boost/test/unit_test.hpp>
 
 namespace {
 
@@ -17,7 +17,9 @@ class LengthModels final : public plumb::LanguageModels {
       return all;
     }
   };
-  std::unique_ptr<plumb::PolicyHandle> open_policy(const std::string&, const plumb::OpenOptions&) override { return nullptr; }
+  std::unique_ptr<plumb::PolicyHandle> open_policy(const std::string&, const plumb::OpenOptions&) override {
+    return nullptr;
+  }
   std::unique_ptr<plumb::RewardHandle> open_reward(const std::string&, const plumb::OpenOptions&) override {
     return std::make_unique<Handle>();
   }

@@ -1,6 +1,6 @@
 // Best-vs-random (paper §4): the response with the highest reward against one drawn from the remaining k − 1.
-#include <algorithm>
 #include <plumb/selection_policy.h>
+#include <algorithm>
 
 #include <plumb/plugin.h>
 

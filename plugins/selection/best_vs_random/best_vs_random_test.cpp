@@ -1,7 +1,7 @@
-#include <array>
-#include <boost/test/unit_test.hpp>
 #include <plumb/selection_policy.h>
 #include <plumb/testing.h>
+#include <array>
+#include <boost/test/unit_test.hpp>
 
 using plumb::testing::PluginUnderTest;
 using plumb::testing::scored_group;

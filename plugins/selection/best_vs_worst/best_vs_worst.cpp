@@ -1,6 +1,6 @@
 // Best-vs-worst (paper §4): the response with the highest reward against the one with the lowest, one pair a prompt.
-#include <algorithm>
 #include <plumb/selection_policy.h>
+#include <algorithm>
 
 #include <plumb/plugin.h>
 

@@ -1,6 +1,6 @@
-#include <boost/test/unit_test.hpp>
 #include <plumb/selection_policy.h>
 #include <plumb/testing.h>
+#include <boost/test/unit_test.hpp>
 
 using plumb::PairChoice;
 using plumb::testing::PluginUnderTest;

@@ -1,6 +1,6 @@
 // Rejection sampling (paper §4): the response with the highest reward becomes a demonstration for one more SFT step.
-#include <algorithm>
 #include <plumb/selection_policy.h>
+#include <algorithm>
 
 #include <plumb/plugin.h>
 
@@ -26,6 +26,7 @@ class RejectionSampling final : public plumb::SelectionPolicy {
 
 }  // namespace
 
-PLUMB_PLUGIN(registrar, "org.plumbline.rejection-sampling", "1.0.0", "Apache-2.0", "the best response, to be imitated") {
+PLUMB_PLUGIN(registrar, "org.plumbline.rejection-sampling", "1.0.0", "Apache-2.0",
+             "the best response, to be imitated") {
   registrar.add<RejectionSampling>("rejection-sampling").yields({"demonstrations"});
 }

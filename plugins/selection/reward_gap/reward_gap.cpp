@@ -1,7 +1,7 @@
 // RS-DPO's own policy (paper, Algorithm 1): every ordered pair whose reward gap passes the threshold,
 // σ((r_chosen − r_rejected) / τ) > η, which is r_chosen − r_rejected > δ = τ · ln(η / (1 − η)).
-#include <cmath>
 #include <plumb/selection_policy.h>
+#include <cmath>
 
 #include <plumb/plugin.h>
 
@@ -49,6 +49,7 @@ class RewardGap final : public plumb::SelectionPolicy {
 
 }  // namespace
 
-PLUMB_PLUGIN(registrar, "org.plumbline.reward-gap", "1.0.0", "Apache-2.0", "pairs whose reward gap passes a threshold") {
+PLUMB_PLUGIN(registrar, "org.plumbline.reward-gap", "1.0.0", "Apache-2.0",
+             "pairs whose reward gap passes a threshold") {
   registrar.add<RewardGap>("reward-gap").yields({"pairs"});
 }

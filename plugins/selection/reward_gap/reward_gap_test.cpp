@@ -1,7 +1,7 @@
-#include <boost/test/unit_test.hpp>
-#include <cmath>
 #include <plumb/selection_policy.h>
 #include <plumb/testing.h>
+#include <boost/test/unit_test.hpp>
+#include <cmath>
 
 using plumb::PairChoice;
 using plumb::Value;
