@@ -66,7 +66,7 @@ std::vector<Test> component_tests() {
   return {
       {"component.creates", "can be made from its parameters", creates, true},
       {"component.repeatable", "the same questions have the same answers, from any instance", repeatable, true},
-      {"component.independent", "instances do not disturb each other", independent},
+      {"component.independent", "instances do not disturb each other", independent, true},
       {"component.other-thread", "can be used and destroyed on another thread than it was made on", other_thread},
       {"component.many", "can be made and destroyed a hundred times", many, true},
   };

@@ -80,7 +80,7 @@ Kind generator_kind() {
           use,
           nullptr,
           {
-              {"generator.complete", "every prompt once, with as many responses as were asked for", complete},
+              {"generator.complete", "every prompt once, with as many responses as were asked for", complete, true},
               {"generator.batches", "a prompt's responses do not depend on the other prompts", batches},
               {"generator.cancelled", "stops when the host is cancelled", cancelled},
           }};

@@ -56,8 +56,8 @@ void empty(Context& c) {
 
 // Not by the last bit: a batch's sums may be taken in another order.
 void same(double found, double wanted, const std::string& what) {
-  const bool both_bad = !std::isfinite(found) && !std::isfinite(wanted);  // another test says so
-  require(both_bad || std::abs(found - wanted) <= 1e-4 * (1 + std::abs(wanted)),
+  const bool bad = !std::isfinite(found) || !std::isfinite(wanted);  // another test says so
+  require(bad || std::abs(found - wanted) <= 1e-4 * (1 + std::abs(wanted)),
           what + " has reward " + exact(found) + ", together with others " + exact(wanted));
 }
 
@@ -98,7 +98,7 @@ Kind reward_kind() {
           use,
           nullptr,
           {
-              {"reward.shape", "one reward for each response of each group", shape},
+              {"reward.shape", "one reward for each response of each group", shape, true},
               {"reward.finite", "every reward is a finite number", finite},
               {"reward.empty", "no groups, or a group without responses, is no error", empty},
               {"reward.batches", "a reward does not depend on what else is in the batch", batches},

@@ -152,7 +152,7 @@ Kind optimizer_kind() {
           {
               {"optimizer.takes", "says what artifacts it trains on", takes},
               {"optimizer.loss", "the loss is one number with a gradient", loss},
-              {"optimizer.finite", "loss and metrics are finite, with rewards in the data and without", finite},
+              {"optimizer.finite", "loss and metrics are finite, with rewards in the data and without", finite, true},
               {"optimizer.gradient", "gradients agree with finite differences", gradient},
               {"optimizer.batches", "a batch's loss is the mean (or sum) of its parts", batches},
               {"optimizer.step-zero", "while the policy is the reference, the loss does not depend on the texts",
