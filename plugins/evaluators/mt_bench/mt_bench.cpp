@@ -271,17 +271,30 @@ class MtBench final : public plumb::Evaluator {
     evaluation.metrics.push_back(std::move(metric));
   }
 
+  // A row for each turn. The question's own score, the mean of its turns, stands in the first: whoever compares models
+  // by prompt then counts a question once. The prompt of a second turn is what the user said, the same for every model.
   void add_rows(const plumb::EvaluationContext& context, const std::vector<Answers>& answers,
                 const std::vector<Rated>& rated, plumb::Evaluation& evaluation) const {
     std::string& file = evaluation.files["mt-bench/model_judgment/" + settings_.judge_name + "_single.jsonl"];
+    std::vector<Summary> summaries;
+    for (std::size_t model = 0; model < answers.size(); ++model)
+      summaries.push_back(summarise(rated, {.model = model}));
     for (const Rated& row : rated) {
       const Question& question = questions_[row.question];
       const std::string& model = context.models()[row.model];
       file += judgment_line(model, settings_.judge_name, question, row.turn, row.prompt, row.judgement);
-      const plumb::Prompt prompt = turn_prompt(question, row.turn, answers[row.model][row.question]);
-      plumb::EvaluatedAnswer answer{prompt.id, model, prompt.messages, answers[row.model][row.question][row.turn],
-                                    {},        {}};
-      if (row.judgement.score) answer.scores["mt-bench"] = *row.judgement.score;
+      plumb::EvaluatedAnswer answer{turn_prompt(question, row.turn, answers[row.model][row.question]).id,
+                                    model,
+                                    {},
+                                    answers[row.model][row.question][row.turn],
+                                    {},
+                                    {}};
+      for (std::size_t turn = 0; turn <= row.turn; ++turn) answer.prompt.push_back({"user", question.turns[turn]});
+      if (row.judgement.score) answer.scores["mt-bench turn " + std::to_string(row.turn + 1)] = *row.judgement.score;
+      const auto both_turns = summaries[row.model].by_question.find(row.question);
+      if (row.turn == 0 && both_turns != summaries[row.model].by_question.end()) {
+        answer.scores["mt-bench"] = both_turns->second.first / both_turns->second.second;
+      }
       answer.extra = Value::map({{"category", question.category}, {"judgment", row.judgement.text}});
       if (!row.judgement.failure.empty()) answer.extra.set("failure", row.judgement.failure);
       evaluation.answers.push_back(std::move(answer));

@@ -113,7 +113,22 @@ BOOST_AUTO_TEST_CASE(means_by_turn_and_category_with_the_failures_beside_them) {
   BOOST_TEST(f.metrics.at("mt-bench/sft/mean").standard_error.value() == std::sqrt(61.0 / 12 / 3), tolerance);
   BOOST_TEST(f.metrics.at("mt-bench judge tokens read").value == 1000);
   BOOST_TEST(f.metrics.at("mt-bench judge tokens written").value == 70);
-  BOOST_TEST(evaluation.answers.size() == 10U);
+  // A row a turn: those of a question's second turn say the same for every model, the question counts once.
+  BOOST_REQUIRE(evaluation.answers.size() == 10U);
+  const auto& first = evaluation.answers[0];
+  const auto& second = evaluation.answers[1];
+  BOOST_TEST(first.prompt_id == "mt-bench-81");
+  BOOST_TEST(first.scores.at("mt-bench") == 3.0);
+  BOOST_TEST(first.scores.at("mt-bench turn 1") == 4.0);
+  BOOST_TEST(second.prompt_id == "mt-bench-81/2");
+  BOOST_TEST(second.scores.at("mt-bench turn 2") == 2.0);
+  BOOST_TEST(second.scores.size() == 1U);
+  BOOST_TEST((second.prompt == plumb::Conversation{{"user", "Write."}, {"user", "Shorter."}}));
+  const auto& failed = evaluation.answers[8];
+  BOOST_TEST(failed.prompt_id == "mt-bench-111/2");
+  BOOST_TEST(failed.scores.empty());
+  BOOST_TEST(failed.extra.at("judgment").as_string() == "so so");
+  BOOST_TEST(!failed.extra.at("failure").as_string().empty());
 }
 
 BOOST_AUTO_TEST_CASE(too_many_failures_end_the_evaluation_and_the_first_is_named) {
