@@ -83,9 +83,25 @@ void summarise(const LanguageModel& model, StageContext& context) {
   if (model.chat_format != nullptr) context.summarise("chat_format", model.chat_format->name());
 }
 
+// The links' place means nothing to whoever gave the model: errors name the folder that the recipe names.
+LanguageModel open_linked(const fs::path& folder, const fs::path& source, StageContext& context) {
+  try {
+    return open_language_model(folder, context.registry(), context, {.reward_head = is_classifier(folder)});
+  } catch (const Error& error) {
+    std::string what = error.what();
+    const std::string links = folder.string();
+    for (auto at = what.find(links); at != std::string::npos; at = what.find(links, at)) {
+      what.replace(at, links.size(), source.string());
+      at += source.string().size();
+    }
+    throw Error(error.code(), what);
+  }
+}
+
 // Linked, then opened once, so that whatever does not fit is said here and not in the middle of a run.
 void take_existing(const ModelSettings& settings, StageContext& context) {
-  const fs::path source = fs::path(context.recipe_folder()) / *settings.path, folder = context.folder();
+  const fs::path source = (fs::path(context.recipe_folder()) / *settings.path).lexically_normal();
+  const fs::path folder = context.folder();
   link_model(source, folder);
   Value ours = read_ours(source);
   if (const Artifact* other = context.optional_input("tokenizer")) {
@@ -95,7 +111,7 @@ void take_existing(const ModelSettings& settings, StageContext& context) {
   }
   if (settings.chat_format) ours.set("chat_format", *settings.chat_format);
   write_file(folder / kOurs, to_json(ours, false, 2) + "\n").value();
-  summarise(open_language_model(folder, context.registry(), context, {.reward_head = is_classifier(folder)}), context);
+  summarise(open_linked(folder, source, context), context);
 }
 
 void set_default(Value& config, const char* key, Value value) {

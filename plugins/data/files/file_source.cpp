@@ -51,12 +51,15 @@ Params<FileSettings> file_params() {
 }
 
 FileSource::FileSource(const FileSettings& settings, Host& host)
-    : settings_(settings), files_(data_files((std::filesystem::path(host.recipe_folder()) / settings.path).string())) {}
+    : settings_(settings),
+      host_(host),
+      files_(data_files((std::filesystem::path(host.recipe_folder()) / settings.path).string())) {}
 
 std::optional<Record> FileSource::next() {
   while (ready_.empty()) {
     if (file_ == files_.size()) return std::nullopt;
     read_more();
+    if (file_ == files_.size()) tell();
   }
   Record record = std::move(ready_.front());
   ready_.pop_front();
@@ -67,17 +70,33 @@ void FileSource::read_more() {
   if (!rows_) rows_ = std::make_unique<JsonRows>(files_[file_]);
   try {
     if (const std::optional<Value> row = rows_->next()) {
+      place_ = files_[file_] + ":" + std::to_string(row->mark.line);
       read(*row, rows_->fields());
       return;
     }
   } catch (const Error& error) {
     if (error.code() != ErrorCode::data || settings_.malformed == "stop") throw;
+    place_ = error.what();
     leave_out("malformed");
     return;
   }
   finish_file(rows_->fields());
   rows_.reset();
   ++file_;
+}
+
+void FileSource::leave_out(const std::string& reason, std::size_t count) {
+  skipped_[reason] += count;
+  first_.try_emplace(reason, place_);
+}
+
+// Rows that somebody should look at. The other reasons, duplicates say, are in the nature of the data.
+void FileSource::tell() {
+  for (const auto& [reason, count] : skipped_) {
+    if (reason != "malformed" && !reason.starts_with("empty")) continue;
+    host_.log(LogLevel::warning, std::to_string(count) + (count == 1 ? " row is" : " rows are") + " left out (" +
+                                     reason + "), first " + first_.at(reason));
+  }
 }
 
 bool FileSource::first_time(const Conversation& messages, const std::string& chosen, const std::string& rejected) {

@@ -53,19 +53,23 @@ class FileSource : public DataSource {
   void emit(Preference row);
   // A demonstration whose single message is plain text.
   void emit_text(std::string id, std::string text, Value extra);
-  void leave_out(const std::string& reason, std::size_t count = 1) { skipped_[reason] += count; }
+  void leave_out(const std::string& reason, std::size_t count = 1);
 
  private:
   bool admit(const Conversation& messages, const char* last_role);
   bool first_time(const Conversation& messages, const std::string& chosen = {}, const std::string& rejected = {});
   void read_more();
+  void tell();
 
   FileSettings settings_;
+  Host& host_;
   std::vector<std::string> files_;
   std::size_t file_ = 0;
   std::unique_ptr<JsonRows> rows_;
   std::deque<Record> ready_;
+  std::string place_;  // of the row that is being read
   std::map<std::string, std::size_t> skipped_;
+  std::map<std::string, std::string> first_;  // reason -> where
   std::unordered_set<std::uint64_t> seen_;
 };
 

@@ -7,9 +7,14 @@
 namespace plumb::files {
 namespace {
 
-// A string is one message of this role.
-Conversation messages_of(const JsonFields& json, const Value& value, const char* role) {
+// The messages under `key`; a string is one message of this role.
+Conversation messages_of(const JsonFields& json, const Value& row, const char* key, const char* role) {
+  const Value& value = json.need(row, key);
   if (value.is_string()) return {{role, value.as_string()}};
+  if (!value.is_list()) {
+    json.fail(value, std::string("`") + key + "` is of type " + value.type_name() +
+                         "; wanted a text or a list of messages {role, content}");
+  }
   return read_messages(json, value);
 }
 
@@ -39,7 +44,7 @@ class Jsonl final : public FileSource {
     } else if (records_ == "preferences") {
       emit(preference(row, json));
     } else if (records_ == "prompts") {
-      emit(Prompt{row_id(json, row, {"prompt_id", "id"}), messages_of(json, json.need(row, "prompt"), "user"),
+      emit(Prompt{row_id(json, row, {"prompt_id", "id"}), messages_of(json, row, "prompt", "user"),
                   other_columns(row, {"prompt_id", "id", "prompt"})});
     } else {
       emit_text(row_id(json, row, {"id"}), json.text(row, "text"), other_columns(row, {"id", "text"}));
@@ -53,8 +58,8 @@ class Jsonl final : public FileSource {
     if (const Value* messages = json.find(row, "messages")) {
       out.messages = read_messages(json, *messages);
     } else if (json.find(row, "completion") != nullptr) {
-      out.messages = messages_of(json, json.need(row, "prompt"), "user");
-      const Conversation answer = messages_of(json, json.need(row, "completion"), "assistant");
+      out.messages = messages_of(json, row, "prompt", "user");
+      const Conversation answer = messages_of(json, row, "completion", "assistant");
       out.messages.insert(out.messages.end(), answer.begin(), answer.end());
     } else {
       json.fail(row, "a demonstration has the key `messages`, or the keys `prompt` and `completion`");
@@ -65,18 +70,17 @@ class Jsonl final : public FileSource {
   // The answers may be whole conversations; what both share is then the prompt.
   static Preference preference(const Value& row, const JsonFields& json) {
     const Value& chosen_value = json.need(row, "chosen");
-    Conversation chosen = messages_of(json, chosen_value, "assistant");
-    Conversation rejected = messages_of(json, json.need(row, "rejected"), "assistant");
+    Conversation chosen = messages_of(json, row, "chosen", "assistant");
+    Conversation rejected = messages_of(json, row, "rejected", "assistant");
     if (chosen.empty() || rejected.empty()) json.fail(chosen_value, "`chosen` and `rejected` need a message");
     Preference out;
     out.prompt.id = row_id(json, row, {"prompt_id"});
     out.id = row_id(json, row, {"id"});
     if (chosen.size() == 1) {
-      const Value* prompt = json.find(row, "prompt");
-      if (prompt == nullptr) {
+      if (json.find(row, "prompt") == nullptr) {
         json.fail(row, "key `prompt` is missing (rows of HH-RLHF, whose answers hold the prompt, are read by hh-rlhf)");
       }
-      out.prompt.messages = messages_of(json, *prompt, "user");
+      out.prompt.messages = messages_of(json, row, "prompt", "user");
     } else {
       out.prompt.messages.assign(chosen.begin(), chosen.end() - 1);
     }
