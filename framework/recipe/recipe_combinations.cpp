@@ -50,6 +50,23 @@ void check_optimizer_takes(Checking& c, const StageSpec& stage) {
   }
 }
 
+// Keys of a stage that optimizers of one sort alone read.
+void check_optimizer_reads(Checking& c, const StageSpec& stage) {
+  for (const ComponentUse& use : stage.components) {
+    const auto& takes = use.component->info.takes;
+    if (use.param != "optimizer" || takes.empty()) continue;
+    const bool online = std::find(takes.begin(), takes.end(), artifact_type::prompts) != takes.end();
+    if (online) continue;
+    for (const char* param : {"reward_model", "reward", "rollout"}) {
+      const Value* value = stage.params.find(param);
+      if (value == nullptr || value->is_null()) continue;
+      c.complain(stage, value->mark, param,
+                 fmt::format("has no effect: the optimizer {} takes {} and makes no answers of its own",
+                             use.component->info.name, joined(takes, " or ")));
+    }
+  }
+}
+
 // Whether the prompts behind a stage come with the dataset's own preference.
 bool has_annotations(Checking& c, const StageSpec& stage, std::set<std::string>& seen) {
   if (!seen.insert(stage.name).second) return false;
@@ -75,8 +92,12 @@ void check_needs(Checking& c, const StageSpec& stage) {
                                use.component->info.name));
         continue;
       }
-      // An optimizer's reference is the starting model unless the recipe names another.
+      // An optimizer's reference is the starting model unless the recipe names another. A reward component that is
+      // named says itself whether it reads a model.
       if (need == "reference" || find_param(stage, param) == nullptr) continue;
+      if (const Value* reward = stage.params.find("reward");
+          need == "reward-model" && reward != nullptr && !reward->is_null())
+        continue;
       if (const Value* value = stage.params.find(param); value != nullptr && !value->is_null()) continue;
       c.complain(stage, mark_of(stage, use.param), param,
                  fmt::format("required by {}, but missing", use.component->info.name));
@@ -107,6 +128,7 @@ void check_combinations(Checking& checking) {
   for (const StageSpec& stage : checking.stages) {
     if (stage.kind == nullptr) continue;
     check_optimizer_takes(checking, stage);
+    check_optimizer_reads(checking, stage);
     check_needs(checking, stage);
     check_vocabulary(checking, stage);
   }

@@ -7,53 +7,23 @@
 #include <algorithm>
 #include <cmath>
 
-#include "framework/registry/registry.h"
 #include "framework/stages/bodies.h"
 #include "framework/stages/durable_groups.h"
+#include "framework/stages/reward.h"
 #include "framework/stages/settings.h"
-#include "plumb/reward_model.h"
 
 namespace plumb {
 namespace {
 
 constexpr std::size_t kBlock = 64;  // prompts
 
-std::unique_ptr<RewardModel> make_reward(StageContext& context, const ScoreSettings& settings) {
-  Value params = settings.reward.params.is_null() ? Value::map() : settings.reward.params;
-  if (const Artifact* model = context.optional_input("reward_model"); model != nullptr) {
-    params.set("path", model->folder.string());
-  }
-  return context.registry().make<RewardModel>(settings.reward.name, params, context);
-}
-
-void set_rewards(std::span<ResponseGroup> groups, const std::vector<std::vector<double>>& rewards,
-                 const std::string& name) {
-  const auto wrong = [&](const ResponseGroup& group, const std::string& what) {
-    return Error(ErrorCode::plugin, fmt::format("{}: {} for prompt {}", name, what, group.prompt.id));
-  };
-  for (std::size_t i = 0; i < groups.size(); ++i) {
-    std::vector<Response>& responses = groups[i].responses;
-    const std::size_t got = i < rewards.size() ? rewards[i].size() : 0;
-    if (got != responses.size()) {
-      throw wrong(groups[i], fmt::format("gave {} rewards, wanted {},", got, responses.size()));
-    }
-    for (std::size_t r = 0; r < got; ++r) {
-      if (!std::isfinite(rewards[i][r])) throw wrong(groups[i], fmt::format("gave the reward {}", rewards[i][r]));
-      responses[r].reward = rewards[i][r];
-    }
-  }
-}
-
 void score(StageContext& context, const ScoreSettings& settings, std::vector<ResponseGroup>& groups,
            DurableGroups& rows) {
   if (rows.done() > 0) context.log(LogLevel::info, fmt::format("{} prompts were scored before", rows.done()));
-  const std::string name = "reward " + settings.reward.name;
-  const auto reward = make_reward(context, settings);
+  StageReward reward(settings.reward, context);
   for (std::size_t begin = rows.done() / kBlock * kBlock; begin < groups.size(); begin += kBlock) {
     const auto block = std::span(groups).subspan(begin, std::min(kBlock, groups.size() - begin));
-    const auto rewards = guarded(name, context.name(), [&] { return reward->score(block); });
-    if (context.cancelled()) throw Cancelled{};
-    set_rewards(block, rewards, name);
+    reward.fill(block);
     rows.append(begin, block);
     context.progress("prompts", begin + block.size(), groups.size());
   }

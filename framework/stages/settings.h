@@ -17,7 +17,7 @@ namespace plumb {
 
 // Shared by every training stage, spliced into its declaration.
 struct TrainingSettings {
-  std::int64_t batch_size = 64;                  // sequences (sft), pairs (dpo, reward_model) per update, over all ranks
+  std::int64_t batch_size = 64;                  // sequences (sft), pairs (dpo, reward_model) per update; answers per step (ppo)
   std::int64_t micro_batch_size = 0;             // per forward pass; 0: the whole batch
   double learning_rate = 1e-5;
   std::string lr_scheduler_type = "linear";      // linear, cosine, constant
@@ -42,6 +42,15 @@ struct LoraParams {  // `lora:` in a recipe; absent: full fine-tuning
   double alpha = 16;
   double dropout = 0;
   std::vector<std::string> target_modules;
+};
+
+struct RolloutParams {  // `rollout:` of an online optimizer
+  std::int64_t responses = 1;                 // answers to a prompt
+  std::int64_t max_new_tokens = 512;          // TRL's response_length
+  double temperature = 1;
+  std::int64_t inner_epochs = 4;              // visits to each batch of answers (TRL's num_ppo_epochs)
+  std::int64_t mini_batches = 1;              // updates in each visit (num_mini_batches)
+  std::optional<double> missing_eos_penalty;  // subtracted from the reward of an answer that was cut
 };
 
 struct DatasetSettings {       // datasets.NAME
@@ -113,12 +122,15 @@ struct SelectSettings {        // stage: select
 };
 
 struct TrainSettings {         // stage: train
-  std::string model, data;     // pairs, preferences or demonstrations, as the optimizer takes
+  std::string model, data;     // pairs, preferences, demonstrations or prompts, as the optimizer takes
   ComponentRef optimizer{"dpo", {}};
   std::optional<std::string> reference;  // default: the starting model itself
   std::optional<std::string> eval;       // held-out pairs or preferences: eval_rewards/accuracies, eval_rewards/margins
   std::string pair_batching = "exact";   // exact, grouped, or capped
   std::int64_t pair_cap = 8;             // of capped
+  std::optional<std::string> reward_model;  // of an online optimizer: handed to `reward` as its path
+  std::optional<ComponentRef> reward;       // of an online optimizer; absent: classifier-head
+  Value rollout;                            // RolloutParams of an online optimizer
   Value lora;
   TrainingSettings training;
 };
@@ -144,6 +156,7 @@ struct ReportSettings {        // stage: report
 };
 
 Params<LoraParams> lora_params();
+Params<RolloutParams> rollout_params();
 Params<DatasetSettings> dataset_params();
 Params<ModelSettings> model_params();
 Params<TokenizerSettings> tokenizer_params();

@@ -1,11 +1,15 @@
-// Stage `train`: an alignment algorithm on pairs, preferences or demonstrations.
+// Stage `train`: an alignment algorithm on pairs, preferences, demonstrations or prompts.
 //
 // Output: a model folder; with LoRA also adapter/.
+#include <cmath>
+
 #include "framework/registry/registry.h"
 #include "framework/stages/bodies.h"
+#include "framework/stages/reward.h"
 #include "framework/stages/settings.h"
 #include "framework/stages/training_rows.h"
 #include "framework/stages/training_stage.h"
+#include "framework/training/online_objective.h"
 #include "framework/training/pair_objective.h"
 
 namespace plumb {
@@ -37,10 +41,12 @@ class TrainStage {
         return on_demonstrations(static_cast<TokenOptimizer&>(*optimizer_));
       case Optimizer::Batch::pairs:
         return on_pairs(static_cast<PairwiseOptimizer&>(*optimizer_));
+      case Optimizer::Batch::rollouts:
+        return on_prompts(static_cast<OnlineOptimizer&>(*optimizer_));
       default:
         throw Error(ErrorCode::recipe,
                     "stage " + context_.name() + ": optimizer " + settings_.optimizer.name +
-                        " learns from neither pairs nor demonstrations; for a reward model use the stage "
+                        " learns from neither pairs nor demonstrations nor prompts; for a reward model use the stage "
                         "reward_model");
     }
   }
@@ -58,6 +64,7 @@ class TrainStage {
   }
 
   void on_pairs(PairwiseOptimizer& optimizer) {
+    set_adapter_dropout(model_, false);
     auto data = pairs("data", context_.input("data"));
     context_.summarise("rows", data.counts.to_value());
     std::optional<PairRows> eval_rows;
@@ -65,7 +72,7 @@ class TrainStage {
       eval_rows = pairs("eval", *held_out).rows;
 
     const EpochOrder order = pair_order(settings_.pair_batching, settings_.pair_cap, data.rows.group_of_pair());
-    const bool referenced = needs_reference(settings_.optimizer, context_);
+    const bool referenced = needs("reference");
     std::optional<ReferenceLogps> reference, eval_reference;
     if (referenced) {
       std::optional<LanguageModel> other = open_reference();
@@ -89,6 +96,48 @@ class TrainStage {
     if (objective.identity_error()) context_.summarise("step_0_log_ratio", *objective.identity_error());
   }
 
+  // A step is a batch of answers; one visit to it is an epoch of the trainer's plan, a mini-batch an update.
+  void on_prompts(OnlineOptimizer& optimizer) {
+    const RolloutParams rollout = rollout_params().parse(settings_.rollout);
+    auto data = prompts("data", context_.input("data"), rollout);
+    context_.summarise("rows", data.counts.to_value());
+    std::vector<PromptRow> held_out;
+    if (const Artifact* eval = context_.optional_input("eval"); eval != nullptr)
+      held_out = prompts("eval", *eval, rollout).rows;
+    const double count = static_cast<double>(data.rows.size());
+
+    StageReward reward(settings_.reward.value_or(ComponentRef{"classifier-head", {}}), context_);
+    const bool referenced = needs("reference");
+    std::optional<LanguageModel> frozen = referenced ? open_frozen() : std::nullopt;
+    OnlineObjective objective(
+        {model_,
+         !referenced ? nullptr
+         : frozen    ? &*frozen
+                     : &model_,
+         optimizer, name_, needs("values")},
+        std::move(data.rows), rollout, settings_.training.batch_size,
+        [&](std::span<const ResponseGroup> groups) { return reward.score(groups); }, context_, context_.random());
+
+    TrainingSettings by_update = settings_.training;
+    const std::int64_t per_step = objective.updates_per_step();
+    const double per_epoch = count / static_cast<double>(objective.prompts_per_step());
+    std::int64_t steps = settings_.training.max_steps;
+    if (steps == 0) steps = static_cast<std::int64_t>(std::ceil(settings_.training.num_train_epochs * per_epoch));
+    by_update.max_steps = steps * per_step;
+    by_update.batch_size = settings_.training.batch_size / rollout.mini_batches;
+    TrainingRun run{.tensors = trained_tensors(model_),
+                    .train = &objective,
+                    .order = shuffled(objective.size()),
+                    .updates_per_step = per_step,
+                    .epochs_per_update = 1 / (per_epoch * static_cast<double>(per_step))};
+    for (TrainedTensor& tensor : objective.value_tensors()) run.tensors.push_back(std::move(tensor));
+    if (!held_out.empty()) run.measure = [&] { return objective.measure(held_out); };
+    const TrainingResult result = train(run, by_update, context_);
+    save_trainee(model_, context_);
+    context_.summarise("steps", steps);
+    summarise_training(result, context_);
+  }
+
   void finish(Objective& objective, const EpochOrder& order, Objective* eval) {
     const TrainingResult result =
         train({.tensors = trained_tensors(model_), .train = &objective, .order = order, .eval = eval},
@@ -107,6 +156,16 @@ class TrainStage {
     return pair_rows(data, model_, {.max_length = settings_.training.max_length}, context_);
   }
 
+  TrainingRows<std::vector<PromptRow>> prompts(const std::string& param, const Artifact& data,
+                                               const RolloutParams& rollout) {
+    require_type(context_, param, data, {artifact_type::prompts}, settings_.optimizer.name);
+    return prompt_rows(data, model_, rollout.max_new_tokens, {.max_length = settings_.training.max_length}, context_);
+  }
+
+  [[nodiscard]] bool needs(const std::string& what) const {
+    return optimizer_needs(settings_.optimizer, what, context_);
+  }
+
   [[nodiscard]] bool starts_at_reference() const {
     const Artifact* named = context_.optional_input("reference");
     return named == nullptr || named->manifest.key == context_.input("model").manifest.key;
@@ -115,7 +174,17 @@ class TrainStage {
   // The model named by `reference`, when it is not the start itself.
   std::optional<LanguageModel> open_reference() {
     if (starts_at_reference()) return std::nullopt;
-    const auto& folder = context_.optional_input("reference")->folder;
+    return open_frozen_at(context_.optional_input("reference")->folder);
+  }
+
+  // The reference of a policy that moves away from it while it is asked: none of its own only under an adapter.
+  std::optional<LanguageModel> open_frozen() {
+    if (!starts_at_reference()) return open_reference();
+    if (model_.lora) return std::nullopt;
+    return open_frozen_at(context_.input("model").folder);
+  }
+
+  LanguageModel open_frozen_at(const std::filesystem::path& folder) {
     LanguageModel reference =
         open_language_model(folder, context_.registry(), context_,
                             {.dtype = settings_.training.dtype, .device = settings_.training.device});

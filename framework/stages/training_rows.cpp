@@ -300,4 +300,37 @@ TrainingRows<PairRows> pair_rows(const Artifact& data, const LanguageModel& mode
   return out;
 }
 
+TrainingRows<std::vector<PromptRow>> prompt_rows(const Artifact& data, const LanguageModel& model,
+                                                 std::int64_t max_new_tokens, const RowOptions& options, Host& host) {
+  const Renderer renderer = renderer_of(model, options);
+  std::vector<Prompt> prompts = read_prompts(data.folder / "prompts.jsonl").value();
+  std::vector<Outcome> outcomes(prompts.size());
+  host.parallel_for(prompts.size(), [&](std::size_t i) {
+    auto rendered = renderer.format.render_prompt(renderer.tokenizer, prompts[i].messages);
+    if (rendered) {
+      outcomes[i].row.ids = std::move(*rendered);
+    } else {
+      outcomes[i].reason = kNotRendered;
+      outcomes[i].message = prompts[i].id + ": " + rendered.error().what();
+    }
+  });
+  TrainingRows<std::vector<PromptRow>> out;
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    ++out.counts.read;
+    const std::size_t tokens = outcomes[i].row.ids.size();
+    if (!outcomes[i].reason.empty()) {
+      out.counts.drop(outcomes[i].reason, outcomes[i].message);
+    } else if (static_cast<std::int64_t>(tokens) + max_new_tokens > renderer.limit) {
+      out.counts.drop(kTooLong, prompts[i].id + ": with max_new_tokens " +
+                                    too_long(tokens + static_cast<std::size_t>(max_new_tokens), renderer.limit));
+    } else {
+      ++out.counts.kept;
+      out.rows.push_back({std::move(prompts[i]), std::move(outcomes[i].row.ids)});
+    }
+  }
+  tell(out.counts, host);
+  require_rows(out.counts, data);
+  return out;
+}
+
 }  // namespace plumb

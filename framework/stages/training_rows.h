@@ -14,6 +14,7 @@
 
 #include "framework/artifacts/artifact.h"
 #include "framework/modeling/language_model.h"
+#include "framework/training/online_objective.h"
 #include "framework/training/pair_rows.h"
 #include "framework/training/token_objective.h"
 #include "plumb/host.h"
@@ -51,5 +52,9 @@ TrainingRows<TokenRows> language_rows(const Artifact& data, const LanguageModel&
 // Throws Error(data) for sampled ids whose prompt this model would render otherwise: another tokenizer or chat format.
 TrainingRows<PairRows> pair_rows(const Artifact& data, const LanguageModel& model, const RowOptions& options,
                                  Host& host);
+
+// Prompts for an online optimizer: those that leave room for `max_new_tokens` within max_length and the context.
+TrainingRows<std::vector<PromptRow>> prompt_rows(const Artifact& data, const LanguageModel& model,
+                                                 std::int64_t max_new_tokens, const RowOptions& options, Host& host);
 
 }  // namespace plumb

@@ -67,6 +67,7 @@ void summarise_training(const TrainingResult& result, StageContext& context) {
   context.summarise("tokens", result.tokens);
   context.summarise("first_loss", result.first_loss);
   context.summarise("last_loss", result.last_loss);
+  for (const auto& [name, value] : result.first_measured) context.summarise("start_" + name, value);
   for (const auto& [name, value] : result.eval) context.summarise(name, value);
 }
 
@@ -80,11 +81,11 @@ std::unique_ptr<Optimizer> make_optimizer(const ComponentRef& ref, std::optional
   return optimizer;
 }
 
-bool needs_reference(const ComponentRef& ref, const StageContext& context) {
+bool optimizer_needs(const ComponentRef& ref, const std::string& what, const StageContext& context) {
   const KnownComponent* component = context.registry().find("optimizer", ref.name);
   if (component == nullptr) return false;
   const auto& needs = component->info.needs;
-  return std::find(needs.begin(), needs.end(), "reference") != needs.end();
+  return std::find(needs.begin(), needs.end(), what) != needs.end();
 }
 
 }  // namespace plumb

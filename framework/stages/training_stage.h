@@ -35,6 +35,7 @@ void summarise_training(const TrainingResult& result, StageContext& context);
 // The optimizer component of a stage. Throws Error(recipe) when it wants another kind of batch than `wanted`.
 std::unique_ptr<Optimizer> make_optimizer(const ComponentRef& ref, std::optional<Optimizer::Batch> wanted,
                                           StageContext& context);
-bool needs_reference(const ComponentRef& ref, const StageContext& context);
+// Whether the component registered with needs({…, `what`, …}), such as "reference" or "values".
+bool optimizer_needs(const ComponentRef& ref, const std::string& what, const StageContext& context);
 
 }  // namespace plumb

@@ -12,9 +12,11 @@
 #include <map>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "plumb/tensor/torch.h"
+#include "plumb/value.h"
 
 namespace plumb {
 
@@ -38,12 +40,25 @@ class Objective {
   // "row 17 (prompt hh-3, responses 2 and 9)": for messages.
   [[nodiscard]] virtual std::string describe(std::size_t example) const = 0;
   [[nodiscard]] virtual BatchTotals totals(std::span<const std::size_t> batch) const = 0;
-  // Called before the micro-batches of each update; updates count from 0.
+  // Called before the micro-batches of each update; updates count from 0. May throw Cancelled.
   virtual void starting(std::int64_t update) { static_cast<void>(update); }
+  // What `starting` measured, to be averaged with the update's examples as weight.
+  [[nodiscard]] virtual std::map<std::string, double> batch_metrics() const { return {}; }
   // Puts examples that share work side by side; the loss of a batch does not depend on its order.
   virtual void arrange(std::vector<std::size_t>& batch) const { static_cast<void>(batch); }
   // Under a no-grad guard this is an evaluation: no dropout.
   [[nodiscard]] virtual MicroLoss micro_loss(std::span<const std::size_t> micro, const BatchTotals& totals) = 0;
+
+  // What an objective carries from update to update beside the trained tensors; null and nothing for most.
+  using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
+  [[nodiscard]] virtual Value save(NamedTensors& tensors) const {
+    static_cast<void>(tensors);
+    return {};
+  }
+  virtual void restore(const Value& state, const std::map<std::string, at::Tensor>& tensors) {
+    static_cast<void>(state);
+    static_cast<void>(tensors);
+  }
 };
 
 }  // namespace plumb

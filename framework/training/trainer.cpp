@@ -7,10 +7,13 @@
 #include <cmath>
 
 #include "framework/training/checkpoint.h"
+#include "framework/training/numbers.h"
 #include "framework/training/schedule.h"
 
 namespace plumb {
 namespace {
+
+const std::string kObjective = "objective/";  // of an objective's own tensors in a checkpoint
 
 // Means over the examples seen since the last row of metrics.
 struct Window {
@@ -23,16 +26,14 @@ struct Window {
   }
   [[nodiscard]] double loss() const { return updates == 0 ? 0 : loss_sum / static_cast<double>(updates); }
   [[nodiscard]] Value to_value() const {
-    Value map = Value::map();
-    for (const auto& [name, sum] : sums) map.set(name, sum);
-    return Value::map({{"loss_sum", loss_sum}, {"updates", updates}, {"examples", examples}, {"sums", map}});
+    return Value::map({{"loss_sum", loss_sum}, {"updates", updates}, {"examples", examples}, {"sums", value_of(sums)}});
   }
   static Window from(const Value& value) {
     Window window;
     window.loss_sum = value.at("loss_sum").as_double();
     window.updates = value.at("updates").as_int();
     window.examples = value.at("examples").as_int();
-    for (const auto& entry : value.at("sums").as_map()) window.sums[entry.key] = entry.value.as_double();
+    window.sums = numbers_of(value.at("sums"));
     return window;
   }
 };
@@ -49,23 +50,18 @@ class Loop {
         context_(context),
         rule_(run.tensors, rule_settings(settings)),
         plan_(batch_plan(run.train->size(), run.order, settings, context.random())),
-        schedule_(settings, plan_.updates()),
+        schedule_(settings, plan_.updates() / run.updates_per_step),
         dropout_(context.random().derive("dropout")),
         checkpoints_(context.work_folder() / "checkpoints") {}
 
   TrainingResult run() {
     resume();
-    while (done_ < plan_.updates()) {
-      if (context_.cancelled()) {
-        if (done_ != saved_) save();
-        throw Cancelled{};
-      }
-      update();
-      const bool last = done_ == plan_.updates();
-      if (done_ == 1 || last || due(settings_.logging_steps)) log();
-      if (run_.eval != nullptr && (last || due(settings_.eval_steps))) evaluate_now();
-      if (!last && due(settings_.save_steps)) save();
-      context_.progress("training", static_cast<std::size_t>(done_), static_cast<std::size_t>(plan_.updates()));
+    try {
+      if (evaluation_due_) evaluate_now();
+      while (done_ < plan_.updates()) one_update();
+    } catch (const Cancelled&) {
+      if (done_ != saved_) save();
+      throw;
     }
     result_.updates = done_;
     result_.epochs = epochs();
@@ -74,9 +70,22 @@ class Loop {
   }
 
  private:
-  [[nodiscard]] bool due(std::int64_t every) const { return every > 0 && done_ % every == 0; }
+  [[nodiscard]] std::int64_t step() const { return done_ / run_.updates_per_step; }
+  [[nodiscard]] bool due(std::int64_t every) const { return every > 0 && done_ % (every * run_.updates_per_step) == 0; }
   [[nodiscard]] double epochs() const {
+    if (run_.epochs_per_update > 0) return static_cast<double>(done_) * run_.epochs_per_update;
     return static_cast<double>(done_) / static_cast<double>(plan_.updates_per_epoch());
+  }
+
+  void one_update() {
+    if (context_.cancelled()) throw Cancelled{};
+    update();
+    const bool last = done_ == plan_.updates();
+    if (done_ == run_.updates_per_step || last || due(settings_.logging_steps)) log();
+    evaluation_due_ = (run_.eval != nullptr || run_.measure) && (last || due(settings_.eval_steps));
+    if (evaluation_due_) evaluate_now();
+    if (!last && due(settings_.save_steps)) save();
+    context_.progress("training", static_cast<std::size_t>(done_), static_cast<std::size_t>(plan_.updates()));
   }
 
   void update() {
@@ -84,6 +93,7 @@ class Loop {
     run_.train->arrange(batch);
     run_.train->starting(done_);
     const BatchTotals totals = run_.train->totals(batch);
+    window_.add(run_.train->batch_metrics(), totals.examples);
     at::Tensor sum;
     std::uint64_t number = 0;
     for (const auto micro : micro_batches(batch, settings_.micro_batch_size)) {
@@ -97,7 +107,7 @@ class Loop {
     norm_ = rule_.gradient_norm();
     if (!std::isfinite(loss) || !std::isfinite(norm_)) refuse(batch, loss);
     rule_.clip(norm_, settings_.max_grad_norm);
-    rate_ = schedule_.rate(done_);
+    rate_ = schedule_.rate(step());
     rule_.step(rate_);
     rule_.clear_gradients();
 
@@ -124,30 +134,40 @@ class Loop {
     row["grad_norm"] = norm_;
     row["epoch"] = epochs();
     row["num_tokens"] = static_cast<double>(tokens_);
-    context_.metrics(done_, row);
+    context_.metrics(step(), row);
     window_ = {};
   }
 
   void evaluate_now() {
     result_.eval.clear();
     const std::int64_t size = settings_.micro_batch_size > 0 ? settings_.micro_batch_size : settings_.batch_size;
-    for (const auto& [name, value] : evaluate(*run_.eval, size)) result_.eval["eval_" + name] = value;
+    const auto measured = run_.measure ? run_.measure() : evaluate(*run_.eval, size);
+    evaluation_due_ = false;
+    if (done_ == 0) result_.first_measured = measured;
+    for (const auto& [name, value] : measured) result_.eval["eval_" + name] = value;
     auto row = result_.eval;
     row["epoch"] = epochs();
-    context_.metrics(done_, row);
+    context_.metrics(step(), row);
   }
 
   void save() {
     Value::List updates;
     for (const std::int64_t count : rule_.updates()) updates.emplace_back(count);
+    auto tensors = rule_.state();
+    Objective::NamedTensors more;
+    Value objective = run_.train->save(more);
+    for (auto& [name, tensor] : more) tensors.emplace_back(kObjective + name, std::move(tensor));
     checkpoints_.write({.step = done_,
                         .state = Value::map({{"updates", Value(std::move(updates))},
                                              {"planned", plan_.updates()},
                                              {"tokens", tokens_},
                                              {"first_loss", result_.first_loss},
                                              {"last_loss", result_.last_loss},
-                                             {"window", window_.to_value()}}),
-                        .tensors = rule_.state()});
+                                             {"first_measured", value_of(result_.first_measured)},
+                                             {"evaluation_due", evaluation_due_},
+                                             {"window", window_.to_value()},
+                                             {"objective", std::move(objective)}}),
+                        .tensors = std::move(tensors)});
     saved_ = done_;
   }
 
@@ -157,7 +177,8 @@ class Loop {
     for (const std::string& complaint : complaints)
       context_.log(LogLevel::warning, "skipping a checkpoint: " + complaint);
     if (!checkpoint) {
-      context_.rewind_metrics(0);
+      evaluation_due_ = static_cast<bool>(run_.measure);
+      context_.rewind_metrics(-1);
       return;
     }
     const Value& state = checkpoint->state;
@@ -168,13 +189,25 @@ class Loop {
     }
     std::vector<std::int64_t> updates;
     for (const Value& count : state.at("updates").as_list()) updates.push_back(count.as_int());
-    rule_.restore(checkpoint->tensors, updates);
+    std::map<std::string, at::Tensor> of_rule, of_objective;
+    for (const auto& [name, tensor] : checkpoint->tensors) {
+      if (name.starts_with(kObjective)) {
+        of_objective[name.substr(kObjective.size())] = tensor;
+      } else {
+        of_rule[name] = tensor;
+      }
+    }
+    rule_.restore(of_rule, updates);
+    run_.train->restore(state.at("objective"), of_objective);
     done_ = saved_ = checkpoint->step;
     tokens_ = state.at("tokens").as_int();
     result_.first_loss = state.at("first_loss").as_double();
     result_.last_loss = state.at("last_loss").as_double();
+    result_.first_measured = numbers_of(state.at("first_measured"));
+    evaluation_due_ = state.at("evaluation_due").as_bool();
     window_ = Window::from(state.at("window"));
-    context_.rewind_metrics(done_);
+    // An evaluation that is still due has no row; the loss of the same step has.
+    context_.rewind_metrics(step());
     context_.log(LogLevel::info, "going on from the checkpoint of update " + std::to_string(done_));
   }
 
@@ -222,6 +255,7 @@ class Loop {
   CheckpointFolder checkpoints_;
   std::int64_t done_ = 0, saved_ = 0, tokens_ = 0;
   double norm_ = 0, rate_ = 0;
+  bool evaluation_due_ = false;
   Window window_;
   TrainingResult result_;
 };

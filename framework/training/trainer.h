@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -27,14 +28,20 @@ struct TrainingRun {
   Objective* train = nullptr;
   EpochOrder order;
   Objective* eval = nullptr;  // null: no evaluation
+  // Instead of `eval`: measures the model as it stands, also before the first update. May throw Cancelled.
+  std::function<std::map<std::string, double>()> measure;
+  // Updates between two rows of every count that users see: logging_steps, save_steps, the schedule, step numbers.
+  std::int64_t updates_per_step = 1;
+  double epochs_per_update = 0;  // 0: an epoch is one visit to every example of `train`
 };
 
 struct TrainingResult {
   std::int64_t updates = 0;
   double epochs = 0;
-  std::int64_t tokens = 0;               // num_tokens at the end
-  double first_loss = 0, last_loss = 0;  // of the first update; mean over the last logging window
-  std::map<std::string, double> eval;    // names start with eval_
+  std::int64_t tokens = 0;                       // num_tokens at the end
+  double first_loss = 0, last_loss = 0;          // of the first update; mean over the last logging window
+  std::map<std::string, double> eval;            // names start with eval_
+  std::map<std::string, double> first_measured;  // of `measure` before the first update, without the prefix
 };
 
 // The plan that train() follows, for those who prepare something per example first (reference log-probabilities).

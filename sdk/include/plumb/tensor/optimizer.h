@@ -5,8 +5,9 @@
 //
 //   class Dpo final : public plumb::PairwiseOptimizer {
 //     plumb::Loss loss(const plumb::PairBatch& b) override {
-//       at::Tensor logits = beta_ * ((b.policy_chosen - b.policy_rejected) - (b.reference_chosen - b.reference_rejected));
-//       return {-at::log_sigmoid(logits).mean(), {{"rewards/margins", logits.mean().item<double>()}}};
+//       at::Tensor logits = beta_ * ((b.policy_chosen - b.policy_rejected) - (b.reference_chosen -
+//       b.reference_rejected)); return {-at::log_sigmoid(logits).mean(), {{"rewards/margins",
+//       logits.mean().item<double>()}}};
 //     }
 //   };
 //
@@ -42,9 +43,9 @@ class Optimizer : public Component {
 
 // Language-model training on demonstrations. All completion tokens of a batch, laid end to end.
 struct TokenLossBatch {
-  at::Tensor logps;          // [tokens] log-probability of each learnt token, fp32
-  at::Tensor sequence;       // [tokens] int64: which sequence of this micro-batch a token belongs to
-  std::int64_t sequences;    // in this micro-batch
+  at::Tensor logps;              // [tokens] log-probability of each learnt token, fp32
+  at::Tensor sequence;           // [tokens] int64: which sequence of this micro-batch a token belongs to
+  std::int64_t sequences;        // in this micro-batch
   std::int64_t total_tokens;     // learnt tokens of the whole accumulated batch
   std::int64_t total_sequences;  // sequences of the whole accumulated batch
 };
@@ -89,7 +90,8 @@ struct UnpairedBatch {
   at::Tensor policy, reference;  // [answers] summed log-probabilities
   at::Tensor length;             // [answers] completion tokens, float
   at::Tensor desirable;          // [answers] bool
-  at::Tensor policy_mismatched, reference_mismatched;  // [answers] of each prompt with another prompt's answer (KL estimate)
+  at::Tensor policy_mismatched,
+      reference_mismatched;  // [answers] of each prompt with another prompt's answer (KL estimate)
 };
 class UnpairedOptimizer : public Optimizer {
  public:
@@ -98,25 +100,31 @@ class UnpairedOptimizer : public Optimizer {
 };
 
 // Online learning: the policy's own responses, scored. Ragged per-token tensors are padded to [responses, tokens] with
-// `mask` true on real tokens; entry t belongs to completion token t, EOS included.
+// `mask` true on real tokens and zeros elsewhere; entry t belongs to completion token t, EOS included.
+// Log-probabilities are at the sampling temperature. Register with `takes({"prompts"}).needs({"reward-model",
+// "reference", "values"})`, leaving out what is not used.
 struct RolloutBatch {
   at::Tensor mask;                 // [responses, tokens] bool
   at::Tensor logps;                // policy at sampling time, recomputed with the training forward
-  at::Tensor reference_logps;      // undefined without a reference
+  at::Tensor reference_logps;      // undefined without needs("reference")
   at::Tensor values;               // of the value head before each token; undefined unless needs("values")
   at::Tensor rewards;              // [responses] reward-model scores
   at::Tensor prompt;               // [responses] int64: responses of one prompt share a number
-  at::Tensor advantages, returns;  // what prepare wrote, sliced with the rest for each micro-batch
+  at::Tensor advantages, returns;  // [responses, tokens]: what prepare wrote, sliced with the rest for each micro-batch
 };
 class OnlineOptimizer : public Optimizer {
  public:
   [[nodiscard]] Batch batch() const final { return Batch::rollouts; }
   // Once per batch of rollouts: fill advantages (and returns) and report metrics such as objective/kl.
   virtual std::map<std::string, double> prepare(RolloutBatch& batch) = 0;
-  // Per micro-batch of the same rollouts: `logps` and `values` are the current policy's, with gradient. total_tokens
-  // counts real tokens of the whole mini-batch: divide by it.
+  // Per micro-batch of the same rollouts: `logps` and `values` (undefined without needs("values")) are the current
+  // policy's, with gradient. total_tokens counts real tokens of the whole mini-batch: divide by it.
   [[nodiscard]] virtual Loss loss(const RolloutBatch& batch, const at::Tensor& logps, const at::Tensor& values,
                                   std::int64_t total_tokens) = 0;
+  // What prepare carries from batch to batch, such as an adaptive coefficient: kept in checkpoints and given back to a
+  // fresh object of a resumed run.
+  [[nodiscard]] virtual std::map<std::string, double> state() const { return {}; }
+  virtual void restore(const std::map<std::string, double>& state) { static_cast<void>(state); }
 };
 
 }  // namespace v1
