@@ -143,6 +143,12 @@ CompletionStates completion_states(LanguageModel& model, std::span<const Sequenc
   return {{logps_of(model, hidden, batch.layout, options), batch.layout.lengths}, hidden};
 }
 
+at::Tensor completion_hidden(LanguageModel& model, std::span<const SequenceGroup> groups,
+                             const ForwardOptions& options) {
+  Batch batch = batch_of(groups, options);
+  return run_model(model, batch).index_select(0, on(device_of(model), batch.layout.predictors));
+}
+
 at::Tensor completion_rewards(LanguageModel& reward_model, std::span<const SequenceGroup> groups,
                               const ForwardOptions& options) {
   if (reward_model.score == nullptr) throw Error(ErrorCode::run_failed, "this model has no reward head");

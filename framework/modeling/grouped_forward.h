@@ -24,19 +24,20 @@ struct SequenceGroup {
 };
 
 struct ForwardOptions {
-  bool share_prompt = true;          // false: one row per response (the plain reference path)
-  std::int64_t head_chunk = 1024;    // completion tokens per LM-head chunk; bounds [chunk, vocabulary] logits
-  double temperature = 1.0;          // divides the logits before log-softmax (PPO)
+  bool share_prompt = true;        // false: one row per response (the plain reference path)
+  std::int64_t head_chunk = 1024;  // completion tokens per LM-head chunk; bounds [chunk, vocabulary] logits
+  double temperature = 1.0;        // divides the logits before log-softmax (PPO)
 };
 
 struct CompletionLogps {
-  at::Tensor tokens;                  // [completion tokens] fp32, responses in order
-  std::vector<std::int64_t> lengths;  // of each response
-  [[nodiscard]] at::Tensor sums() const;                    // [responses]
+  at::Tensor tokens;                      // [completion tokens] fp32, responses in order
+  std::vector<std::int64_t> lengths;      // of each response
+  [[nodiscard]] at::Tensor sums() const;  // [responses]
   [[nodiscard]] std::vector<at::Tensor> per_response() const;
 };
 
-CompletionLogps completion_logps(LanguageModel& model, std::span<const SequenceGroup> groups, const ForwardOptions& options);
+CompletionLogps completion_logps(LanguageModel& model, std::span<const SequenceGroup> groups,
+                                 const ForwardOptions& options);
 
 // Hidden states at completion positions and the token before each: [completion tokens, hidden] of the position that
 // predicts each completion token (value heads), plus log-probs in one pass.
@@ -44,10 +45,16 @@ struct CompletionStates {
   CompletionLogps logps;
   at::Tensor hidden;
 };
-CompletionStates completion_states(LanguageModel& model, std::span<const SequenceGroup> groups, const ForwardOptions& options);
+CompletionStates completion_states(LanguageModel& model, std::span<const SequenceGroup> groups,
+                                   const ForwardOptions& options);
+
+// The hidden states alone.
+at::Tensor completion_hidden(LanguageModel& model, std::span<const SequenceGroup> groups,
+                             const ForwardOptions& options);
 
 // Reward head at the last token of each response: [responses] fp32, differentiable.
-at::Tensor completion_rewards(LanguageModel& reward_model, std::span<const SequenceGroup> groups, const ForwardOptions& options);
+at::Tensor completion_rewards(LanguageModel& reward_model, std::span<const SequenceGroup> groups,
+                              const ForwardOptions& options);
 
 // Whole sequences with a mask of learnt tokens (SFT, multi-turn): log-probs of the learnt tokens, sequences in order.
 struct MaskedSequence {

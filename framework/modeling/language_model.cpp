@@ -5,6 +5,7 @@
 #include "framework/artifacts/disk.h"
 #include "framework/modeling/lora.h"
 #include "framework/modeling/model_weights.h"
+#include "framework/modeling/quantised.h"
 #include "framework/modeling/safetensors.h"
 #include "framework/modeling/tokenizer_choice.h"
 #include "framework/registry/registry.h"
@@ -84,7 +85,9 @@ void read_ours(LanguageModel& model, const fs::path& folder, bool tokenizer, con
 }
 
 void require_gradients(LanguageModel& model) {
-  for (const Parameter* parameter : model.parameters->all()) parameter->tensor->set_requires_grad(true);
+  for (const Parameter* parameter : model.parameters->all()) {
+    if (parameter->tensor->is_floating_point()) parameter->tensor->set_requires_grad(true);
+  }
 }
 
 LanguageModel open_full(const fs::path& folder, const Registry& registry, Host& host, const OpenModel& how) {
@@ -97,7 +100,8 @@ LanguageModel open_full(const fs::path& folder, const Registry& registry, Host& 
   LanguageModel out = assemble(architecture, std::move(config), !how.reward_head, registry, host);
   if (how.reward_head) out.score = &declare_score(out);
   const bool own = how.training || out.parameter_count() < kCopied;
-  fill_parameters(*out.parameters, tensors, tensor_place(how.dtype, how.device), own, folder);
+  const auto quantised = how.quantised ? quantised_names(*out.parameters) : std::set<std::string>{};
+  fill_parameters(*out.parameters, tensors, tensor_place(how.dtype, how.device), own, folder, quantised);
   if (how.training) require_gradients(out);
   out.folder = folder;
   read_ours(out, folder, how.tokenizer, registry, host);
@@ -113,6 +117,10 @@ LanguageModel open_at(const fs::path& folder, const Registry& registry, Host& ho
   if (!has_file(folder, "adapter_config.json")) {
     throw Error(ErrorCode::data,
                 folder.string() + ": neither config.json nor adapter_config.json is there; it is no model folder");
+  }
+  if (how.quantised) {
+    throw Error(ErrorCode::recipe,
+                folder.string() + ": an adapter's folder cannot be opened in 8 bits; fold it into its base first");
   }
   if (depth == kAdapterDepth)
     throw Error(ErrorCode::data, folder.string() + ": adapters over adapters, too deep or in a circle");
@@ -152,6 +160,13 @@ std::int64_t LanguageModel::parameter_count() const {
   return count;
 }
 
+bool LanguageModel::quantised() const {
+  for (const std::string& name : parameters->linear_names()) {
+    if (parameters->find_linear(name)->weight_scale.defined()) return true;
+  }
+  return false;
+}
+
 LanguageModel open_language_model(const fs::path& folder, const Registry& registry, Host& host, const OpenModel& how) {
   return open_at(folder, registry, host, how, 0);
 }
@@ -177,6 +192,7 @@ LanguageModel new_language_model(const std::string& architecture, const Value& c
 }
 
 void add_reward_head(LanguageModel& model, Random random) {
+  if (model.quantised()) throw Error(ErrorCode::run_failed, "an 8-bit model cannot get a reward head");
   if (model.score != nullptr) throw Error(ErrorCode::run_failed, "the model has a reward head already");
   if (model.lora) throw Error(ErrorCode::run_failed, "the reward head comes before the adapter");
   auto before = std::move(model.parameters);

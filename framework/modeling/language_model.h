@@ -53,6 +53,7 @@ struct LanguageModel {
   [[nodiscard]] std::vector<Parameter*> trainable()
       const;  // requires_grad tensors: all, or the adapter's ("….lora_A.weight")
   [[nodiscard]] std::int64_t parameter_count() const;
+  [[nodiscard]] bool quantised() const;
 };
 
 struct OpenModel {
@@ -61,6 +62,7 @@ struct OpenModel {
   bool training = false;       // parameters (or the adapter's) require gradients
   bool merge_adapter = false;  // fold a PEFT adapter into the weights (inference)
   bool reward_head = false;    // a reward model: `score` is required, there is no LM head
+  bool quantised = false;      // linear layers in 8-bit rows (quantised.h), frozen; of a full folder only
   bool tokenizer = true;       // false: leave the tokenizer unopened (token ids are all that is used)
 };
 

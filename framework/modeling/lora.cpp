@@ -209,10 +209,11 @@ void attach_lora(LanguageModel& model, const LoraSettings& settings, Random rand
   freeze_base(model);
 }
 
-at::Tensor merged_weight(const Linear& layer) {
-  const at::Tensor weight = layer.weight.detach();
+at::Tensor merged_weight(const Linear& layer, const at::Tensor& full) {
+  const at::Tensor weight = full.defined() ? full : layer.weight.detach();
   if (!layer.adapter) return weight;
   const LoraAdapter& lora = *layer.adapter;
+  if (!weight.is_floating_point()) throw Error(ErrorCode::run_failed, "an adapter cannot be folded into 8-bit weights");
   return at::addmm(weight.to(at::kFloat), lora.b.detach(), lora.a.detach(), 1, lora.scale).to(weight.scalar_type());
 }
 

@@ -20,8 +20,8 @@ std::filesystem::path adapter_base(const std::filesystem::path& folder);
 // for tensors that do not fit.
 void load_adapter(LanguageModel& model, const std::filesystem::path& folder, const OpenModel& how);
 
-// W + scale · B A in W's type; W itself for a layer without an adapter.
-at::Tensor merged_weight(const Linear& layer);
+// W + scale · B A in W's type; W itself for a layer without an adapter. `full`: W of a layer that holds 8 bits of it.
+at::Tensor merged_weight(const Linear& layer, const at::Tensor& full = {});
 // Folds the adapter into the weights and detaches it.
 void merge_adapter(LanguageModel& model);
 

@@ -11,6 +11,7 @@
 #include <numbers>
 #include <set>
 
+#include "framework/modeling/quantised.h"
 #include "plumb/error.h"
 
 namespace plumb {
@@ -100,7 +101,7 @@ TensorPlace tensor_place(const std::string& dtype, const std::string& device) {
 }
 
 void fill_parameters(Parameters& parameters, const std::map<std::string, at::Tensor>& tensors, const TensorPlace& place,
-                     bool own, const fs::path& folder) {
+                     bool own, const fs::path& folder, const std::set<std::string>& quantised) {
   std::vector<std::string> missing, extra;
   for (const Parameter* parameter : parameters.all()) {
     const auto found = tensors.find(parameter->name);
@@ -117,6 +118,13 @@ void fill_parameters(Parameters& parameters, const std::map<std::string, at::Ten
     if (!tensor.is_floating_point()) {
       throw Error(ErrorCode::data, fmt::format("{}: tensor {} holds {}; floating-point numbers are wanted",
                                                folder.string(), parameter->name, c10::toString(tensor.scalar_type())));
+    }
+    if (quantised.contains(parameter->name)) {
+      const QuantisedRows rows = quantise_rows(tensor);
+      *parameter->tensor = rows.values.to(place.device);
+      parameters.find_linear(parameter->name.substr(0, parameter->name.size() - 7))->weight_scale =
+          rows.scale.to(place.device);
+      continue;
     }
     *parameter->tensor = tensor.to(place.device, place.type, false, own);
   }

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 
 #include "plumb/random.h"
@@ -25,9 +26,9 @@ TensorPlace tensor_place(const std::string& dtype, const std::string& device);
 
 // Every parameter from the tensor of its name. Error(data) names tensors that are missing, superfluous, of another
 // shape or no floating-point numbers. `own`: always copy; else a tensor that needs no conversion stays a view of the
-// file.
+// file. Those in `quantised` become 8-bit rows (quantised.h), one at a time.
 void fill_parameters(Parameters& parameters, const std::map<std::string, at::Tensor>& tensors, const TensorPlace& place,
-                     bool own, const std::filesystem::path& folder);
+                     bool own, const std::filesystem::path& folder, const std::set<std::string>& quantised = {});
 
 // Every parameter as declared: constant, or normal numbers that depend on `random`, the name and the place in the
 // tensor.

@@ -93,16 +93,19 @@ void save_language_model(const LanguageModel& model, const fs::path& folder, boo
     write_ours(model, folder);
     return;
   }
+  // Of 8-bit layers the full weights, which are still where the model was opened; views of that file until they are
+  // used.
+  const auto originals =
+      model.quantised() ? read_model_tensors(model.folder).value() : std::map<std::string, at::Tensor>{};
+  const at::ScalarType type = model.parameters->all().front()->tensor->scalar_type();
   std::vector<std::pair<std::string, at::Tensor>> tensors;
   for (const Parameter* parameter : model.parameters->all()) {
     const std::string& name = parameter->name;
     const Linear* layer =
         name.ends_with(".weight") ? model.parameters->find_linear(name.substr(0, name.size() - 7)) : nullptr;
-    if (layer != nullptr && layer->weight_scale.defined()) {
-      throw Error(ErrorCode::run_failed,
-                  fmt::format("{} is quantised to 8 bits; only full-precision models can be saved", name));
-    }
-    tensors.emplace_back(name, layer != nullptr ? merged_weight(*layer) : *parameter->tensor);
+    const bool quantised = layer != nullptr && layer->weight_scale.defined();
+    const at::Tensor full = quantised ? originals.at(name).to(layer->weight.device(), type) : at::Tensor();
+    tensors.emplace_back(name, layer != nullptr ? merged_weight(*layer, full) : *parameter->tensor);
   }
   write_safetensors(folder / "model.safetensors", tensors).value();
   const Value config = config_of(model);

@@ -50,9 +50,13 @@ class FolderModels final : public LanguageModels {
 
  private:
   LanguageModel open(const std::string& folder, const OpenOptions& options, bool reward_head) {
-    return open_language_model(
-        folder, registry_, host_,
-        {.dtype = options.dtype, .device = options.device, .merge_adapter = true, .reward_head = reward_head});
+    const bool quantised = options.dtype == "int8";
+    return open_language_model(folder, registry_, host_,
+                               {.dtype = quantised ? "float32" : options.dtype,
+                                .device = options.device,
+                                .merge_adapter = true,
+                                .reward_head = reward_head,
+                                .quantised = quantised});
   }
 
   const Registry& registry_;

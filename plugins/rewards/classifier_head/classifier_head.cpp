@@ -18,7 +18,8 @@ class ClassifierHead final : public plumb::RewardModel {
   static plumb::Params<Settings> params() {
     plumb::Params<Settings> p{"the raw output of a reward model's `score` head at the last token of an answer"};
     p.add(&Settings::path, "path", "the reward model's folder; the score stage gives its `reward_model`").path();
-    p.add(&Settings::dtype, "dtype", "of the weights").choices({"float32", "bfloat16"});
+    p.add(&Settings::dtype, "dtype", "of the weights; int8: linear layers in 8-bit rows, computed in float32")
+        .choices({"float32", "bfloat16", "int8"});
     p.add(&Settings::device, "device", "cpu, or cuda with an index, such as cuda:0");
     p.add(&Settings::batch_tokens, "batch_tokens", "of one forward pass; bounds its memory").at_least(1).unit("tokens");
     return p;
