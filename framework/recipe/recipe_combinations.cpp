@@ -57,7 +57,7 @@ void check_optimizer_reads(Checking& c, const StageSpec& stage) {
     if (use.param != "optimizer" || takes.empty()) continue;
     const bool online = std::find(takes.begin(), takes.end(), artifact_type::prompts) != takes.end();
     if (online) continue;
-    for (const char* param : {"reward_model", "reward", "rollout"}) {
+    for (const char* param : {"reward_model", "reward", "rollout", "value_model"}) {
       const Value* value = stage.params.find(param);
       if (value == nullptr || value->is_null()) continue;
       c.complain(stage, value->mark, param,
@@ -65,6 +65,17 @@ void check_optimizer_reads(Checking& c, const StageSpec& stage) {
                              use.component->info.name, joined(takes, " or ")));
     }
   }
+}
+
+// The threshold on rewards asks for data that have rewards.
+void check_threshold(Checking& c, const StageSpec& stage) {
+  const Value* threshold = stage.params.find("desirable_above");
+  const StageSpec* data = input_of(c, stage, "data");
+  if (threshold == nullptr || threshold->is_null() || data == nullptr || data->output.empty()) return;
+  if (data->output == artifact_type::scored) return;
+  c.complain(stage, threshold->mark, "desirable_above",
+             fmt::format("has no effect: `{}` is of type {}; only scored answers are split by reward", data->name,
+                         data->output));
 }
 
 // Whether the prompts behind a stage come with the dataset's own preference.
@@ -129,6 +140,7 @@ void check_combinations(Checking& checking) {
     if (stage.kind == nullptr) continue;
     check_optimizer_takes(checking, stage);
     check_optimizer_reads(checking, stage);
+    check_threshold(checking, stage);
     check_needs(checking, stage);
     check_vocabulary(checking, stage);
   }

@@ -135,7 +135,7 @@ Declared<TrainSettings> declare_train() {
   auto& p = d.params;
   p.add(&TrainSettings::model, "model", "the policy to start from").accepts({type::model}).required();
   p.add(&TrainSettings::data, "data", "what to learn from: a type that the optimizer takes")
-      .accepts({type::pairs, type::preferences, type::demonstrations, type::prompts})
+      .accepts({type::pairs, type::preferences, type::scored, type::demonstrations, type::prompts})
       .required();
   p.add(&TrainSettings::optimizer, "optimizer", "the alignment algorithm").component("optimizer");
   p.add(&TrainSettings::reference, "reference", "the model to stay near; absent: the starting model")
@@ -143,7 +143,7 @@ Declared<TrainSettings> declare_train() {
   p.add(&TrainSettings::eval, "eval",
         "held-out data of the same types: eval_rewards/accuracies and eval_rewards/margins of pairs, "
         "eval_objective/scores of answers to prompts")
-      .accepts({type::pairs, type::preferences, type::demonstrations, type::prompts});
+      .accepts({type::pairs, type::preferences, type::scored, type::demonstrations, type::prompts});
   p.add(&TrainSettings::pair_batching, "pair_batching",
         "order of pairs: shuffled (exact), a prompt's together (grouped), or in blocks of at most pair_cap (capped)")
       .choices({"exact", "grouped", "capped"});
@@ -154,9 +154,21 @@ Declared<TrainSettings> declare_train() {
       .component("reward-model");
   p.add(&TrainSettings::rollout, "rollout", "how such an optimizer makes and visits answers; {} takes the defaults")
       .fields(rollout_params().infos());
+  p.add(&TrainSettings::value_model, "value_model",
+        "a model of its own to start the values from, for an optimizer that uses them; absent: a head on the policy")
+      .accepts({type::model});
+  p.add(&TrainSettings::desirable_above, "desirable_above",
+        "of scored answers: those with a reward above this are desirable; absent: above the mean of all");
   p.add(&TrainSettings::lora, "lora", kLoraDoc).fields(lora_params().infos());
+  p.add(&TrainSettings::weights, "weights",
+        "of the base under an adapter: full, or int8 (linear layers in 8-bit rows, computed in float32)")
+      .choices({"full", "int8"});
   d.include(&TrainSettings::training, declare_training());
   d.rule(broken_rollout);
+  d.rule([](const TrainSettings& s) -> std::string {
+    if (s.weights == "full" || s.lora.is_map()) return {};
+    return "weights: 8-bit weights cannot be trained; give lora, whose adapters can";
+  });
   d.rule([](const TrainSettings& s) -> std::string {
     if (s.pair_batching != "capped" || s.pair_cap <= s.training.batch_size) return {};
     return "pair_cap: more than the batch_size of " + std::to_string(s.training.batch_size) +

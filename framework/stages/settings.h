@@ -122,7 +122,7 @@ struct SelectSettings {        // stage: select
 };
 
 struct TrainSettings {         // stage: train
-  std::string model, data;     // pairs, preferences, demonstrations or prompts, as the optimizer takes
+  std::string model, data;     // pairs, preferences, scored, demonstrations or prompts, as the optimizer takes
   ComponentRef optimizer{"dpo", {}};
   std::optional<std::string> reference;  // default: the starting model itself
   std::optional<std::string> eval;       // held-out pairs or preferences: eval_rewards/accuracies, eval_rewards/margins
@@ -131,7 +131,10 @@ struct TrainSettings {         // stage: train
   std::optional<std::string> reward_model;  // of an online optimizer: handed to `reward` as its path
   std::optional<ComponentRef> reward;       // of an online optimizer; absent: classifier-head
   Value rollout;                            // RolloutParams of an online optimizer
+  std::optional<std::string> value_model;   // of an online optimizer with values: a model of their own
+  std::optional<double> desirable_above;    // scored answers: desirable above this reward; absent: above the mean
   Value lora;
+  std::string weights = "full";             // full, or int8: the frozen base under an adapter in 8-bit rows
   TrainingSettings training;
 };
 

@@ -11,6 +11,7 @@
 #include "framework/stages/training_stage.h"
 #include "framework/training/online_objective.h"
 #include "framework/training/pair_objective.h"
+#include "framework/training/unpaired_objective.h"
 
 namespace plumb {
 namespace {
@@ -33,7 +34,7 @@ class TrainStage {
         settings_(train_params().parse(context.params())),
         name_{"optimizer " + settings_.optimizer.name, context.name()},
         optimizer_(make_optimizer(settings_.optimizer, std::nullopt, context)),
-        model_(open_trainee(context, settings_.training, settings_.lora)) {}
+        model_(open_trainee(context, settings_.training, settings_.lora, /*reward=*/false, quantised())) {}
 
   void run() {
     switch (optimizer_->batch()) {
@@ -41,13 +42,13 @@ class TrainStage {
         return on_demonstrations(static_cast<TokenOptimizer&>(*optimizer_));
       case Optimizer::Batch::pairs:
         return on_pairs(static_cast<PairwiseOptimizer&>(*optimizer_));
+      case Optimizer::Batch::unpaired:
+        return on_single_answers(static_cast<UnpairedOptimizer&>(*optimizer_));
       case Optimizer::Batch::rollouts:
         return on_prompts(static_cast<OnlineOptimizer&>(*optimizer_));
-      default:
-        throw Error(ErrorCode::recipe,
-                    "stage " + context_.name() + ": optimizer " + settings_.optimizer.name +
-                        " learns from neither pairs nor demonstrations nor prompts; for a reward model use the stage "
-                        "reward_model");
+      case Optimizer::Batch::scores:
+        throw Error(ErrorCode::recipe, "stage " + context_.name() + ": optimizer " + settings_.optimizer.name +
+                                           " trains reward models; use the stage reward_model");
     }
   }
 
@@ -96,6 +97,29 @@ class TrainStage {
     if (objective.identity_error()) context_.summarise("step_0_log_ratio", *objective.identity_error());
   }
 
+  void on_single_answers(UnpairedOptimizer& optimizer) {
+    UnpairedOptions options{.mismatched = needs("mismatched")};
+    const bool referenced = needs("reference");
+    std::optional<LanguageModel> other = referenced ? open_reference() : std::nullopt;
+    options.starts_at_reference = referenced && !other;
+    const auto objective_of = [&](const std::string& param, const Artifact& data) {
+      auto read = single_answers(param, data);
+      if (param == "data") context_.summarise("rows", read.counts.to_value());
+      std::optional<ReferenceLogps> reference;
+      if (referenced) {
+        const auto all = in_order(read.rows.desirable.size())(Random(0));
+        reference = reference_logps(other ? *other : model_, read.rows.rows, all, {.name = param}, context_);
+      }
+      return std::make_unique<UnpairedObjective>(model_, optimizer, name_, std::move(read.rows), std::move(reference),
+                                                 options);
+    };
+    const auto objective = objective_of("data", context_.input("data"));
+    std::unique_ptr<UnpairedObjective> eval;
+    if (const Artifact* held_out = context_.optional_input("eval"); held_out != nullptr)
+      eval = objective_of("eval", *held_out);
+    finish(*objective, shuffled(objective->size()), eval.get());
+  }
+
   // A step is a batch of answers; one visit to it is an epoch of the trainer's plan, a mini-batch an update.
   void on_prompts(OnlineOptimizer& optimizer) {
     const RolloutParams rollout = rollout_params().parse(settings_.rollout);
@@ -109,12 +133,14 @@ class TrainStage {
     StageReward reward(settings_.reward.value_or(ComponentRef{"classifier-head", {}}), context_);
     const bool referenced = needs("reference");
     std::optional<LanguageModel> frozen = referenced ? open_frozen() : std::nullopt;
+    std::optional<LanguageModel> critic;
+    if (context_.optional_input("value_model") != nullptr) {
+      critic = open_trainee_of("value_model", context_, settings_.training, settings_.lora, quantised());
+      require_vocabulary(*critic);
+    }
+    LanguageModel* reference = frozen ? &*frozen : &model_;
     OnlineObjective objective(
-        {model_,
-         !referenced ? nullptr
-         : frozen    ? &*frozen
-                     : &model_,
-         optimizer, name_, needs("values")},
+        {model_, referenced ? reference : nullptr, optimizer, name_, needs("values"), critic ? &*critic : nullptr},
         std::move(data.rows), rollout, settings_.training.batch_size,
         [&](std::span<const ResponseGroup> groups) { return reward.score(groups); }, context_, context_.random());
 
@@ -156,6 +182,13 @@ class TrainStage {
     return pair_rows(data, model_, {.max_length = settings_.training.max_length}, context_);
   }
 
+  TrainingRows<UnpairedRows> single_answers(const std::string& param, const Artifact& data) {
+    require_type(context_, param, data, {artifact_type::pairs, artifact_type::preferences, artifact_type::scored},
+                 settings_.optimizer.name);
+    return unpaired_rows(data, model_, settings_.desirable_above, {.max_length = settings_.training.max_length},
+                         context_.random().derive("mismatched").derive(param), context_);
+  }
+
   TrainingRows<std::vector<PromptRow>> prompts(const std::string& param, const Artifact& data,
                                                const RolloutParams& rollout) {
     require_type(context_, param, data, {artifact_type::prompts}, settings_.optimizer.name);
@@ -185,17 +218,22 @@ class TrainStage {
   }
 
   LanguageModel open_frozen_at(const std::filesystem::path& folder) {
-    LanguageModel reference =
-        open_language_model(folder, context_.registry(), context_,
-                            {.dtype = settings_.training.dtype, .device = settings_.training.device});
-    const std::int64_t vocabulary = reference.model->shape().vocabulary, wanted = model_.model->shape().vocabulary;
-    if (vocabulary != wanted) {
-      throw Error(ErrorCode::data, folder.string() + ": the reference has " + std::to_string(vocabulary) +
-                                       " tokens in its vocabulary, the policy " + std::to_string(wanted) +
-                                       "; log-ratios need one tokenizer");
-    }
+    LanguageModel reference = open_language_model(
+        folder, context_.registry(), context_,
+        {.dtype = settings_.training.dtype, .device = settings_.training.device, .quantised = quantised()});
+    require_vocabulary(reference);
     return reference;
   }
+
+  void require_vocabulary(const LanguageModel& other) const {
+    const std::int64_t vocabulary = other.model->shape().vocabulary, wanted = model_.model->shape().vocabulary;
+    if (vocabulary == wanted) return;
+    throw Error(ErrorCode::data, other.folder.string() + ": the model has " + std::to_string(vocabulary) +
+                                     " tokens in its vocabulary, the policy " + std::to_string(wanted) +
+                                     "; both read the same token ids and need one tokenizer");
+  }
+
+  [[nodiscard]] bool quantised() const { return settings_.weights == "int8"; }
 
   StageContext& context_;
   TrainSettings settings_;

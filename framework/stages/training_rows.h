@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "framework/artifacts/artifact.h"
@@ -17,6 +18,7 @@
 #include "framework/training/online_objective.h"
 #include "framework/training/pair_rows.h"
 #include "framework/training/token_objective.h"
+#include "framework/training/unpaired_objective.h"
 #include "plumb/host.h"
 
 namespace plumb {
@@ -56,5 +58,12 @@ TrainingRows<PairRows> pair_rows(const Artifact& data, const LanguageModel& mode
 // Prompts for an online optimizer: those that leave room for `max_new_tokens` within max_length and the context.
 TrainingRows<std::vector<PromptRow>> prompt_rows(const Artifact& data, const LanguageModel& model,
                                                  std::int64_t max_new_tokens, const RowOptions& options, Host& host);
+
+// Single answers with their labels: of pairs and preferences both answers, of scored ones every answer, desirable when
+// its reward is above `above` (absent: above the mean of all). An answer comes once with each label. Each has a drawn
+// answer of another prompt beside it; one that would pass the limit is cut. Throws Error(data) when there is but one
+// prompt.
+TrainingRows<UnpairedRows> unpaired_rows(const Artifact& data, const LanguageModel& model, std::optional<double> above,
+                                         const RowOptions& options, Random random, Host& host);
 
 }  // namespace plumb

@@ -4,49 +4,14 @@
 #include <fstream>
 
 #include "framework/stages/test_stage.h"
+#include "framework/stages/test_texts.h"
 
 namespace {
 using plumb::TokenId;
+using plumb::test::Bytes;
+using plumb::test::model_with;
 using plumb::test::TestStage;
 using Ids = std::vector<TokenId>;
-
-// One id a byte; 1 is BOS, 2 EOS.
-class Bytes final : public plumb::Tokenizer {
- public:
-  [[nodiscard]] Ids encode(std::string_view text, bool) const override {
-    Ids ids;
-    for (const char c : text) ids.push_back(static_cast<unsigned char>(c));
-    return ids;
-  }
-  [[nodiscard]] Ids encode_with_special(std::string_view text) const override { return encode(text, false); }
-  [[nodiscard]] std::string decode(std::span<const TokenId>, bool) const override { return {}; }
-  [[nodiscard]] std::string piece_bytes(TokenId) const override { return {}; }
-  [[nodiscard]] std::optional<TokenId> find(std::string_view) const override { return std::nullopt; }
-  [[nodiscard]] std::size_t vocabulary_size() const override { return 256; }
-  [[nodiscard]] plumb::SpecialTokens special() const override { return {.bos = 1, .eos = 2}; }
-  [[nodiscard]] std::vector<std::string> files() const override { return {}; }
-};
-
-class ShapeOnly final : public plumb::Model {
- public:
-  explicit ShapeOnly(std::int64_t context) : context_(context) {}
-  [[nodiscard]] plumb::ModelShape shape() const override { return {.context = context_}; }
-  [[nodiscard]] at::Tensor hidden(const plumb::TokenBatch&) override { return {}; }
-  [[nodiscard]] at::Tensor logits(const at::Tensor&) override { return {}; }
-  [[nodiscard]] std::vector<std::string> default_lora_targets() const override { return {}; }
-  [[nodiscard]] std::string architecture(bool) const override { return {}; }
-
- private:
-  std::int64_t context_;
-};
-
-plumb::LanguageModel model_with(std::int64_t context) {
-  plumb::LanguageModel model;
-  model.model = std::make_unique<ShapeOnly>(context);
-  model.tokenizer = std::make_shared<Bytes>();
-  model.chat_format = plumb::find_chat_format("plain");
-  return model;
-}
 
 void write(const std::filesystem::path& file, const std::string& text) {
   std::ofstream(file) << text;

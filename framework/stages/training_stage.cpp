@@ -27,20 +27,35 @@ bool has_reward_head(const Artifact& model) {
   return model.manifest.type == artifact_type::reward_model;
 }
 
+void add_adapter(LanguageModel& model, const Value& lora, const Random& random) {
+  if (lora.is_null()) return;
+  const LoraParams wanted = lora_params().parse(lora);
+  attach_lora(model, {wanted.r, wanted.alpha, wanted.dropout, wanted.target_modules}, random);
+}
+
 }  // namespace
 
-LanguageModel open_trainee(StageContext& context, const TrainingSettings& settings, const Value& lora, bool reward) {
+LanguageModel open_trainee_of(const std::string& param, StageContext& context, const TrainingSettings& settings,
+                              const Value& lora, bool quantised) {
+  LanguageModel model = open_language_model(
+      context.input(param).folder, context.registry(), context,
+      {.dtype = settings.dtype, .device = settings.device, .training = true, .quantised = quantised});
+  add_adapter(model, lora, context.random().derive("lora").derive(param));
+  return model;
+}
+
+LanguageModel open_trainee(StageContext& context, const TrainingSettings& settings, const Value& lora, bool reward,
+                           bool quantised) {
   const Artifact& start = context.input("model");
   const bool headed = reward && has_reward_head(start);
-  LanguageModel model = open_language_model(
-      start.folder, context.registry(), context,
-      {.dtype = settings.dtype, .device = settings.device, .training = true, .reward_head = headed});
+  LanguageModel model = open_language_model(start.folder, context.registry(), context,
+                                            {.dtype = settings.dtype,
+                                             .device = settings.device,
+                                             .training = true,
+                                             .reward_head = headed,
+                                             .quantised = quantised});
   if (reward && !headed) add_reward_head(model, context.random().derive("score"));
-  if (!lora.is_null()) {
-    const LoraParams wanted = lora_params().parse(lora);
-    attach_lora(model, {wanted.r, wanted.alpha, wanted.dropout, wanted.target_modules},
-                context.random().derive("lora"));
-  }
+  add_adapter(model, lora, context.random().derive("lora"));
   std::int64_t trainable = 0;
   for (const TrainedTensor& tensor : trained_tensors(model)) trainable += tensor.value.numel();
   context.summarise("parameters", model.parameter_count());

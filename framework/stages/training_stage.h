@@ -23,7 +23,10 @@ namespace plumb {
 // The stage's input `model`, ready for training: all weights, or an adapter when `lora` is a map. `reward` gives it a
 // reward head: the folder's own, else a fresh one.
 LanguageModel open_trainee(StageContext& context, const TrainingSettings& settings, const Value& lora,
-                           bool reward = false);
+                           bool reward = false, bool quantised = false);
+// The same for the model that another input of the stage names; no summary.
+LanguageModel open_trainee_of(const std::string& param, StageContext& context, const TrainingSettings& settings,
+                              const Value& lora, bool quantised);
 
 std::vector<TrainedTensor> trained_tensors(const LanguageModel& model);
 

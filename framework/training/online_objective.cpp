@@ -85,9 +85,9 @@ std::vector<std::pair<const char*, at::Tensor*>> named(RolloutBatch& batch) {
 
 }  // namespace
 
-ValueHead::ValueHead(const LanguageModel& policy) {
-  const auto options = at::TensorOptions(at::kFloat).device(device_of(policy));
-  weight = at::zeros({1, policy.model->shape().hidden}, options).set_requires_grad(true);
+ValueHead::ValueHead(const LanguageModel& trunk) {
+  const auto options = at::TensorOptions(at::kFloat).device(device_of(trunk));
+  weight = at::zeros({1, trunk.model->shape().hidden}, options).set_requires_grad(true);
   bias = at::zeros({1}, options).set_requires_grad(true);
 }
 
@@ -114,12 +114,19 @@ OnlineObjective::OnlineObjective(const OnlinePlayers& players, std::vector<Promp
   if (prompts_per_step_ * settings.responses != batch_size) {
     throw Error(ErrorCode::recipe, "batch_size must be a multiple of rollout.responses");
   }
-  if (players.values) value_head_.emplace(players.policy);
+  if (players.values) value_head_.emplace(players.value_model != nullptr ? *players.value_model : players.policy);
+  if (players.value_model != nullptr) set_adapter_dropout(*players_.value_model, false);
   set_adapter_dropout(players_.policy, false);  // as TRL: log-ratios would compare different networks
 }
 
 std::vector<TrainedTensor> OnlineObjective::value_tensors() const {
-  return value_head_ ? value_head_->tensors() : std::vector<TrainedTensor>{};
+  if (!value_head_) return {};
+  std::vector<TrainedTensor> tensors = value_head_->tensors();
+  if (players_.value_model == nullptr) return tensors;
+  for (const Parameter* parameter : players_.value_model->trainable()) {
+    tensors.push_back({"value_model." + parameter->name, *parameter->tensor, parameter->decays});
+  }
+  return tensors;
 }
 
 std::string OnlineObjective::describe(std::size_t example) const {
@@ -190,6 +197,12 @@ OnlineObjective::Answers OnlineObjective::answer(std::vector<Prompt> prompts, st
   return out;
 }
 
+// [completion tokens], from the policy's hidden states unless the values have a model of their own.
+at::Tensor OnlineObjective::values_of(std::span<const SequenceGroup> groups, const at::Tensor& policy_hidden) const {
+  return (*value_head_)(players_.value_model == nullptr ? policy_hidden
+                                                        : completion_hidden(*players_.value_model, groups, {}));
+}
+
 OnlineObjective::States OnlineObjective::states_of(std::span<const SequenceGroup> groups) {
   const at::NoGradGuard no_grad;
   const ForwardOptions options{.temperature = settings_.temperature};
@@ -197,7 +210,7 @@ OnlineObjective::States OnlineObjective::states_of(std::span<const SequenceGroup
   for (const auto pass : passes(groups)) {
     const CompletionStates policy = completion_states(players_.policy, pass, options);
     logps.push_back(policy.logps.tokens);
-    if (value_head_) values.push_back((*value_head_)(policy.hidden));
+    if (value_head_) values.push_back(values_of(pass, policy.hidden));
     if (players_.reference == nullptr) continue;
     const AdaptersOff adapters_off;
     reference.push_back(completion_logps(*players_.reference, pass, options).tokens);
@@ -280,7 +293,7 @@ MicroLoss OnlineObjective::micro_loss(std::span<const std::size_t> micro, const 
   }
   const CompletionStates states = completion_states(players_.policy, groups, {.temperature = settings_.temperature});
   const at::Tensor logps = padded(states.logps.tokens, part.mask);
-  const at::Tensor values = value_head_ ? padded((*value_head_)(states.hidden), part.mask) : at::Tensor();
+  const at::Tensor values = value_head_ ? padded(values_of(groups, states.hidden), part.mask) : at::Tensor();
   Loss loss = guarded(players_.name.component, players_.name.stage,
                       [&] { return players_.optimizer.loss(part, logps, values, totals.learnt_tokens); });
   return {std::move(loss.value), std::move(loss.metrics)};

@@ -33,7 +33,7 @@ struct PromptRow {
 // A linear map from hidden states to values, float32 and zero at the start.
 struct ValueHead {
   at::Tensor weight, bias;  // [1, hidden], [1]
-  explicit ValueHead(const LanguageModel& policy);
+  explicit ValueHead(const LanguageModel& trunk);
   // hidden [tokens, hidden] -> [tokens]
   [[nodiscard]] at::Tensor operator()(const at::Tensor& hidden) const;
   [[nodiscard]] std::vector<TrainedTensor> tensors() const;
@@ -47,7 +47,8 @@ struct OnlinePlayers {
   LanguageModel* reference;  // null: none; the policy itself: the policy with its adapter off
   OnlineOptimizer& optimizer;
   OptimizerName name;
-  bool values = false;  // the optimizer asked for a value head
+  bool values = false;                   // the optimizer asked for a value head
+  LanguageModel* value_model = nullptr;  // what the head sits on; null: the policy
 };
 
 class OnlineObjective final : public Objective {
@@ -88,6 +89,7 @@ class OnlineObjective final : public Objective {
   };
   [[nodiscard]] std::vector<std::size_t> prompts_of(std::int64_t step) const;
   [[nodiscard]] Answers answer(std::vector<Prompt> prompts, std::int64_t responses, std::uint64_t seed);
+  [[nodiscard]] at::Tensor values_of(std::span<const SequenceGroup> groups, const at::Tensor& policy_hidden) const;
   [[nodiscard]] States states_of(std::span<const SequenceGroup> groups);
   void collect(std::int64_t step);
   void place_rollouts();

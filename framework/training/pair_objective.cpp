@@ -4,20 +4,10 @@
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "framework/registry/registry.h"
 
 namespace plumb {
-namespace {
-
-// What rounding explains, in nats a token: two groupings of the same float32 or bfloat16 computation.
-double rounding_bound(at::ScalarType type, std::size_t tokens) {
-  return (type == at::kFloat || type == at::kDouble ? 1e-4 : 5e-2) * static_cast<double>(tokens);
-}
-
-}  // namespace
-
 MicroLoss PairObjective::micro_loss(std::span<const std::size_t> micro, const BatchTotals& totals) {
   const at::Device device = policy_.parameters->all().front()->tensor->device();
   const UniqueResponses unique = gather(data_, micro, device);
@@ -28,8 +18,11 @@ MicroLoss PairObjective::micro_loss(std::span<const std::size_t> micro, const Ba
   batch.policy_rejected = policy.index_select(0, unique.rejected);
   if (reference_) {
     const at::Tensor reference = reference_->sums(unique.origin, device);
-    if (identity_expected_ && at_start_ && at::GradMode::is_enabled())
-      check_identity(policy.detach(), reference, unique);
+    if (identity_expected_ && at_start_ && at::GradMode::is_enabled()) {
+      const auto type = policy_.parameters->all().front()->tensor->scalar_type();
+      const double error = require_identity(policy.detach(), reference, unique.origin, data_, type);
+      identity_error_ = std::max(identity_error_.value_or(0), error);
+    }
     batch.reference_chosen = reference.index_select(0, unique.chosen);
     batch.reference_rejected = reference.index_select(0, unique.rejected);
   }
@@ -58,30 +51,6 @@ void PairObjective::add_tokens(PairBatch& batch, const CompletionLogps& logps, c
   };
   add(unique.chosen, batch.policy_chosen_tokens, batch.reference_chosen_tokens);
   add(unique.rejected, batch.policy_rejected_tokens, batch.reference_rejected_tokens);
-}
-
-void PairObjective::check_identity(const at::Tensor& policy, const at::Tensor& reference,
-                                   const UniqueResponses& unique) {
-  const at::Tensor p = policy.to(at::kCPU, at::kDouble), r = reference.to(at::kCPU, at::kDouble);
-  const auto type = policy_.parameters->all().front()->tensor->scalar_type();
-  for (std::size_t i = 0; i < unique.origin.size(); ++i) {
-    const auto [group, completion] = unique.origin[i];
-    const double policy_logp = p.const_data_ptr<double>()[i], reference_logp = r.const_data_ptr<double>()[i];
-    const double difference = std::abs(policy_logp - reference_logp);
-    const std::size_t tokens = data_.groups[group].completions[completion].size();
-    identity_error_ = std::max(identity_error_.value_or(0), difference);
-    if (difference <= rounding_bound(type, tokens)) continue;
-    throw Error(
-        ErrorCode::run_failed,
-        "before the first update the policy must equal its reference, so that margins are 0 and the loss is ln 2, "
-        "but response " +
-            std::to_string(completion) + " of prompt " + data_.names[group] + " (" + std::to_string(tokens) +
-            " tokens) has log-probability " + std::to_string(policy_logp) + " under the policy and " +
-            std::to_string(reference_logp) + " under the reference; rounding explains " +
-            std::to_string(rounding_bound(type, tokens)) +
-            ". Dropout that is on, an adapter whose B is not zero, another data type, or files of the start that "
-            "changed between attempts cause this");
-  }
 }
 
 }  // namespace plumb

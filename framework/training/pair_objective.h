@@ -41,7 +41,6 @@ class PairObjective final : public Objective {
 
  private:
   void add_tokens(PairBatch& batch, const CompletionLogps& logps, const UniqueResponses& unique) const;
-  void check_identity(const at::Tensor& policy, const at::Tensor& reference, const UniqueResponses& unique);
 
   LanguageModel& policy_;
   PairwiseOptimizer& optimizer_;

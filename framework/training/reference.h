@@ -51,4 +51,9 @@ struct ReferenceOptions {
 ReferenceLogps reference_logps(LanguageModel& reference, const PairRows& rows, std::span<const std::size_t> pairs,
                                const ReferenceOptions& options, StageContext& context);
 
+// For a run that starts at its reference: the largest |log-ratio| of the responses at `origins`, [responses] each.
+// Throws Error(run_failed) that says which response differs by more than rounding explains, and what usually causes it.
+double require_identity(const at::Tensor& policy, const at::Tensor& reference,
+                        std::span<const ReferenceLogps::Origin> origins, const PairRows& rows, at::ScalarType weights);
+
 }  // namespace plumb

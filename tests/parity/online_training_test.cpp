@@ -71,8 +71,8 @@ struct Process {
       auto ids = policy.chat_format->render_prompt(*policy.tokenizer, prompt.messages).value();
       prompts.push_back({std::move(prompt), std::move(ids)});
     }
-    objective = std::make_unique<OnlineObjective>(OnlinePlayers{policy, &policy, *ppo, {"ppo", "test"}, true}, prompts,
-                                                  params, batch, evenness, host(), Random(3));
+    objective = std::make_unique<OnlineObjective>(OnlinePlayers{policy, &policy, *ppo, {"ppo", "test"}, true, nullptr},
+                                                  prompts, params, batch, evenness, host(), Random(3));
   }
   TrainingRun run() {
     TrainingRun run{.tensors = tensors_of(policy), .train = objective.get(), .order = shuffled(objective->size())};

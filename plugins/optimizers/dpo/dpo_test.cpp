@@ -90,6 +90,35 @@ BOOST_AUTO_TEST_CASE(gradient_of_sigmoid) {
   BOOST_TEST(batch.policy_rejected.grad()[1].item<double>() == 0.2 / 2 / (1 + std::exp(-1.0)));
 }
 
+BOOST_AUTO_TEST_CASE(every_gradient_is_that_of_finite_differences) {
+  for (const char* type : {"sigmoid", "cdpo", "robust", "hinge", "ipo"}) {
+    const bool smooths = type == std::string("cdpo") || type == std::string("robust");
+    const Dpo::Settings settings{.beta = 0.15, .loss_type = type, .label_smoothing = smooths ? 0.2 : 0};
+    plumb::PairBatch batch = two_pairs();
+    for (at::Tensor* x : {&batch.policy_chosen, &batch.policy_rejected, &batch.reference_chosen,
+                          &batch.reference_rejected, &batch.chosen_length, &batch.rejected_length})
+      *x = x->to(at::kDouble);
+    batch.policy_chosen.requires_grad_();
+    batch.policy_rejected.requires_grad_();
+    loss_of(settings, batch).value.backward();
+    for (at::Tensor* x : {&batch.policy_chosen, &batch.policy_rejected}) {
+      for (int i = 0; i < 2; ++i) {
+        const double h = 1e-4;
+        at::Tensor place = x->detach()[i];  // shares memory
+        place.add_(h);
+        const double above = value_of(settings, batch);
+        place.sub_(2 * h);
+        const double below = value_of(settings, batch);
+        place.add_(h);
+        BOOST_TEST_CONTEXT(type << " " << i) {
+          const double wanted = (above - below) / (2 * h);
+          BOOST_TEST((std::abs(x->grad()[i].item<double>() - wanted) < 1e-6));
+        }
+      }
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(metrics_are_means_over_pairs_and_rewards_include_beta) {
   const auto metrics = loss_of({.beta = 0.2}, two_pairs()).metrics;
   BOOST_TEST(metrics.at("rewards/chosen") == 0.2);

@@ -85,13 +85,16 @@ class ScoreOptimizer : public Optimizer {
   [[nodiscard]] virtual Loss loss(const ScoreBatch& batch) = 0;  // mean over the batch's pairs
 };
 
-// Single answers marked good or bad (KTO and its kin).
+// Single answers marked good or bad (KTO and its kin), fp32. A recipe gives them as pairs or preferences (chosen is
+// desirable, rejected is not) or as scored answers (desirable above a reward). Register with
+// `takes({"pairs", "preferences", "scored"}).needs({"reference", "mismatched"})`, leaving out what is not used.
 struct UnpairedBatch {
-  at::Tensor policy, reference;  // [answers] summed log-probabilities
+  at::Tensor policy, reference;  // [answers] summed log-probabilities; reference undefined without needs("reference")
   at::Tensor length;             // [answers] completion tokens, float
   at::Tensor desirable;          // [answers] bool
-  at::Tensor policy_mismatched,
-      reference_mismatched;  // [answers] of each prompt with another prompt's answer (KL estimate)
+  // [answers] each prompt with an answer to another prompt, without gradient: policy − reference over them estimates
+  // the KL divergence (KTO, arXiv:2402.01306, equation 8). Undefined without needs("mismatched").
+  at::Tensor policy_mismatched, reference_mismatched;
 };
 class UnpairedOptimizer : public Optimizer {
  public:
