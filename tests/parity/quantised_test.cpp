@@ -82,9 +82,10 @@ BOOST_AUTO_TEST_CASE(a_model_keeps_tables_norms_and_head_and_its_log_probabiliti
     BOOST_TEST(most(a - b) > 1e-5);
     // Apart from rounding, the full model on weights that went through 8 bits and back.
     for (const std::string& layer : full.parameters->linear_names()) {
-      const Linear& rows = *narrow.parameters->find_linear(layer);
-      if (!rows.weight_scale.defined()) continue;
-      full.parameters->find_linear(layer)->weight.copy_(rows.weight.to(at::kFloat) * rows.weight_scale.unsqueeze(1));
+      const Linear& quarter = *narrow.parameters->find_linear(layer);
+      if (!quarter.weight_scale.defined()) continue;
+      full.parameters->find_linear(layer)->weight.copy_(quarter.weight.to(at::kFloat) *
+                                                        quarter.weight_scale.unsqueeze(1));
     }
     BOOST_TEST(most(at::log_softmax(full_logits(full, rows), 1) - b) < 1e-4);
   }
