@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# `tools/check layers` sees each forbidden include, and passes a tree that has none.
+#
+#   tests/plugins/layers.sh CHECK     the script tools/check
+set -euo pipefail
+check=$(readlink -f "$1")
+tree=$(mktemp -d)
+trap 'rm -rf "$tree"' EXIT
+mkdir -p "$tree"/{tools/cli,sdk/include/plumb,sdk/src,framework/registry,plugins/selection/gap}
+cp "$check" "$tree/tools/check"
+git -C "$tree" init -q
+cat >"$tree/plugins/selection/gap/gap.cpp" <<'PLUGIN'
+#include <plumb/selection_policy.h>
+PLUMB_PLUGIN(registrar, "org.example.gap", "1.0.0", "Apache-2.0", "pairs") {}
+PLUGIN
+for file in sdk/include/plumb/a.h sdk/src/a.cpp framework/registry/a.cpp tools/cli/a.cpp; do
+  echo '#include <string>' >"$tree/$file"
+done
+
+if ! "$tree/tools/check" layers >/dev/null; then
+  echo "a tree without fault is refused" >&2
+  exit 1
+fi
+failed=0
+# sees FILE LINE: with this line in the file the check fails and names the file
+sees() {
+  local before found
+  before=$(cat "$tree/$1")
+  echo "$2" >>"$tree/$1"
+  if found=$("$tree/tools/check" layers 2>&1) || [[ $found != *"$1"* ]]; then
+    echo "not seen: $1: $2" >&2
+    failed=1
+  fi
+  echo "$before" >"$tree/$1"
+}
+plugin=plugins/selection/gap/gap.cpp
+sees "$plugin" '#include "framework/registry/registry.h"'
+sees "$plugin" '#include "tools/cli/verb.h"'
+sees "$plugin" '#include "sdk/check/check.h"'
+sees sdk/src/a.cpp '#include "framework/result.h"'
+sees sdk/src/a.cpp '#include "plugins/selection/gap/gap.h"'
+sees sdk/include/plumb/a.h '#include <boost/json.hpp>'
+sees sdk/src/a.cpp '#include <ATen/core/Tensor.h>'
+sees framework/registry/a.cpp '#include "plugins/selection/gap/gap.h"'
+sees framework/registry/a.cpp 'const char* favourite = "org.example.gap";'
+sees framework/registry/a.cpp '#include "tools/cli/verb.h"'
+sees framework/registry/a.cpp '#include <torch/torch.h>'
+sees tools/cli/a.cpp '#include "plugins/selection/gap/gap.h"'
+exit $failed
