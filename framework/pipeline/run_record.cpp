@@ -3,9 +3,8 @@
 #include <fmt/chrono.h>
 #include <unistd.h>
 
-#include <set>
-
 #include "framework/artifacts/disk.h"
+#include "framework/pipeline/lock.h"
 #include "framework/recipe/yaml.h"
 #include "framework/registry/registry.h"
 
@@ -13,33 +12,6 @@ namespace plumb {
 namespace fs = std::filesystem;
 
 namespace {
-
-std::string fingerprint_of(const Registry& registry, const PluginUse& use) {
-  for (const PluginCandidate& candidate : registry.candidates()) {
-    if (candidate.id == use.id && candidate.sha256() == use.sha256) return candidate.fingerprint;
-  }
-  return {};
-}
-
-Value lock_of(const Recipe& recipe, const Plan& plan, const Registry& registry) {
-  std::set<std::string> seen;
-  Value::List plugins;
-  Value stages = Value::map();
-  for (const PlannedStage& stage : plan.stages) {
-    stages.set(stage.spec->name, stage.manifest.key);
-    for (const PluginUse& use : stage.manifest.plugins) {
-      if (!seen.insert(use.id).second) continue;
-      plugins.push_back(Value::map({{"id", use.id},
-                                    {"version", use.version},
-                                    {"sha256", use.sha256},
-                                    {"fingerprint", fingerprint_of(registry, use)}}));
-    }
-  }
-  return Value::map({{"recipe", recipe.name},
-                     {"seed", static_cast<std::int64_t>(recipe.seed)},
-                     {"plugins", std::move(plugins)},
-                     {"stages", std::move(stages)}});
-}
 
 Value entry_of(const PlannedStage& stage) {
   return Value::map({{"stage", stage.spec->name},

@@ -169,6 +169,15 @@ Result<void> parse_manifest(PluginNote& note) {
     if (!printable(*field)) return refuse("its manifest is malformed: a control character");
     rest.remove_prefix(end + 1);
   }
+  while (rest.starts_with("replaces=")) {
+    const std::size_t end = rest.find('\n');
+    if (end == std::string_view::npos) break;
+    note.replaces.emplace_back(rest.substr(9, end - 9));
+    if (!good_id(note.replaces.back())) {
+      return refuse("its manifest is malformed: what it replaces is no plugin's id");
+    }
+    rest.remove_prefix(end + 1);
+  }
   if (!rest.empty()) return refuse("its manifest is malformed: text after the summary");
   if (!good_id(note.id)) {
     return refuse("its id \"" + note.id + "\" is no reverse domain name in lower case, such as org.example.reward-gap");
@@ -205,7 +214,8 @@ Result<PluginNote> read_plugin_note(const std::filesystem::path& path) {
   if (!header) return header.error();
   const Result<RawNotes> notes = find_notes(file, *header);
   if (!notes) return notes.error();
-  if (!notes->plugin) return refuse("it holds no plugin note; one source file of a plugin must hold the PLUMB_PLUGIN macro");
+  if (!notes->plugin)
+    return refuse("it holds no plugin note; one source file of a plugin must hold the PLUMB_PLUGIN macro");
 
   PluginNote note;
   const std::string& text = *notes->plugin;

@@ -9,6 +9,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "framework/result.h"
 
@@ -18,6 +19,7 @@ struct PluginNote {
   std::string fingerprint;  // "sdk=1 arch=x86_64-linux …"
   std::string manifest;     // as the entry must repeat it
   std::string id, version, licence, summary;
+  std::vector<std::string> replaces;  // earlier ids of this plugin
   std::string build_id;  // the linker's, lower-case hex; empty when the file has none
 };
 

@@ -7,6 +7,7 @@
 
 #include "framework/pipeline/stage.h"
 #include "framework/registry/candidate.h"
+#include "framework/registry/elf_note.h"
 #include "framework/registry/loaded_plugin.h"
 
 namespace plumb {
@@ -20,6 +21,8 @@ struct Registry::State {
   std::map<const PluginCandidate*, std::unique_ptr<Registrar>> loaded;
 
   const ComponentEntry& entry(const KnownComponent& component);
+  [[nodiscard]] const KnownComponent* find_exact(const std::string& kind, const std::string& name) const;
+  [[nodiscard]] std::string renamed(const std::string& name) const;
 };
 
 namespace {
@@ -127,9 +130,31 @@ const std::vector<PluginCandidate>& Registry::candidates() const {
   return state_->candidates;
 }
 
+// The full name `OLD:component` under the id of the plugin at hand that replaces OLD, or empty. Notes are read again
+// here, since few recipes name components in full and almost none by an old name.
+std::string Registry::State::renamed(const std::string& name) const {
+  const std::size_t colon = name.find(':');
+  if (colon == std::string::npos) return {};
+  const std::string id = name.substr(0, colon);
+  for (const PluginCandidate& candidate : candidates) {
+    if (!candidate.used() || candidate.id == id) continue;
+    const Result<PluginNote> note = read_plugin_note(candidate.file);
+    if (!note || std::find(note->replaces.begin(), note->replaces.end(), id) == note->replaces.end()) continue;
+    return candidate.id + name.substr(colon);
+  }
+  return {};
+}
+
 const KnownComponent* Registry::find(const std::string& kind, const std::string& name) const {
+  const KnownComponent* found = state_->find_exact(kind, name);
+  if (found != nullptr) return found;
+  const std::string renamed = state_->renamed(name);
+  return renamed.empty() ? nullptr : state_->find_exact(kind, renamed);
+}
+
+const KnownComponent* Registry::State::find_exact(const std::string& kind, const std::string& name) const {
   const KnownComponent* found = nullptr;
-  for (const KnownComponent& component : state_->components) {
+  for (const KnownComponent& component : components) {
     if (!has_kind(component.info, kind) || !has_name(component.info, *component.plugin, name)) continue;
     if (found != nullptr) {
       const auto full = [](const KnownComponent& c) {

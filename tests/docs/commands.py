@@ -21,6 +21,7 @@ SILENT = {"text", "json", "jsonl", "markdown", "cpp", "yaml", "cmake"}
 TESTED_ELSEWHERE = {  # projects that stand by themselves
     "sdk/template/README.md": "tests/install/new.sh",
     "sdk/examples/README.md": "tests/install/examples.sh",
+    "sdk/README.md": "tests/install/readme.sh",
 }
 SECONDS = 120
 

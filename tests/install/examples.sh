@@ -17,6 +17,7 @@ export HOME=$place/home PATH=$place/plumb/bin:/usr/bin:/bin
 unset PLUMB_PLUGIN_PATH PLUMB_LIBTORCH PLUMB_PREFIX CMAKE_PREFIX_PATH
 {
   cmake -S . -B build -DCMAKE_BUILD_TYPE=Release && cmake --build build && ctest --test-dir build --output-on-failure
+  plumb plugins check "build/$name.plumb.so" --timeout 60
   plumb run recipe.yaml
 } >log 2>&1 || { tail -n 60 log >&2; fail "$name"; }
 grep -q 'checks hold' build/Testing/Temporary/LastTest.log || fail "$name has no unit test"

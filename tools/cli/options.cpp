@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <boost/program_options/errors.hpp>
 #include <boost/program_options/parsers.hpp>
 #include <boost/program_options/positional_options.hpp>
@@ -44,12 +45,51 @@ std::vector<std::string> arguments_of(int argc, char** argv) {
   return out;
 }
 
+// Set while somebody asks what a verb takes instead of running it.
+std::vector<VerbArgument>* asked = nullptr;
+
+void tell(const po::options_description& options, const std::vector<std::string>& positional) {
+  const auto told = [](const po::option_description& option) {
+    const auto semantic = option.semantic();
+    return VerbArgument{option.long_name(), semantic->max_tokens() > 0 ? semantic->name() : "", false,
+                        semantic->is_composing()};
+  };
+  for (const auto& option : options.options()) {
+    if (std::find(positional.begin(), positional.end(), option->long_name()) == positional.end())
+      asked->push_back(told(*option));
+  }
+  for (const std::string& name : positional) {
+    asked->push_back(told(options.find(name, false)));
+    asked->back().positional = true;
+  }
+}
+
 }  // namespace
+
+std::vector<VerbArgument> arguments_of(const Verb& verb, std::vector<std::string> argv) {
+  std::vector<VerbArgument> out;
+  std::vector<char*> pointers;
+  for (std::string& word : argv) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  asked = &out;
+  try {
+    verb.run(static_cast<int>(argv.size()), pointers.data());
+  } catch (...) {
+    asked = nullptr;
+    throw;
+  }
+  asked = nullptr;
+  return out;
+}
 
 std::optional<po::variables_map> parse_verb(int argc, char** argv, const VerbUsage& usage,
                                             po::options_description options,
                                             const std::vector<std::string>& positional) {
   options.add_options()("help,h", "print this");
+  if (asked != nullptr) {
+    tell(options, positional);
+    return std::nullopt;
+  }
   const std::string synopsis = std::string("plumb ") + argv[0] + " " + usage.arguments;
   const std::string more = "; see `plumb " + std::string(argv[0]) + " --help`";
   try {

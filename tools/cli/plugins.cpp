@@ -176,22 +176,29 @@ int show(int argc, char** argv) {
   return 0;
 }
 
+struct Word {
+  const char* name;
+  const char* arguments;
+  int (*run)(int argc, char** argv);
+};
+constexpr Word words[] = {
+    {"list", "[--json]", list},
+    {"show", "NAME [--json]", show},
+    {"check", "FILE [--json]", run_plugins_check},
+    {"new", "KIND NAME [--folder DIR] [--id ID]", run_plugins_new},
+    {"docs", "[--markdown | --html]", run_plugins_docs},
+    {"schema", "", run_plugins_schema},
+};
+
 }  // namespace
 
+std::vector<std::string> plugins_words() {
+  std::vector<std::string> out;
+  for (const Word& word : words) out.emplace_back(word.name);
+  return out;
+}
+
 int run_plugins(int argc, char** argv) {
-  struct Word {
-    const char* name;
-    const char* arguments;
-    int (*run)(int argc, char** argv);
-  };
-  static constexpr Word words[] = {
-      {"list", "[--json]", list},
-      {"show", "NAME [--json]", show},
-      {"check", "FILE [--json]", run_plugins_check},
-      {"new", "KIND NAME [--folder DIR] [--id ID]", run_plugins_new},
-      {"docs", "[--markdown | --html]", run_plugins_docs},
-      {"schema", "", run_plugins_schema},
-  };
   std::string usage;
   for (const Word& word : words) {
     usage += (usage.empty() ? "usage: plumb plugins " : "       plumb plugins ") + std::string(word.name) + " " +

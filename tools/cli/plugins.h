@@ -3,7 +3,15 @@
 // Thread contract: as a verb.
 #pragma once
 
+#include <string>
+#include <vector>
+
 namespace plumb::cli {
+
+// The words, in the order of the help.
+std::vector<std::string> plugins_words();
+// Those that there are templates for.
+std::vector<std::string> component_kinds();
 
 int run_plugins_check(int argc, char** argv);  // argv[0] is "plugins check"
 int run_plugins_docs(int argc, char** argv);

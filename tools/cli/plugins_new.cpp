@@ -77,7 +77,9 @@ void check_name(const std::string& name) {
 }
 
 void check_id(const std::string& id) {
-  const auto allowed = [](unsigned char c) { return std::isalnum(c) != 0 || c == '-' || c == '.'; };
+  const auto allowed = [](unsigned char c) {
+    return std::islower(c) != 0 || std::isdigit(c) != 0 || c == '-' || c == '.';
+  };
   if (std::all_of(id.begin(), id.end(), allowed) && std::count(id.begin(), id.end(), '.') >= 2) return;
   throw Error(ErrorCode::recipe,
               fmt::format("--id: found \"{}\", wanted a reverse domain name, such as org.example.length-gap", id));
@@ -135,10 +137,18 @@ void copy(const fs::path& from, const fs::path& to, const std::vector<std::strin
   }
 }
 
+fs::path template_folder() {
+  return installation_prefix() / "share" / "plumb" / "template";
+}
+
 }  // namespace
 
+std::vector<std::string> component_kinds() {
+  return kinds_in(template_folder());
+}
+
 int run_plugins_new(int argc, char** argv) {
-  const fs::path templates = installation_prefix() / "share" / "plumb" / "template";
+  const fs::path templates = template_folder();
   const std::vector<std::string> kinds = kinds_in(templates);
   po::options_description options("Options");
   options.add_options()("kind", po::value<std::string>()->required(), "of component")(

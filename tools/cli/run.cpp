@@ -3,16 +3,19 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/program_options/value_semantic.hpp>
 #include <iostream>
 
 #include "framework/artifacts/disk.h"
+#include "framework/pipeline/lock.h"
 #include "tools/cli/recipe_options.h"
 #include "tools/cli/verb.h"
 
 namespace plumb::cli {
 namespace {
 
+namespace fs = std::filesystem;
 namespace po = boost::program_options;
 using Texts = std::vector<std::string>;
 
@@ -36,6 +39,39 @@ void check_unchanged(const po::variables_map& given, const Recipe& recipe) {
   throw Error(ErrorCode::recipe, "the recipe changed since its sweep began; run the sweep again");
 }
 
+bool lies_in(const fs::path& file, const fs::path& folder) {
+  std::error_code error;
+  const fs::path inner = fs::weakly_canonical(file, error).lexically_relative(fs::weakly_canonical(folder, error));
+  return !inner.empty() && *inner.begin() != "..";
+}
+
+// Running a recipe runs the plugins that it names. Those beside it are as much the user's choice as the recipe itself
+// is; others must be in a folder that is searched anyway.
+void require_trust(const LoadedRecipe& loaded) {
+  std::vector<fs::path> trusted = PluginSearch::standard().folders;
+  trusted.push_back(fs::absolute(loaded.source.file).parent_path());
+  for (const fs::path& plugin : loaded.source.plugins) {
+    if (std::any_of(trusted.begin(), trusted.end(), [&](const fs::path& folder) { return lies_in(plugin, folder); }))
+      continue;
+    throw Error(
+        ErrorCode::recipe,
+        fmt::format("the recipe names the plugin {}, which lies neither beside it nor in a folder that plugins are "
+                    "searched in. A plugin is native code and runs with your rights; if you trust this one, add "
+                    "--trust",
+                    plugin.string()));
+  }
+}
+
+void require_lock(const LoadedRecipe& loaded, const fs::path& runs, const fs::path& file) {
+  const Value wanted = read_lock(file);
+  const Plan plan = make_plan(loaded.recipe, ArtifactStore(runs / artifacts_folder)).value();
+  const auto differences = lock_differences(wanted, lock_of(loaded.recipe, plan, loaded.registry));
+  if (differences.empty()) return;
+  std::string text = fmt::format("--locked: this run would not be the one of {}", file.string());
+  for (const std::string& difference : differences) text += "\n  " + difference;
+  throw Error(ErrorCode::recipe, text);
+}
+
 }  // namespace
 
 int run_run(int argc, char** argv) {
@@ -47,9 +83,13 @@ int run_run(int argc, char** argv) {
       "runs", po::value<std::string>()->default_value("runs")->value_name("DIR"),
       "folder of the runs and of their cached artifacts")("quiet", "no progress, only warnings and errors")(
       "json", "events as lines of JSON on standard output")(
+      "locked", po::value<std::string>()->value_name("LOCK"),
+      "refuse to run with other plugins, parameters or data than this recipe.lock.yaml says")(
+      "trust", "run plugins that the recipe names and that lie outside of its folder")(
       "resolved-sha256", po::value<std::string>()->value_name("HASH"),
       "refuse to run when the resolved recipe is not the one with this hash; `plumb sweep` gives it to its arms");
-  const std::string arguments = std::string(kRecipeArguments) + " [--until STAGE]... [--runs DIR] [--quiet | --json]";
+  const std::string arguments =
+      std::string(kRecipeArguments) + " [--until STAGE]... [--runs DIR] [--locked LOCK] [--trust] [--quiet | --json]";
   const auto given = parse_verb(argc, argv,
                                 {arguments.c_str(),
                                  "Runs every stage of a recipe whose result is not cached, then prints the report.\n"
@@ -65,9 +105,12 @@ int run_run(int argc, char** argv) {
                             loaded.sweep->arms.size(), loaded.sweep->arms.front().name));
   }
   check_unchanged(*given, loaded.recipe);
+  const fs::path runs = (*given)["runs"].as<std::string>();
+  if (given->count("trust") == 0) require_trust(loaded);
+  if (given->count("locked") != 0) require_lock(loaded, runs, (*given)["locked"].as<std::string>());
   const RunResult result =
       run_recipe(loaded.recipe, loaded.source.text.text, loaded.registry,
-                 {.runs = (*given)["runs"].as<std::string>(),
+                 {.runs = runs,
                   .until = given->count("until") != 0 ? (*given)["until"].as<Texts>() : loaded.until,
                   .form = Progress::choose(given->count("quiet") != 0, json)});
   if (!json) print_outcome(result);

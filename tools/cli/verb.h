@@ -42,6 +42,16 @@ std::optional<boost::program_options::variables_map> parse_verb(int argc, char**
                                                                 boost::program_options::options_description options,
                                                                 const std::vector<std::string>& positional = {});
 
+// What a verb takes, for completion.
+struct VerbArgument {
+  std::string name;   // "until"; of a positional argument too
+  std::string value;  // what the help calls its value, "STAGE"; empty when it takes none
+  bool positional = false, many = false;
+};
+// `argv` is the verb's own, as far as its words go ("plugins", "show"). Nothing is run. Throws what the verb throws
+// before it reads its arguments.
+std::vector<VerbArgument> arguments_of(const Verb& verb, std::vector<std::string> argv);
+
 int run_plan(int argc, char** argv);
 int run_validate(int argc, char** argv);
 int run_run(int argc, char** argv);
@@ -55,5 +65,7 @@ int run_tokenize(int argc, char** argv);
 int run_generate(int argc, char** argv);
 int run_chat(int argc, char** argv);
 int run_stats(int argc, char** argv);
+
+int run_completion(int argc, char** argv);
 
 }  // namespace plumb::cli

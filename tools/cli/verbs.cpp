@@ -18,6 +18,7 @@ const std::vector<Verb>& verbs() {
       {"certify", "measure on a run's models what its numbers rest on", run_certify},
       {"tokenize", "turn texts into token ids", run_tokenize},
       {"stats", "a benchmark's numbers from its own files: AlpacaEval, MT-Bench", run_stats},
+      {"completion", "let the shell complete what one types: bash, zsh, fish", run_completion},
   };
   return table;
 }

@@ -25,7 +25,7 @@ Sizes read_sizes(const plumb::HfConfig& config) {
   s.shape.layers = config.size("num_hidden_layers");
   s.shape.hidden = config.size("hidden_size");
   s.shape.heads = config.size("num_attention_heads");
-  s.shape.kv_heads = config.size("num_key_value_heads", 8);
+  s.shape.kv_heads = config.size("num_key_value_heads", s.shape.heads % 8 == 0 ? 8 : s.shape.heads);
   s.shape.head_dim = config.size("head_dim", s.shape.hidden / s.shape.heads);
   s.shape.vocabulary = config.size("vocab_size");
   s.shape.context = config.size("max_position_embeddings", 4096 * 32);
