@@ -182,13 +182,17 @@ Value sweep() {
   };
   const Value lists = map_of(Value::map({{"type", Value::list({"array", "null"})}}));
   const Value arms = map_of(Value::map({{"type", Value::list({"object", "null"})}}));
-  return Value::map({{"seeds", list_of(typed("integer"))},
-                     {"grid", lists},
-                     {"zip", lists},
-                     {"list", arms},
-                     {"until", list_of(typed("string"))},
-                     {"baseline", typed("string")},
-                     {"published", typed("object")}});
+  Value keys = Value::map({{"seeds", list_of(typed("integer"))},
+                           {"grid", lists},
+                           {"zip", lists},
+                           {"list", arms},
+                           {"until", list_of(typed("string"))},
+                           {"baseline", typed("string")},
+                           {"published", typed("object")}});
+  for (auto& [name, schema] : keys.as_map()) {  // null takes away what a base says
+    schema = Value::map({{"anyOf", Value::list({schema, typed("null")})}});
+  }
+  return keys;
 }
 
 // What must be there unless a base provides it.
