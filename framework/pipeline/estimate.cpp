@@ -39,7 +39,8 @@ const Value* path_of_component(const Value& params, const char* param) {
 // The recipe's model entry that a stage's model was trained from.
 const PlannedStage* origin(const PlannedStage& stage, const Plan& plan) {
   if (stage.manifest.stage_kind == "model") return &stage;
-  if (path_of_component(stage.manifest.params, "reward") != nullptr) return &stage;
+  const bool scores = stage.manifest.stage_kind == "score";
+  if (scores && path_of_component(stage.manifest.params, "reward") != nullptr) return &stage;
   for (const char* param : {"model", "models/", "reward_model"}) {
     for (const StageInput& input : stage.spec->inputs) {
       if (!input.param.starts_with(param)) continue;
@@ -93,7 +94,9 @@ void estimate_training(const Value& params, const Known& model, StageEstimate& o
   if (lora != nullptr && lora->is_map()) {
     if (!model.shape) return;
     const std::uint64_t adapter = adapter_parameters(*model.shape, size_at(*lora, "r").value_or(8));
-    out.memory_bytes = model.parameters * width + adapter * trained_bytes;
+    const Value* weights = params.find("weights");
+    const std::uint64_t frozen = weights != nullptr && *weights == Value("int8") ? 1 : width;
+    out.memory_bytes = model.parameters * frozen + adapter * trained_bytes;
     return;
   }
   const Value* optimizer = params.find("optimizer");
