@@ -1,4 +1,5 @@
-// Expected failure inside the framework: a value or an Error. Exceptions are for the plugin boundary and broken invariants.
+// Expected failure inside the framework: a value or an Error. Exceptions are for the plugin boundary and broken
+// invariants.
 //
 //   Result<Manifest> manifest = read_manifest(folder);
 //   if (!manifest) return manifest.error();
@@ -42,7 +43,7 @@ class [[nodiscard]] Result<void> {
   Result() = default;
   Result(Error error) : error_(std::move(error)) {}  // NOLINT(google-explicit-constructor)
   [[nodiscard]] explicit operator bool() const noexcept { return !error_; }
-  [[nodiscard]] const Error& error() const { return *error_; }
+  [[nodiscard]] const Error& error() const { return *error_; }  // NOLINT(bugprone-unchecked-optional-access)
   void value() && {
     if (error_) throw *error_;
   }

@@ -5,7 +5,8 @@
 //   hashes.save();
 //
 // Large files are read once: their hashes are kept with size, inode and times of the last change of content and of
-// entry (which nobody can set back), and a file that changed is read again. Hidden files and folders do not count. Thread contract: one thread.
+// entry (which nobody can set back), and a file that changed is read again. Hidden files and folders do not count.
+// Thread contract: one thread.
 #pragma once
 
 #include <cstdint>

@@ -20,7 +20,7 @@ struct PluginNote {
   std::string manifest;     // as the entry must repeat it
   std::string id, version, licence, summary;
   std::vector<std::string> replaces;  // earlier ids of this plugin
-  std::string build_id;  // the linker's, lower-case hex; empty when the file has none
+  std::string build_id;               // the linker's, lower-case hex; empty when the file has none
 };
 
 // Errors are ErrorCode::plugin and do not repeat the file's name.

@@ -59,7 +59,8 @@ int report_error() {
     std::cerr << "plumb: " << error.what() << "\n";
     return static_cast<int>(error.code());
   } catch (const std::bad_alloc&) {
-    std::cerr << "plumb: out of memory" << "\n";
+    std::cerr << "plumb: out of memory"
+              << "\n";
   } catch (const std::exception& error) {
     std::cerr << "plumb: internal error: " << error.what() << "\n";
   }

@@ -102,7 +102,8 @@ BOOST_AUTO_TEST_CASE(malformed_rows_have_a_place) {
   has(refused("[1]\n"), "rows.jsonl:2:1: ");
   has(refused("{\"prompt\": \"x\"}\n"), "rows.jsonl:2:1: a demonstration has the key `messages`");
   has(refused("{\"messages\": [{\"role\": \"user\"}]}"), "rows.jsonl:2:15: key `content` is missing");
-  has(refused("{\"prompt\": \"x\", \"completion\": 5}"), "`completion` is of type integer; wanted a text or a list of messages");
+  has(refused("{\"prompt\": \"x\", \"completion\": 5}"),
+      "`completion` is of type integer; wanted a text or a list of messages");
   has(refused("{\"text\": 1}", "texts"), "rows.jsonl:2:10: key `text` is of type integer, wanted string");
   has(refused("{\"chosen\": \"a\", \"rejected\": \"b\"}", "preferences"), "key `prompt` is missing");
   has(refused("{\"prompt\": \"\xff\", \"completion\": \"x\"}"), "malformed UTF-8");

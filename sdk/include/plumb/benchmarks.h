@@ -1,4 +1,5 @@
-// The file formats of MT-Bench (FastChat) and AlpacaEval (alpaca_eval), and the numbers their own tools compute from them.
+// The file formats of MT-Bench (FastChat) and AlpacaEval (alpaca_eval), and the numbers their own tools compute from
+// them.
 //
 //   auto scores = plumb::mt_bench_scores(plumb::read_mt_bench_judgments("gpt-4_single.jsonl"));
 //   scores["llama-2-chat"].average;
@@ -28,17 +29,18 @@ struct MtBenchJudgment {
 };
 
 struct MtBenchScore {
-  double average = 0, turn_1 = 0, turn_2 = 0;  // means over rated judgments; the average pools both turns, as FastChat's does
+  double average = 0, turn_1 = 0,
+         turn_2 = 0;  // means over rated judgments; the average pools both turns, as FastChat's does
   std::size_t rated_1 = 0, rated_2 = 0;
-  std::size_t failed = 0;                      // judgments without a rating
-  std::map<std::string, double> categories;    // both turns pooled; filled when the questions' categories are given
+  std::size_t failed = 0;                    // judgments without a rating
+  std::map<std::string, double> categories;  // both turns pooled; filled when the questions' categories are given
 };
 
 std::vector<MtBenchJudgment> read_mt_bench_judgments(const std::string& file);
 
 // By model. A second judgment of the same question and turn by the same judge replaces the first.
-std::map<std::string, MtBenchScore> mt_bench_scores(const std::vector<MtBenchJudgment>& judgments,
-                                                    const std::map<std::string, std::string>& category_of_question = {});
+std::map<std::string, MtBenchScore> mt_bench_scores(
+    const std::vector<MtBenchJudgment>& judgments, const std::map<std::string, std::string>& category_of_question = {});
 
 // The rating in a judge's answer: the first [[7]] or [[7.5]], else the first [7]; nothing when there is none.
 std::optional<double> parse_rating(const std::string& judgment);
@@ -53,8 +55,8 @@ std::vector<MtBenchQuestion> read_mt_bench_questions(const std::string& file);
 // model_answer/MODEL.jsonl: the turns' answers by question id.
 std::map<std::string, std::vector<std::string>> read_mt_bench_answers(const std::string& file);
 
-// One row of annotations.json. `preference` is 1 when output_1 (the reference) wins, 2 when output_2 wins, between them for
-// a weighted annotator; 0 and 1.5 are draws; absent when the annotator failed.
+// One row of annotations.json. `preference` is 1 when output_1 (the reference) wins, 2 when output_2 wins, between them
+// for a weighted annotator; 0 and 1.5 are draws; absent when the annotator failed.
 struct AlpacaAnnotation {
   std::string instruction, output_1, output_2, generator_1, generator_2, annotator, dataset;
   std::optional<double> preference;

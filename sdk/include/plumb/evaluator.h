@@ -29,8 +29,8 @@ inline namespace v1 {
 struct AnswerOptions {
   std::int64_t samples = 1;  // answers per prompt
   std::int64_t max_new_tokens = 512;
-  double temperature = 0;    // 0: greedy
-  std::int64_t top_k = 0;    // 0: off
+  double temperature = 0;  // 0: greedy
+  std::int64_t top_k = 0;  // 0: off
   double top_p = 1;
 };
 
@@ -50,7 +50,8 @@ struct Evaluation {
   // Judgements that gave nothing, by the name of the metric whose value they are not in. Zero says that judgements were
   // asked for and none failed. They are shown beside the value.
   std::map<std::string, std::int64_t> failures;
-  std::map<std::string, std::string> files;  // further files by name, with / for folders (FastChat's and alpaca_eval's formats)
+  std::map<std::string, std::string>
+      files;  // further files by name, with / for folders (FastChat's and alpaca_eval's formats)
 };
 
 class EvaluationContext {

@@ -19,12 +19,12 @@ inline namespace v1 {
 
 // How tokens are drawn: temperature, then top-k (ties kept), then top-p, as Hugging Face orders them.
 struct Sampling {
-  std::int64_t responses = 16;       // k, per prompt
+  std::int64_t responses = 16;  // k, per prompt
   std::int64_t max_new_tokens = 512;
-  double temperature = 1.0;          // 0: greedy
-  std::int64_t top_k = 0;            // 0: off
+  double temperature = 1.0;  // 0: greedy
+  std::int64_t top_k = 0;    // 0: off
   double top_p = 1.0;
-  std::uint64_t seed = 0;            // a token's draw is a function of (seed, prompt id, response, position)
+  std::uint64_t seed = 0;  // a token's draw is a function of (seed, prompt id, response, position)
 };
 
 class Generator : public Component {

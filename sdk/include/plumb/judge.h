@@ -25,12 +25,12 @@ namespace plumb {
 inline namespace v1 {
 
 struct JudgeRequest {
-  std::string id;                       // unique within the evaluation; the cache and the replay key on it
-  Prompt prompt;                        // what was asked (for a second turn: with the first answer in place)
-  std::string answer;                   // rated, or the first of two
-  std::optional<std::string> other;     // the second of two
-  std::optional<std::string> reference; // a reference answer
-  Conversation messages;                // the rendered judge prompt, for language-model judges
+  std::string id;                        // unique within the evaluation; the cache and the replay key on it
+  Prompt prompt;                         // what was asked (for a second turn: with the first answer in place)
+  std::string answer;                    // rated, or the first of two
+  std::optional<std::string> other;      // the second of two
+  std::optional<std::string> reference;  // a reference answer
+  Conversation messages;                 // the rendered judge prompt, for language-model judges
   double temperature = 0;
 };
 

@@ -36,7 +36,22 @@ struct ComponentRef {
   Value params;  // a map without `name`
 };
 
-enum class ParamType { boolean, integer, real, string, path, choice, strings, integers, reals, component, components, stage_input, stage_inputs, value };
+enum class ParamType {
+  boolean,
+  integer,
+  real,
+  string,
+  path,
+  choice,
+  strings,
+  integers,
+  reals,
+  component,
+  components,
+  stage_input,
+  stage_inputs,
+  value
+};
 
 const char* param_type_name(ParamType type);  // "integer", "stage-input" …
 
@@ -47,9 +62,9 @@ struct ParamInfo {
   std::string name;
   ParamType type = ParamType::value;
   std::string doc;
-  Value default_value;     // null when required or when an optional is unset
+  Value default_value;  // null when required or when an optional is unset
   bool required = false;
-  bool nullable = false;   // std::optional members
+  bool nullable = false;  // std::optional members
   std::optional<double> min, max;
   bool min_open = false, max_open = false;
   std::string unit;
@@ -62,8 +77,8 @@ struct ParamInfo {
 // One thing wrong with a value. `path` is dotted, items of a list are counted from 0 ("policy.eta", "models[2]").
 struct ParamIssue {
   std::string path;
-  Mark mark;             // of the key for unknown keys, else of the value
-  std::string message;   // what was found and what is allowed
+  Mark mark;               // of the key for unknown keys, else of the value
+  std::string message;     // what was found and what is allowed
   std::string suggestion;  // nearest name, or empty
 };
 
@@ -71,7 +86,8 @@ struct ParamIssue {
 // range, missing. Components inside are checked by the caller, who knows the registry. Also the one place where
 // defaults are filled in: `resolved`, when given, receives the complete map in declaration order and in one spelling: a
 // real is a real even when written `1`, a component is a map with `name` first.
-std::vector<ParamIssue> check_params(const std::vector<ParamInfo>& infos, const Value& value, Value* resolved = nullptr);
+std::vector<ParamIssue> check_params(const std::vector<ParamInfo>& infos, const Value& value,
+                                     Value* resolved = nullptr);
 
 // The candidate nearest to `word` by edit distance, or empty when none is near.
 std::string nearest_name(std::string_view word, const std::vector<std::string>& candidates);
@@ -81,7 +97,8 @@ Value describe(const std::vector<ParamInfo>& infos);
 std::vector<ParamInfo> parse_description(const Value& value);
 
 namespace detail {
-template <class T> struct ParamTraits;  // type, read, write; specialised below
+template <class T>
+struct ParamTraits;  // type, read, write; specialised below
 [[noreturn]] void throw_issues(const std::string& what, const std::vector<ParamIssue>& issues);
 }  // namespace detail
 
@@ -95,7 +112,7 @@ class Params {
   // Declares a member. Its type decides the parameter's type: bool, std::int64_t, double, std::string,
   // std::optional of these, std::vector of string, integer or double, ComponentRef, Value.
   template <class T>
-  Added add(T S::* member, std::string name, std::string doc) {
+  Added add(T S::*member, std::string name, std::string doc) {
     using Traits = detail::ParamTraits<T>;
     ParamInfo info;
     info.name = std::move(name);
@@ -112,7 +129,7 @@ class Params {
 
   // Splices another declaration's parameters in, flat: settings shared by several components.
   template <class Inner>
-  void include(Inner S::* member, const Params<Inner>& inner) {
+  void include(Inner S::*member, const Params<Inner>& inner) {
     const S defaults{};
     for (std::size_t i = 0; i < inner.infos_.size(); ++i) {
       infos_.push_back(inner.infos_[i]);
@@ -150,7 +167,8 @@ class Params {
  private:
   std::string doc_, source_;
   std::vector<ParamInfo> infos_;
-  template <class> friend class Params;
+  template <class>
+  friend class Params;
   std::vector<std::function<void(S&, const Value&)>> readers_;
   std::vector<std::function<Value(const S&)>> writers_;
   std::vector<std::function<std::string(const S&)>> rules_;
@@ -161,28 +179,60 @@ template <class S>
 class Params<S>::Added {
  public:
   Added(Params& params, std::size_t index) : params_(&params), index_(index) {}
-  Added& at_least(double v) { info().min = v; info().min_open = false; return *this; }
-  Added& above(double v) { info().min = v; info().min_open = true; return *this; }
-  Added& at_most(double v) { info().max = v; info().max_open = false; return *this; }
-  Added& below(double v) { info().max = v; info().max_open = true; return *this; }
-  Added& unit(std::string v) { info().unit = std::move(v); return *this; }
-  Added& required() { info().required = true; info().default_value = Value(); return *this; }
+  Added& at_least(double v) {
+    info().min = v;
+    info().min_open = false;
+    return *this;
+  }
+  Added& above(double v) {
+    info().min = v;
+    info().min_open = true;
+    return *this;
+  }
+  Added& at_most(double v) {
+    info().max = v;
+    info().max_open = false;
+    return *this;
+  }
+  Added& below(double v) {
+    info().max = v;
+    info().max_open = true;
+    return *this;
+  }
+  Added& unit(std::string v) {
+    info().unit = std::move(v);
+    return *this;
+  }
+  Added& required() {
+    info().required = true;
+    info().default_value = Value();
+    return *this;
+  }
   // Of a vector of strings: every item is one of these.
   Added& choices(std::vector<std::string> v) {
     if (info().type == ParamType::string) info().type = ParamType::choice;
     info().choices = std::move(v);
     return *this;
   }
-  Added& path() { info().type = ParamType::path; return *this; }
+  Added& path() {
+    info().type = ParamType::path;
+    return *this;
+  }
   // The member is a ComponentRef (or an optional one), or a vector of them.
-  Added& component(std::string kind) { info().component_kind = std::move(kind); return *this; }
+  Added& component(std::string kind) {
+    info().component_kind = std::move(kind);
+    return *this;
+  }
   // The member is a std::string (or an optional one), or a vector of them: names of stages, datasets or models.
   Added& accepts(std::vector<std::string> types) {
     info().type = info().type == ParamType::strings ? ParamType::stage_inputs : ParamType::stage_input;
     info().accepts = std::move(types);
     return *this;
   }
-  Added& fields(std::vector<ParamInfo> v) { info().fields = std::move(v); return *this; }
+  Added& fields(std::vector<ParamInfo> v) {
+    info().fields = std::move(v);
+    return *this;
+  }
 
  private:
   ParamInfo& info() { return params_->infos_[index_]; }
@@ -192,49 +242,59 @@ class Params<S>::Added {
 
 namespace detail {
 
-template <> struct ParamTraits<bool> {
+template <>
+struct ParamTraits<bool> {
   static constexpr auto type = ParamType::boolean;
   static constexpr bool nullable = false;
   static bool read(const Value& v) { return v.as_bool(); }
   static Value write(bool v) { return v; }
 };
-template <> struct ParamTraits<std::int64_t> {
+template <>
+struct ParamTraits<std::int64_t> {
   static constexpr auto type = ParamType::integer;
   static constexpr bool nullable = false;
   static std::int64_t read(const Value& v) { return v.as_int(); }
   static Value write(std::int64_t v) { return v; }
 };
-template <> struct ParamTraits<double> {
+template <>
+struct ParamTraits<double> {
   static constexpr auto type = ParamType::real;
   static constexpr bool nullable = false;
   static double read(const Value& v) { return v.as_double(); }
   static Value write(double v) { return v; }
 };
-template <> struct ParamTraits<std::string> {
+template <>
+struct ParamTraits<std::string> {
   static constexpr auto type = ParamType::string;
   static constexpr bool nullable = false;
   static std::string read(const Value& v) { return v.as_string(); }
   static Value write(const std::string& v) { return v; }
 };
-template <> struct ParamTraits<Value> {
+template <>
+struct ParamTraits<Value> {
   static constexpr auto type = ParamType::value;
   static constexpr bool nullable = true;
   static Value read(const Value& v) { return v; }
   static Value write(const Value& v) { return v; }
 };
-template <> struct ParamTraits<ComponentRef> {
+template <>
+struct ParamTraits<ComponentRef> {
   static constexpr auto type = ParamType::component;
   static constexpr bool nullable = false;
   static ComponentRef read(const Value& v);
   static Value write(const ComponentRef& v);
 };
-template <class T> struct ParamTraits<std::optional<T>> {
+template <class T>
+struct ParamTraits<std::optional<T>> {
   static constexpr auto type = ParamTraits<T>::type;
   static constexpr bool nullable = true;
-  static std::optional<T> read(const Value& v) { return v.is_null() ? std::nullopt : std::optional<T>(ParamTraits<T>::read(v)); }
+  static std::optional<T> read(const Value& v) {
+    return v.is_null() ? std::nullopt : std::optional<T>(ParamTraits<T>::read(v));
+  }
   static Value write(const std::optional<T>& v) { return v ? ParamTraits<T>::write(*v) : Value(); }
 };
-template <class T> struct ParamTraits<std::vector<T>> {
+template <class T>
+struct ParamTraits<std::vector<T>> {
   static constexpr auto type = std::is_same_v<T, std::string>    ? ParamType::strings
                                : std::is_same_v<T, std::int64_t> ? ParamType::integers
                                : std::is_same_v<T, ComponentRef> ? ParamType::components

@@ -1,5 +1,5 @@
-// Counter-based random numbers: a draw is a pure function of a key and a counter, so it never depends on batching, order
-// or thread. Philox4x32-10 (Salmon et al., SC'11).
+// Counter-based random numbers: a draw is a pure function of a key and a counter, so it never depends on batching,
+// order or thread. Philox4x32-10 (Salmon et al., SC'11).
 //
 //   plumb::Random r = plumb::Random(seed).derive("prompt-17").derive(3);   // response 3 of prompt-17
 //   double u = r.uniform();                                               // then the next, and the next
@@ -26,8 +26,8 @@ class Random {
   [[nodiscard]] double uniform_at(std::uint64_t counter) const;  // in [0, 1), 53 random bits
   std::uint64_t bits() { return bits_at(counter_++); }
   double uniform() { return uniform_at(counter_++); }
-  double normal();                            // mean 0, variance 1 (Box-Muller on two draws)
-  std::uint64_t below(std::uint64_t bound);   // uniform in [0, bound), unbiased; bound > 0
+  double normal();                           // mean 0, variance 1 (Box-Muller on two draws)
+  std::uint64_t below(std::uint64_t bound);  // uniform in [0, bound), unbiased; bound > 0
 
   // Fisher-Yates; the same on every platform, unlike std::shuffle.
   template <class Container>

@@ -29,7 +29,7 @@ using Conversation = std::vector<Message>;
 struct Prompt {
   std::string id;  // unique in its dataset; keys the random draws, so it must not depend on row order
   Conversation messages;
-  Value extra;     // further columns of the row, kept as they came (a reference answer, a category …)
+  Value extra;  // further columns of the row, kept as they came (a reference answer, a category …)
 };
 
 // A conversation to imitate. Loss falls on the assistant's turns.
@@ -61,9 +61,9 @@ struct Response {
 // A prompt with its k responses: the unit of sampling, scoring, selection and training.
 struct ResponseGroup {
   Prompt prompt;
-  std::vector<TokenId> prompt_ids;          // as the policy's chat format renders it, with BOS; may be empty
+  std::vector<TokenId> prompt_ids;  // as the policy's chat format renders it, with BOS; may be empty
   std::vector<Response> responses;
-  std::optional<Preference> annotation;     // the dataset's own preference for this prompt, when it has one
+  std::optional<Preference> annotation;  // the dataset's own preference for this prompt, when it has one
 };
 
 using Record = std::variant<Prompt, Demonstration, Preference>;

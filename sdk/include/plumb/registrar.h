@@ -21,8 +21,8 @@ inline namespace v1 {
 
 // Everything the framework knows of a component without making one. All but the functions is in NAME.schema.json.
 struct ComponentInfo {
-  std::string kind;      // "selection-policy/1"
-  std::string name;      // "reward-gap"
+  std::string kind;  // "selection-policy/1"
+  std::string name;  // "reward-gap"
   std::string doc, source;
   std::vector<ParamInfo> params;
   std::vector<std::string> yields;  // artifact types it produces: data sources, selection policies
@@ -48,10 +48,22 @@ class Registrar {
   class Added {
    public:
     explicit Added(ComponentEntry& entry) : entry_(&entry) {}
-    Added& yields(std::vector<std::string> types) { entry_->info.yields = std::move(types); return *this; }
-    Added& takes(std::vector<std::string> types) { entry_->info.takes = std::move(types); return *this; }
-    Added& needs(std::vector<std::string> things) { entry_->info.needs = std::move(things); return *this; }
-    Added& claims(std::vector<std::string> what) { entry_->info.claims = std::move(what); return *this; }
+    Added& yields(std::vector<std::string> types) {
+      entry_->info.yields = std::move(types);
+      return *this;
+    }
+    Added& takes(std::vector<std::string> types) {
+      entry_->info.takes = std::move(types);
+      return *this;
+    }
+    Added& needs(std::vector<std::string> things) {
+      entry_->info.needs = std::move(things);
+      return *this;
+    }
+    Added& claims(std::vector<std::string> what) {
+      entry_->info.claims = std::move(what);
+      return *this;
+    }
 
    private:
     ComponentEntry* entry_;

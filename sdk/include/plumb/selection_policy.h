@@ -32,15 +32,15 @@ struct PairChoice {
 // A pair that was looked at, and why it was kept or not: the selection audit.
 struct PairVerdict {
   PairChoice pair;
-  double gap = 0;      // reward of chosen minus reward of rejected
+  double gap = 0;  // reward of chosen minus reward of rejected
   bool kept = false;
   std::string reason;  // one of a few fixed words per policy, e.g. "kept", "gap", "tie", "duplicate"
 };
 
 struct Selection {
   std::vector<PairChoice> pairs;
-  std::vector<int> demonstrations;   // indices of responses to imitate
-  std::vector<PairVerdict> audit;    // optional; the stage counts reasons
+  std::vector<int> demonstrations;  // indices of responses to imitate
+  std::vector<PairVerdict> audit;   // optional; the stage counts reasons
 };
 
 class SelectionPolicy : public Component {

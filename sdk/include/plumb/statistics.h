@@ -17,8 +17,8 @@ inline namespace v1 {
 
 struct Estimate {
   double mean = 0;
-  double standard_error = 0;   // sample standard deviation (n − 1) over √n; 0 for n < 2
-  double low = 0, high = 0;    // 95 % interval of the mean: Student's t with n − 1 degrees of freedom
+  double standard_error = 0;  // sample standard deviation (n − 1) over √n; 0 for n < 2
+  double low = 0, high = 0;   // 95 % interval of the mean: Student's t with n − 1 degrees of freedom
   std::size_t count = 0;
 };
 

@@ -44,8 +44,11 @@ class FixedAnswers final : public EvaluationContext {
   std::vector<Prompt> prompts_;
   AnswerOptions options_;
   std::map<std::string, std::vector<std::string>> answers_;  // prompts × samples
-  std::function<std::string(const std::string& model, const Prompt&, const AnswerOptions&)> reply_;  // instead of answers_
-  std::function<double(const std::string&)> reward_ = [](const std::string& text) { return static_cast<double>(text.size()); };
+  std::function<std::string(const std::string& model, const Prompt&, const AnswerOptions&)>
+      reply_;  // instead of answers_
+  std::function<double(const std::string&)> reward_ = [](const std::string& text) {
+    return static_cast<double>(text.size());
+  };
   Judge* judge_ = nullptr;
 };
 

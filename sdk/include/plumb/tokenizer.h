@@ -1,8 +1,8 @@
-// A tokenizer turns text into token ids and back. It knows nothing of chat formats: BOS, EOS and templates belong to the
-// framework (data/chat_format.h), so that exactly one place adds them.
+// A tokenizer turns text into token ids and back. It knows nothing of chat formats: BOS, EOS and templates belong to
+// the framework (data/chat_format.h), so that exactly one place adds them.
 //
-// Register it with the files it recognises in a model folder: `registrar.add<ByteBpe>("byte-bpe").claims({"tokenizer.json"})`.
-// Its settings must include `path`, the model folder.
+// Register it with the files it recognises in a model folder:
+// `registrar.add<ByteBpe>("byte-bpe").claims({"tokenizer.json"})`. Its settings must include `path`, the model folder.
 //
 // Thread contract: const methods are [any].
 #pragma once
@@ -35,7 +35,8 @@ class Tokenizer : public Component {
   // prefix space (SentencePiece) leaves it out.
   [[nodiscard]] virtual std::vector<TokenId> encode(std::string_view text, bool continues = false) const = 0;
 
-  // [any] As encode, but the special tokens' own spellings in the text become their ids (HF's split_special_tokens=False).
+  // [any] As encode, but the special tokens' own spellings in the text become their ids (HF's
+  // split_special_tokens=False).
   [[nodiscard]] virtual std::vector<TokenId> encode_with_special(std::string_view text) const = 0;
 
   // [any] Text of ids; invalid UTF-8 becomes U+FFFD. Special tokens are left out unless asked for.

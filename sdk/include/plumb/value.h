@@ -1,5 +1,5 @@
-// A tree of plain values with the place in the recipe each came from. Recipes, parameters and metadata use it, so that no
-// YAML or JSON library crosses the plugin boundary.
+// A tree of plain values with the place in the recipe each came from. Recipes, parameters and metadata use it, so that
+// no YAML or JSON library crosses the plugin boundary.
 //
 //   plumb::Value v = plumb::Value::map({{"eta", 0.85}, {"tau", 1.0}});
 //   double eta = v.at("eta").as_double();
@@ -66,8 +66,8 @@ class Value {
   [[nodiscard]] List& as_list();
   [[nodiscard]] Map& as_map();
 
-  // Map access. find returns null when the key is absent; at throws Error(recipe); set inserts or replaces. A null value
-  // reads as an empty map, and becomes one when set.
+  // Map access. find returns null when the key is absent; at throws Error(recipe); set inserts or replaces. A null
+  // value reads as an empty map, and becomes one when set.
   [[nodiscard]] const Value* find(std::string_view key) const;
   [[nodiscard]] Value* find(std::string_view key);
   [[nodiscard]] const Value& at(std::string_view key) const;

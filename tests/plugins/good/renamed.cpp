@@ -8,9 +8,7 @@ namespace {
 class Nothing final : public plumb::SelectionPolicy {
  public:
   struct Settings {};
-  static plumb::Params<Settings> params() {
-    return plumb::Params<Settings>{"no pairs"};
-  }
+  static plumb::Params<Settings> params() { return plumb::Params<Settings>{"no pairs"}; }
   Nothing(const Settings&, plumb::Host&) {}
   [[nodiscard]] plumb::Selection select(const plumb::ResponseGroup&, plumb::Random) const override { return {}; }
 };

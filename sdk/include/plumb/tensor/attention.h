@@ -1,6 +1,6 @@
 // Attention over a ragged batch, owned by the framework. A model computes queries, keys and values for every token of
-// the batch and calls attend; who may see whom (causal within a response, the shared prompt, cached tokens) is decided by the
-// framework, so one forward function serves training, scoring and cached decoding, without padding or masks.
+// the batch and calls attend; who may see whom (causal within a response, the shared prompt, cached tokens) is decided
+// by the framework, so one forward function serves training, scoring and cached decoding, without padding or masks.
 //
 //   at::Tensor out = batch.attention.attend(layer, q, k, v, {});     // [tokens, heads, dim]
 //
@@ -16,8 +16,8 @@ namespace plumb {
 inline namespace v1 {
 
 struct AttentionOptions {
-  std::optional<double> scale;          // default 1 / sqrt(dim)
-  std::optional<std::int64_t> window;   // sliding window: a token sees at most `window` positions, itself included
+  std::optional<double> scale;         // default 1 / sqrt(dim)
+  std::optional<std::int64_t> window;  // sliding window: a token sees at most `window` positions, itself included
 };
 
 class Attention {

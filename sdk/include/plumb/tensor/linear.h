@@ -26,8 +26,8 @@ struct LoraAdapter {
 
 class Linear {
  public:
-  at::Tensor weight;  // [out, in]
-  at::Tensor bias;    // [out], or undefined
+  at::Tensor weight;                     // [out, in]
+  at::Tensor bias;                       // [out], or undefined
   std::shared_ptr<LoraAdapter> adapter;  // null when none is attached
   // Row-wise 8-bit weight: weight is int8 and weight_scale [out] float; undefined for a plain layer.
   at::Tensor weight_scale;

@@ -23,12 +23,12 @@ namespace plumb {
 inline namespace v1 {
 
 struct Parameter {
-  std::string name;                 // HF name, e.g. "model.layers.0.self_attn.q_proj.weight"
+  std::string name;  // HF name, e.g. "model.layers.0.self_attn.q_proj.weight"
   std::vector<std::int64_t> shape;
-  double init_std = 0;              // normal(0, init_std); 0: constant `init_fill`
+  double init_std = 0;  // normal(0, init_std); 0: constant `init_fill`
   double init_fill = 0;
-  bool decays = true;               // weight decay applies: not to biases and norms (HF's get_decay_parameter_names)
-  at::Tensor* tensor = nullptr;     // where the value lives; undefined until the framework fills it
+  bool decays = true;            // weight decay applies: not to biases and norms (HF's get_decay_parameter_names)
+  at::Tensor* tensor = nullptr;  // where the value lives; undefined until the framework fills it
 };
 
 class Parameters {
@@ -48,9 +48,9 @@ class Parameters {
   // A second name for one table (tied head): the Linear shares the embedding's tensor and is saved once.
   const Linear& tied(const std::string& name, const std::string& embedding);
 
-  [[nodiscard]] std::vector<Parameter*> all();                    // in declaration order
+  [[nodiscard]] std::vector<Parameter*> all();  // in declaration order
   [[nodiscard]] Parameter* find(const std::string& name);
-  [[nodiscard]] Linear* find_linear(const std::string& name);     // "model.layers.0.self_attn.q_proj"
+  [[nodiscard]] Linear* find_linear(const std::string& name);  // "model.layers.0.self_attn.q_proj"
   [[nodiscard]] std::vector<std::string> linear_names() const;
 
  private:

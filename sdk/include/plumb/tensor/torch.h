@@ -11,7 +11,7 @@
 #undef PLUMB_ABI_TORCH  // plugin.h may have come first; PLUMB_PLUGIN reads the macro where it is used
 #define PLUMB_STRINGIFY_(x) #x
 #define PLUMB_STRINGIFY(x) PLUMB_STRINGIFY_(x)
-#define PLUMB_ABI_TORCH                                                                        \
+#define PLUMB_ABI_TORCH \
   PLUMB_STRINGIFY(TORCH_VERSION_MAJOR) "." PLUMB_STRINGIFY(TORCH_VERSION_MINOR) "." PLUMB_STRINGIFY(TORCH_VERSION_PATCH)
 
 #include <ATen/core/Tensor.h>
