@@ -170,6 +170,7 @@ BOOST_AUTO_TEST_CASE(signals_end_a_run_with_their_status_and_it_goes_on) {
   const std::string expected = undisturbed(size);
   Folder folder;
   for (const auto& [signal, wanted] : {std::pair{SIGTERM, 75}, {SIGUSR1, 75}, {SIGINT, 130}}) {
+    fs::remove(folder / "bodies");  // so that it is this process that is seen at work
     Process process(worker(folder.path(), size), {folder / "stderr"});
     wait_for(folder / "bodies");
     sleep_ms(100);
