@@ -5,8 +5,10 @@
 #include <ATen/ops/full.h>
 #include <dlfcn.h>
 #include <fmt/ranges.h>
+#include <sys/mman.h>
 
 #include <cmath>
+#include <cstdint>
 #include <mutex>
 #include <numbers>
 #include <set>
@@ -35,6 +37,15 @@ void load_cuda() {
                               library.string(), why == nullptr ? "no reason given" : why));
     }
   });
+}
+
+// Weights that were read through a mapping of their file need not stay in memory beside what was made of them.
+void page_out(const at::Tensor& tensor) {
+  constexpr std::uintptr_t page = 4096;
+  const auto begin = reinterpret_cast<std::uintptr_t>(tensor.const_data_ptr());
+  const std::uintptr_t first = (begin + page - 1) / page * page, last = (begin + tensor.nbytes()) / page * page;
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): an address within the tensor
+  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_PAGEOUT);  // a hint: may fail
 }
 
 std::string shape_text(at::IntArrayRef shape) {
@@ -124,6 +135,7 @@ void fill_parameters(Parameters& parameters, const std::map<std::string, at::Ten
       *parameter->tensor = rows.values.to(place.device);
       parameters.find_linear(parameter->name.substr(0, parameter->name.size() - 7))->weight_scale =
           rows.scale.to(place.device);
+      page_out(tensor);
       continue;
     }
     *parameter->tensor = tensor.to(place.device, place.type, false, own);

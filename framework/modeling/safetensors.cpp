@@ -11,7 +11,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
+#include <iterator>
+#include <map>
+#include <mutex>
 #include <set>
 #include <string_view>
 #include <unordered_map>
@@ -82,6 +86,20 @@ class Descriptor {
 
 }  // namespace
 
+namespace {
+
+// Where files are mapped now.
+struct Mappings {
+  std::mutex mutex;
+  std::map<std::uintptr_t, std::uintptr_t> ends;  // by begin
+};
+Mappings& mappings() {
+  static auto* all = new Mappings;  // tensors may outlive static objects
+  return *all;
+}
+
+}  // namespace
+
 struct SafetensorsFile::Mapping {
   fs::path file;
   char* bytes = nullptr;
@@ -94,7 +112,12 @@ struct SafetensorsFile::Mapping {
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
   ~Mapping() {
-    if (bytes != nullptr) ::munmap(bytes, size);
+    if (bytes == nullptr) return;
+    {
+      const std::lock_guard lock(mappings().mutex);
+      mappings().ends.erase(reinterpret_cast<std::uintptr_t>(bytes));
+    }
+    ::munmap(bytes, size);
   }
 
   void map();
@@ -157,6 +180,8 @@ void SafetensorsFile::Mapping::map() {
   void* at = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, fd.get(), 0);
   if (at == MAP_FAILED) throw disk_error("map", file, errno);
   bytes = static_cast<char*>(at);
+  const std::lock_guard lock(mappings().mutex);
+  mappings().ends[reinterpret_cast<std::uintptr_t>(bytes)] = reinterpret_cast<std::uintptr_t>(bytes) + size;
 }
 
 void SafetensorsFile::Mapping::read_header() {
@@ -305,6 +330,19 @@ std::string header_of(const std::vector<Piece>& pieces, const std::map<std::stri
   return length + text;
 }
 
+// Lets go of memory that is a view of a file, a hint: a model written from its old file would otherwise be held whole.
+// Changed pages stay.
+void page_out_if_mapped(const at::Tensor& tensor) {
+  constexpr std::uintptr_t page = 4096;
+  const auto begin = reinterpret_cast<std::uintptr_t>(tensor.const_data_ptr());
+  const std::uintptr_t first = (begin + page - 1) / page * page, last = (begin + tensor.nbytes()) / page * page;
+  const std::lock_guard lock(mappings().mutex);
+  const auto after = mappings().ends.upper_bound(begin);  // begin of the mapping -> its end
+  if (first >= last || after == mappings().ends.begin() || std::prev(after)->second < last) return;
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): an address within the tensor
+  ::madvise(reinterpret_cast<void*>(first), last - first, MADV_PAGEOUT);
+}
+
 void write_pieces(const fs::path& file, const fs::path& temporary, const std::vector<Piece>& pieces,
                   const std::string& header) {
   Descriptor fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
@@ -313,6 +351,7 @@ void write_pieces(const fs::path& file, const fs::path& temporary, const std::ve
   for (const Piece& piece : pieces) {
     const at::Tensor here = piece.tensor.detach().cpu().contiguous();
     write_all(fd.get(), {static_cast<const char*>(here.const_data_ptr()), here.nbytes()}, file);
+    if (piece.tensor.device().is_cpu()) page_out_if_mapped(piece.tensor);
   }
   if (::fsync(fd.get()) != 0) throw disk_error("flush to disk", file, errno);
   if (::close(fd.release()) != 0) throw disk_error("close", file, errno);
