@@ -1,5 +1,5 @@
-// The parameters of every stage kind: one struct each, declared as Params in catalogue.cpp. Names are HF's and TRL's where
-// they have one.
+// The parameters of every stage kind: one struct each, declared as Params in catalogue.cpp. Names are HF's and TRL's
+// where they have one.
 //
 //   auto settings = sft_params().parse(context.params());
 //
@@ -17,21 +17,21 @@ namespace plumb {
 
 // Shared by every training stage, spliced into its declaration.
 struct TrainingSettings {
-  std::int64_t batch_size = 64;                  // sequences (sft), pairs (dpo, reward_model) per update; answers per step (ppo)
-  std::int64_t micro_batch_size = 0;             // per forward pass; 0: the whole batch
+  std::int64_t batch_size = 64;       // sequences (sft), pairs (dpo, reward_model) per update; answers per step (ppo)
+  std::int64_t micro_batch_size = 0;  // per forward pass; 0: the whole batch
   double learning_rate = 1e-5;
-  std::string lr_scheduler_type = "linear";      // linear, cosine, constant
-  double warmup_ratio = 0;                       // W = ceil(ratio · T)
-  std::int64_t warmup_steps = 0;                 // used when > 0, before the ratio
+  std::string lr_scheduler_type = "linear";  // linear, cosine, constant
+  double warmup_ratio = 0;                   // W = ceil(ratio · T)
+  std::int64_t warmup_steps = 0;             // used when > 0, before the ratio
   double num_train_epochs = 1;
-  std::int64_t max_steps = 0;                    // > 0: instead of epochs
+  std::int64_t max_steps = 0;  // > 0: instead of epochs
   double weight_decay = 0;
   double adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8;
-  double max_grad_norm = 1.0;                    // 0: no clipping
-  std::int64_t max_length = 1024;                // tokens of prompt and completion; longer rows are dropped and counted
+  double max_grad_norm = 1.0;      // 0: no clipping
+  std::int64_t max_length = 1024;  // tokens of prompt and completion; longer rows are dropped and counted
   std::int64_t logging_steps = 10;
-  std::int64_t eval_steps = 0;                   // 0: only at the end
-  std::int64_t save_steps = 100;                 // checkpoint interval; also on SIGTERM
+  std::int64_t eval_steps = 0;    // 0: only at the end
+  std::int64_t save_steps = 100;  // checkpoint interval; also on SIGTERM
   std::string dtype = "float32";
   std::string device = "cpu";
   bool gradient_checkpointing = false;
@@ -44,43 +44,43 @@ struct LoraParams {  // `lora:` in a recipe; absent: full fine-tuning
   std::vector<std::string> target_modules;
 };
 
-struct RolloutParams {  // `rollout:` of an online optimizer
-  std::int64_t responses = 1;                 // answers to a prompt
-  std::int64_t max_new_tokens = 512;          // TRL's response_length
+struct RolloutParams {                // `rollout:` of an online optimizer
+  std::int64_t responses = 1;         // answers to a prompt
+  std::int64_t max_new_tokens = 512;  // TRL's response_length
   double temperature = 1;
   std::int64_t inner_epochs = 4;              // visits to each batch of answers (TRL's num_ppo_epochs)
   std::int64_t mini_batches = 1;              // updates in each visit (num_mini_batches)
   std::optional<double> missing_eos_penalty;  // subtracted from the reward of an answer that was cut
 };
 
-struct DatasetSettings {       // datasets.NAME
-  ComponentRef source;         // data-source
-  std::int64_t limit = 0;      // first rows after the shuffle; 0: all
-  std::int64_t skip = 0;       // rows left out before the limit: disjoint splits of one source
-  bool shuffle = false;        // by the run's seed
+struct DatasetSettings {          // datasets.NAME
+  ComponentRef source;            // data-source
+  std::int64_t limit = 0;         // first rows after the shuffle; 0: all
+  std::int64_t skip = 0;          // rows left out before the limit: disjoint splits of one source
+  bool shuffle = false;           // by the run's seed
   std::optional<std::string> as;  // convert the rows: "prompts", "texts" or "demonstrations"; absent: as yielded
 };
 
-struct ModelSettings {                        // models.NAME
-  std::optional<std::string> path;            // an HF folder
-  std::optional<std::string> architecture;    // or: random weights of this model component
-  Value config;                               // config.json keys (hidden_size, …) for random weights
-  std::optional<std::string> tokenizer;       // stage of kind tokenizer, or a folder's model
-  std::optional<std::string> chat_format;     // required for random weights; overrides and is stored
+struct ModelSettings {                      // models.NAME
+  std::optional<std::string> path;          // an HF folder
+  std::optional<std::string> architecture;  // or: random weights of this model component
+  Value config;                             // config.json keys (hidden_size, …) for random weights
+  std::optional<std::string> tokenizer;     // stage of kind tokenizer, or a folder's model
+  std::optional<std::string> chat_format;   // required for random weights; overrides and is stored
 };
 
-struct TokenizerSettings {     // stage: tokenizer — trains a byte-level BPE, or takes one that exists
+struct TokenizerSettings {          // stage: tokenizer — trains a byte-level BPE, or takes one that exists
   std::optional<std::string> data;  // texts, demonstrations or preferences
   std::optional<std::string> path;  // or: a folder with files that a tokenizer plugin reads
   std::int64_t vocabulary_size = 512;
 };
 
-struct LanguageModelSettings { // stage: language_model — next-token loss on every token (the reward model's backbone)
+struct LanguageModelSettings {  // stage: language_model — next-token loss on every token (the reward model's backbone)
   std::string model, data;
   TrainingSettings training;
 };
 
-struct SftSettings {           // stage: sft
+struct SftSettings {  // stage: sft
   std::string model, data;
   ComponentRef optimizer{"sft", {}};
   std::string learn = "assistant";  // "assistant" or "all" tokens
@@ -89,7 +89,7 @@ struct SftSettings {           // stage: sft
   TrainingSettings training;
 };
 
-struct RewardModelSettings {   // stage: reward_model
+struct RewardModelSettings {  // stage: reward_model
   std::string model, data;
   ComponentRef optimizer{"bradley-terry", {}};
   std::optional<std::string> eval;  // held-out preferences: eval_accuracy, eval_margin
@@ -97,7 +97,7 @@ struct RewardModelSettings {   // stage: reward_model
   TrainingSettings training;
 };
 
-struct SampleSettings {        // stage: sample
+struct SampleSettings {  // stage: sample
   std::string model, prompts;
   ComponentRef generator{"local", {}};
   std::int64_t k = 16;
@@ -107,22 +107,22 @@ struct SampleSettings {        // stage: sample
   double top_p = 0.98;
 };
 
-struct ScoreSettings {         // stage: score
+struct ScoreSettings {  // stage: score
   std::string responses;
   ComponentRef reward{"classifier-head", {}};
   std::optional<std::string> reward_model;  // handed to the reward component as its `path`
   std::string normalise = "none";           // none, or standardise: (r − mean) / std over the artifact; recorded
 };
 
-struct SelectSettings {        // stage: select
+struct SelectSettings {  // stage: select
   std::string scored;
   ComponentRef policy{"reward-gap", {}};
   std::int64_t max_pairs = 0;  // 0: all; else a seeded subsample of this size (paper's Table 6)
   bool deduplicate = true;     // one of several identical responses of a prompt
 };
 
-struct TrainSettings {         // stage: train
-  std::string model, data;     // pairs, preferences, scored, demonstrations or prompts, as the optimizer takes
+struct TrainSettings {      // stage: train
+  std::string model, data;  // pairs, preferences, scored, demonstrations or prompts, as the optimizer takes
   ComponentRef optimizer{"dpo", {}};
   std::optional<std::string> reference;  // default: the starting model itself
   std::optional<std::string> eval;       // held-out pairs or preferences: eval_rewards/accuracies, eval_rewards/margins
@@ -134,14 +134,14 @@ struct TrainSettings {         // stage: train
   std::optional<std::string> value_model;   // of an online optimizer with values: a model of their own
   std::optional<double> desirable_above;    // scored answers: desirable above this reward; absent: above the mean
   Value lora;
-  std::string weights = "full";             // full, or int8: the frozen base under an adapter in 8-bit rows
+  std::string weights = "full";  // full, or int8: the frozen base under an adapter in 8-bit rows
   TrainingSettings training;
 };
 
-struct EvaluateSettings {      // stage: evaluate
+struct EvaluateSettings {  // stage: evaluate
   std::vector<std::string> models;
-  std::optional<std::string> baseline;      // one of the models; win rates and paired differences are against it
-  std::string prompts;                      // held-out
+  std::optional<std::string> baseline;  // one of the models; win rates and paired differences are against it
+  std::string prompts;                  // held-out
   std::vector<ComponentRef> evaluators;
   std::optional<ComponentRef> judge;
   std::optional<std::string> reward_model;
@@ -149,11 +149,11 @@ struct EvaluateSettings {      // stage: evaluate
   double temperature = 0;
   std::int64_t top_k = 0;
   double top_p = 1;
-  std::int64_t samples = 1;                 // answers per prompt and model
+  std::int64_t samples = 1;  // answers per prompt and model
 };
 
-struct ReportSettings {        // stage: report
-  std::vector<std::string> of;              // evaluations, pairs, trained models: everything to be shown
+struct ReportSettings {         // stage: report
+  std::vector<std::string> of;  // evaluations, pairs, trained models: everything to be shown
   std::string title;
   std::int64_t examples = 5;
 };
