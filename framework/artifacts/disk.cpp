@@ -13,27 +13,14 @@
 #include <system_error>
 #include <vector>
 
+#include "framework/artifacts/descriptor.h"
+
 namespace plumb {
 namespace fs = std::filesystem;
 
 namespace {
 
 constexpr std::string_view temporary_mark = ".plumb-tmp-";
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  [[nodiscard]] int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
 
 fs::path nearest_existing(fs::path path) {
   std::error_code ignored;
@@ -138,6 +125,16 @@ Result<std::string> read_file(const fs::path& file) {
     if (got < 0) return disk_error("read", file, errno);
     if (got == 0) return content;
     content.append(block.data(), static_cast<std::size_t>(got));
+  }
+}
+
+Result<Value> read_json(const fs::path& file) {
+  const Result<std::string> text = read_file(file);
+  if (!text) return text.error();
+  try {
+    return parse_json(*text, file.string());
+  } catch (const Error& error) {
+    return error;
   }
 }
 

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "framework/result.h"
+#include "plumb/value.h"
 
 namespace plumb {
 
@@ -35,6 +36,9 @@ void sync_folder(const std::filesystem::path& folder);
 // Whole small files, atomically (temp, fsync, rename).
 Result<std::string> read_file(const std::filesystem::path& file);
 Result<void> write_file(const std::filesystem::path& file, std::string_view content);
+
+// A whole small JSON file; what is wrong in it is an Error(data) with file, line and column.
+Result<Value> read_json(const std::filesystem::path& file);
 
 // What write_file leaves behind when the process dies in it; such a file may be deleted.
 bool is_abandoned_temporary(const std::filesystem::path& file);

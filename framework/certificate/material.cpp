@@ -40,7 +40,7 @@ Subject subject_at(const std::string& name, const fs::path& folder) {
     subject.data = data_of(folder, *manifest);
     subject.manifest = std::move(*manifest);
   } else if (is_file(folder / "config.json")) {
-    const Value config = parse_json(read_file(folder / "config.json").value(), (folder / "config.json").string());
+    const Value config = read_json(folder / "config.json").value();
     if (const Value* names = config.find("architectures"); names != nullptr && names->is_list()) {
       for (const Value& architecture : names->as_list()) {
         subject.reward |= architecture.is_string() && architecture.as_string().ends_with("ForSequenceClassification");
@@ -185,7 +185,7 @@ std::vector<Subject> subjects_of(const fs::path& run_or_model) {
                        folder)};
   }
   std::vector<Subject> out;
-  const Value run = parse_json(read_file(run_or_model / kRun).value(), (run_or_model / kRun).string());
+  const Value run = read_json(run_or_model / kRun).value();
   for (const Value& stage : run.at("stages").as_list()) {
     const std::string& status = stage.at("status").as_string();
     const std::string& type = stage.at("type").as_string();

@@ -88,6 +88,12 @@ bool stays_inside(const std::string& name) {
 
 }  // namespace
 
+std::string name_at(const Value& map, std::string_view key) {
+  const Value* found = map.is_map() ? map.find(key) : nullptr;
+  if (found != nullptr && found->is_map()) found = found->find("name");
+  return found != nullptr && found->is_string() ? found->as_string() : "";
+}
+
 Value to_value(const Metric& metric) {
   Value value = Value::map({{"name", metric.name}, {"value", metric.value}});
   if (metric.low) value.set("low", *metric.low);

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -19,6 +20,9 @@
 #include "plumb/evaluator.h"
 
 namespace plumb {
+
+// What a key of resolved parameters names: a text, or the name of a component; empty when it is absent.
+std::string name_at(const Value& params, std::string_view key);
 
 // {name, value, low?, high?, standard_error?, count?}; a row of metrics.json has `failures`, too, where it was judged.
 Value to_value(const Metric& metric);

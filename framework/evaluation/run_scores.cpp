@@ -14,22 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Result<Value> read_json(const fs::path& file) {
-  Result<std::string> text = read_file(file);
-  if (!text) return text.error();
-  try {
-    return parse_json(*text, file.string());
-  } catch (const Error& error) {
-    return error;
-  }
-}
-
-std::string text_at(const Value& map, std::string_view key) {
-  const Value* found = map.is_map() ? map.find(key) : nullptr;
-  if (found != nullptr && found->is_map()) found = found->find("name");
-  return found != nullptr && found->is_string() ? found->as_string() : "";
-}
-
 std::string identity(const Conversation& prompt) {
   std::string out;
   for (const Message& message : prompt) out += message.role + '\x1f' + message.content + '\x1e';
@@ -55,7 +39,7 @@ bool without_model(std::string& metric, const std::string& model) {
 Result<void> add_evaluation(RunScores& run, const fs::path& folder, const std::string& prefix) {
   const Result<ArtifactManifest> manifest = read_manifest(folder);
   if (!manifest) return manifest.error();
-  const std::string judge = text_at(manifest->params, "judge"), baseline = text_at(manifest->params, "baseline");
+  const std::string judge = name_at(manifest->params, "judge"), baseline = name_at(manifest->params, "baseline");
   Result<std::vector<EvaluatedAnswer>> answers = read_answers(folder);
   if (!answers) return answers.error();
   if (const Value* models = manifest->params.find("models"); models != nullptr && models->is_list()) {
@@ -120,7 +104,7 @@ Result<ScoresOf> read_sweep(const fs::path& folder) {
   const Result<Value> record = read_json(folder / "sweep.json");
   if (!record) return record.error();
   ScoresOf out;
-  out.baseline = text_at(*record, "baseline");
+  out.baseline = name_at(*record, "baseline");
   for (const Value& arm : record->at("arms").as_list()) {
     const std::string& name = arm.at("arm").as_string();
     const std::string& status = arm.at("status").as_string();

@@ -14,6 +14,7 @@
 #include <type_traits>
 
 #include "framework/modeling/attention.h"
+#include "framework/modeling/saved_plan.h"
 
 namespace plumb {
 namespace {
@@ -171,16 +172,6 @@ void backward(const Inputs& in, const AttentionPlan& plan, const at::Tensor& out
   };
   for (const AttentionCall& call : plan.own) run(call, false);
   for (const AttentionCall& call : plan.prompt) run(call, true);
-}
-
-struct SavedPlan : torch::CustomClassHolder {
-  SavedPlan(std::shared_ptr<const AttentionPlan> p, double s) : plan(std::move(p)), scale(s) {}
-  std::shared_ptr<const AttentionPlan> plan;
-  double scale;
-};
-
-at::Tensor with_dense_heads(const at::Tensor& x) {
-  return x.stride(2) == 1 ? x : x.contiguous();
 }
 
 class Flash : public torch::autograd::Function<Flash> {

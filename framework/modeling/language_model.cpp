@@ -25,7 +25,7 @@ bool has_file(const fs::path& folder, const char* name) {
 }
 
 Value read_map(const fs::path& file) {
-  Value value = parse_json(read_file(file).value(), file.string());
+  Value value = read_json(file).value();
   if (!value.is_map()) throw Error(ErrorCode::data, file.string() + ": it is no map");
   return value;
 }

@@ -26,7 +26,7 @@ Error refused(const fs::path& folder, const std::string& what) {
 }
 
 Value read_config(const fs::path& folder) {
-  Value config = parse_json(read_file(folder / kConfig).value(), (folder / kConfig).string());
+  Value config = read_json(folder / kConfig).value();
   if (!config.is_map()) throw refused(folder, "it is no map");
   return config;
 }

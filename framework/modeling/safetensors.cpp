@@ -20,6 +20,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "framework/artifacts/descriptor.h"
 #include "framework/artifacts/disk.h"
 #include "plumb/value.h"
 
@@ -28,8 +29,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::uint64_t kHeaderLimit = 100'000'000;  // the reference implementation's
-constexpr std::string_view kWeights = "model.safetensors";
-constexpr std::string_view kIndex = "model.safetensors.index.json";
 
 struct Type {
   std::string_view name;
@@ -68,25 +67,6 @@ const Type* find_type(at::ScalarType type) {
 Error refused(const fs::path& file, const std::string& what) {
   return {ErrorCode::data, fmt::format("{}: {}", file.string(), what)};
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  [[nodiscard]] int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
-
-}  // namespace
-
-namespace {
 
 // Where files are mapped now.
 struct Mappings {
@@ -373,66 +353,6 @@ Result<void> write_safetensors(const fs::path& file, const std::vector<std::pair
     return error;
   }
   return {};
-}
-
-namespace {
-
-using TensorMap = std::map<std::string, at::Tensor>;
-
-void add_all(const SafetensorsFile& file, const fs::path& path, TensorMap& tensors) {
-  for (const TensorEntry& entry : file.entries()) {
-    if (!tensors.emplace(entry.name, file.tensor(entry.name)).second) {
-      throw refused(path, fmt::format("tensor \"{}\" is in another shard, too", entry.name));
-    }
-  }
-}
-
-// A shard's name comes from an untrusted file: it may name nothing but a file of the same folder.
-void check_shard_name(const fs::path& index, const std::string& tensor, const Value& shard) {
-  const std::string name = shard.is_string() ? shard.as_string() : "";
-  if (name.empty() || name == "." || name == ".." ||
-      name.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos) {
-    throw refused(index, fmt::format("weight_map sends tensor \"{}\" to {}, which is no plain file name", tensor,
-                                     to_json(shard)));
-  }
-}
-
-TensorMap read_shards(const fs::path& folder) {
-  const fs::path index = folder / kIndex;
-  const Value content = parse_json(read_file(index).value(), index.string());
-  const Value* map = content.is_map() ? content.find("weight_map") : nullptr;
-  if (map == nullptr || !map->is_map()) throw refused(index, "it holds no map \"weight_map\"");
-  std::map<std::string, SafetensorsFile> shards;
-  for (const Value::Entry& item : map->as_map()) {
-    check_shard_name(index, item.key, item.value);
-    const std::string& name = item.value.as_string();
-    auto shard = shards.find(name);
-    if (shard == shards.end()) shard = shards.emplace(name, open_safetensors(folder / name).value()).first;
-    if (shard->second.find(item.key) == nullptr) {
-      throw refused(folder / name, fmt::format("it holds no tensor \"{}\", which {} says is here", item.key, kIndex));
-    }
-  }
-  TensorMap tensors;
-  for (const auto& [name, file] : shards) add_all(file, folder / name, tensors);
-  return tensors;
-}
-
-}  // namespace
-
-Result<TensorMap> read_model_tensors(const fs::path& folder) {
-  try {
-    std::error_code ignored;
-    if (fs::exists(folder / kWeights, ignored)) {
-      TensorMap tensors;
-      add_all(open_safetensors(folder / kWeights).value(), folder / kWeights, tensors);
-      return tensors;
-    }
-    if (fs::exists(folder / kIndex, ignored)) return read_shards(folder);
-  } catch (const Error& error) {
-    return error;
-  }
-  return refused(folder, fmt::format("no {} and no {} (pickled .bin weights are not read: convert them to safetensors)",
-                                     kWeights, kIndex));
 }
 
 }  // namespace plumb

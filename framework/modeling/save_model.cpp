@@ -58,8 +58,7 @@ Value config_of(const LanguageModel& model) {
 Value generation_config_of(const LanguageModel& model, const Value& config) {
   const fs::path source = model.folder / "generation_config.json";
   std::error_code ignored;
-  if (!model.folder.empty() && fs::exists(source, ignored))
-    return parse_json(read_file(source).value(), source.string());
+  if (!model.folder.empty() && fs::exists(source, ignored)) return read_json(source).value();
   Value out = Value::map({{"_from_model_config", true}});
   for (const char* key : {"bos_token_id", "eos_token_id", "pad_token_id"}) {
     if (!lacks(config, key)) out.set(key, config.at(key));

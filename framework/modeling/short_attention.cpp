@@ -13,6 +13,7 @@
 
 #include "framework/modeling/attention.h"
 #include "framework/modeling/lanes.h"
+#include "framework/modeling/saved_plan.h"
 
 namespace plumb {
 namespace {
@@ -264,16 +265,6 @@ void run_groups(const AttentionPlan& plan, const Forward& f, const Backward* b, 
       }
     });
   });
-}
-
-struct SavedPlan : torch::CustomClassHolder {
-  SavedPlan(std::shared_ptr<const AttentionPlan> p, double s) : plan(std::move(p)), scale(s) {}
-  std::shared_ptr<const AttentionPlan> plan;
-  double scale;
-};
-
-at::Tensor with_dense_heads(const at::Tensor& x) {
-  return x.stride(2) == 1 ? x : x.contiguous();
 }
 
 class Short : public torch::autograd::Function<Short> {

@@ -24,12 +24,8 @@ Value to_value(const Arm& arm) {
 }
 
 Value read_earlier(const fs::path& file) {
-  const Result<std::string> text = read_file(file);
-  try {
-    return text ? parse_json(*text, file.string()) : Value();
-  } catch (const Error&) {
-    return {};
-  }
+  const Result<Value> earlier = read_json(file);
+  return earlier ? *earlier : Value();
 }
 
 }  // namespace

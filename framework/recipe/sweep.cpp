@@ -328,16 +328,17 @@ class Reader {
     return rows;
   }
 
+  void check_row(Mark mark, const std::string& shown, const std::string& row, const std::vector<std::string>& rows) {
+    if (std::find(rows.begin(), rows.end(), row) != rows.end()) return;
+    complain(mark, shown, fmt::format("no arm is called `{}`; there are: {}", row, fmt::join(rows, ", ")),
+             nearest_name(row, rows));
+  }
+
   void read_baseline(const Value& given, Sweep& sweep) {
     const Value* baseline = given.find("baseline");
     if (baseline == nullptr || !baseline->is_string()) return;
-    const std::vector<std::string> rows = rows_of(sweep);
     sweep.baseline = baseline->as_string();
-    if (std::find(rows.begin(), rows.end(), sweep.baseline) == rows.end()) {
-      complain(baseline->mark, "baseline",
-               fmt::format("no arm is called `{}`; there are: {}", sweep.baseline, fmt::join(rows, ", ")),
-               nearest_name(sweep.baseline, rows));
-    }
+    check_row(baseline->mark, "baseline", sweep.baseline, rows_of(sweep));
   }
 
   // {source: TEXT, rows: {ROW: {MEASURE: NUMBER}}}
@@ -359,11 +360,7 @@ class Reader {
     const std::vector<std::string> names = rows_of(sweep);
     for (const auto& [row, numbers] : rows->as_map()) {
       const std::string shown = "published.rows." + row;
-      if (std::find(names.begin(), names.end(), row) == names.end()) {
-        complain(numbers.key_mark, shown,
-                 fmt::format("no arm is called `{}`; there are: {}", row, fmt::join(names, ", ")),
-                 nearest_name(row, names));
-      }
+      check_row(numbers.key_mark, shown, row, names);
       if (!numbers.is_map()) {
         complain(numbers.mark, shown, "wanted a map from measures to numbers, such as `{MT-Bench: 5.12}`");
         continue;

@@ -53,7 +53,7 @@ std::string read_schema(PluginCandidate& candidate, const PluginNote& note) {
   std::error_code error;
   if (!fs::exists(file, error)) return "schema missing: " + run_describe(candidate.file);
   try {
-    const Value schema = parse_json(read_file(file).value(), file.string());
+    const Value schema = read_json(file).value();
     const auto same = [&](const char* key, const std::string& wanted) { return schema.at(key).as_string() == wanted; };
     if (!same("id", note.id) || !same("version", note.version) || !same("fingerprint", note.fingerprint) ||
         !same("build_id", note.build_id)) {

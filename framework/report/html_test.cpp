@@ -1,4 +1,5 @@
 #include "framework/report/html.h"
+#include "framework/report/test_contains.h"
 
 #include <boost/test/unit_test.hpp>
 #include <cmath>
@@ -6,11 +7,7 @@
 namespace plumb {
 namespace {
 
-bool contains(const std::string& text, const std::string& part) {
-  const bool found = text.find(part) != std::string::npos;
-  if (!found) BOOST_TEST_MESSAGE("not found: " << part << "\nin:\n" << text);
-  return found;
-}
+using test::contains;
 
 Document hostile() {
   const std::string text = "<script>alert(1)</script><img src=x onerror=\"alert('2')\">&amp;";

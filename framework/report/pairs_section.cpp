@@ -44,8 +44,7 @@ std::vector<ChartMark> threshold_mark(const Value& gaps) {
 }
 
 Value read_gaps(const Artifact& pairs) {
-  const std::filesystem::path file = pairs.folder / "gaps.json";
-  return parse_json(read_file(file).value(), file.string());
+  return read_json(pairs.folder / "gaps.json").value();
 }
 
 Figure histogram(const std::string& name, const Value& gaps) {

@@ -7,15 +7,12 @@
 #include "framework/evaluation/evaluation_file.h"
 #include "framework/evaluation/reward_gaps.h"
 #include "framework/report/scores.h"
+#include "framework/report/test_contains.h"
 
 namespace plumb {
 namespace {
 
-bool contains(const std::string& text, const std::string& part) {
-  const bool found = text.find(part) != std::string::npos;
-  if (!found) BOOST_TEST_MESSAGE("not found: " << part << "\nin:\n" << text);
-  return found;
-}
+using test::contains;
 
 Artifact evaluation_in(const std::filesystem::path& folder) {
   Evaluation gold;

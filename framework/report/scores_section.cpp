@@ -9,11 +9,6 @@
 namespace plumb {
 namespace {
 
-std::string string_at(const Value& map, std::string_view key) {
-  const Value* found = map.is_map() ? map.find(key) : nullptr;
-  return found != nullptr && found->is_string() ? found->as_string() : "";
-}
-
 std::vector<std::string> strings_at(const Value& map, std::string_view key) {
   std::vector<std::string> strings;
   const Value* found = map.is_map() ? map.find(key) : nullptr;
@@ -22,17 +17,12 @@ std::vector<std::string> strings_at(const Value& map, std::string_view key) {
   return strings;
 }
 
-std::string component_at(const Value& params, std::string_view key) {
-  const Value* found = params.is_map() ? params.find(key) : nullptr;
-  return found == nullptr ? "" : found->is_string() ? found->as_string() : string_at(*found, "name");
-}
-
 Scores scores_of(const Artifact& artifact) {
   const std::vector<Metric> metrics = read_metrics(artifact.folder).value();
   const Value& params = artifact.manifest.params;
   std::map<std::string, std::string> names;
-  if (const std::string judge = component_at(params, "judge"); !judge.empty()) names["judge"] = judge;
-  return arrange_scores(metrics, strings_at(params, "models"), string_at(params, "baseline"), names,
+  if (const std::string judge = name_at(params, "judge"); !judge.empty()) names["judge"] = judge;
+  return arrange_scores(metrics, strings_at(params, "models"), name_at(params, "baseline"), names,
                         read_failures(artifact.folder).value());
 }
 

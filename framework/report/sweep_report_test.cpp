@@ -6,17 +6,14 @@
 #include "framework/artifacts/test_folder.h"
 #include "framework/evaluation/evaluation_file.h"
 #include "framework/evaluation/reward_gaps.h"
+#include "framework/report/test_contains.h"
 
 namespace plumb {
 namespace {
 
 namespace fs = std::filesystem;
 
-bool contains(const std::string& text, const std::string& part) {
-  const bool found = text.find(part) != std::string::npos;
-  if (!found) BOOST_TEST_MESSAGE("not found: " << part << "\nin:\n" << text);
-  return found;
-}
+using test::contains;
 
 Artifact made(const fs::path& folder, const char* type, const char* kind, const std::string& key, double seconds) {
   fs::create_directories(folder);

@@ -21,7 +21,7 @@ constexpr const char* kOurs = "plumb.json";
 Value read_ours(const fs::path& folder) {
   std::error_code ignored;
   if (!fs::exists(folder / kOurs, ignored)) return Value::map();
-  return parse_json(read_file(folder / kOurs).value(), (folder / kOurs).string());
+  return read_json(folder / kOurs).value();
 }
 
 // The tokenizer of a `tokenizer` or `model` artifact.
@@ -69,7 +69,7 @@ void link_model(const fs::path& source, const fs::path& folder) {
 bool is_classifier(const fs::path& folder) {
   std::error_code ignored;
   if (!fs::exists(folder / "config.json", ignored)) return false;
-  const Value config = parse_json(read_file(folder / "config.json").value(), (folder / "config.json").string());
+  const Value config = read_json(folder / "config.json").value();
   const Value* names = config.is_map() ? config.find("architectures") : nullptr;
   return names != nullptr && names->is_list() && !names->as_list().empty() && names->as_list().front().is_string() &&
          names->as_list().front().as_string().ends_with("ForSequenceClassification");

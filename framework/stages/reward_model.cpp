@@ -25,13 +25,7 @@ void run_reward_model(StageContext& context) {
     eval.emplace(model, scores, name, pair_rows(*held_out, model, options, context).rows);
   }
 
-  const TrainingResult result = train({.tensors = trained_tensors(model),
-                                       .train = &objective,
-                                       .order = shuffled(objective.size()),
-                                       .eval = eval ? &*eval : nullptr},
-                                      settings.training, context);
-  save_trainee(model, context);
-  summarise_training(result, context);
+  train_and_save(model, objective, shuffled(objective.size()), eval ? &*eval : nullptr, settings.training, context);
 }
 
 }  // namespace plumb

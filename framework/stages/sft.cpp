@@ -25,13 +25,7 @@ void run_sft(StageContext& context) {
     eval.emplace(model, tokens, name, demonstration_rows(*held_out, model, options, context).rows);
   }
 
-  const TrainingResult result = train({.tensors = trained_tensors(model),
-                                       .train = &objective,
-                                       .order = shuffled(objective.size()),
-                                       .eval = eval ? &*eval : nullptr},
-                                      settings.training, context);
-  save_trainee(model, context);
-  summarise_training(result, context);
+  train_and_save(model, objective, shuffled(objective.size()), eval ? &*eval : nullptr, settings.training, context);
 }
 
 void run_language_model(StageContext& context) {
@@ -45,11 +39,7 @@ void run_language_model(StageContext& context) {
   TokenObjective objective(model, static_cast<TokenOptimizer&>(*optimizer), {"optimizer sft", context.name()},
                            std::move(data.rows));
 
-  const TrainingResult result =
-      train({.tensors = trained_tensors(model), .train = &objective, .order = shuffled(objective.size())},
-            settings.training, context);
-  save_trainee(model, context);
-  summarise_training(result, context);
+  train_and_save(model, objective, shuffled(objective.size()), nullptr, settings.training, context);
 }
 
 }  // namespace plumb

@@ -165,11 +165,7 @@ class TrainStage {
   }
 
   void finish(Objective& objective, const EpochOrder& order, Objective* eval) {
-    const TrainingResult result =
-        train({.tensors = trained_tensors(model_), .train = &objective, .order = order, .eval = eval},
-              settings_.training, context_);
-    save_trainee(model_, context_);
-    summarise_training(result, context_);
+    train_and_save(model_, objective, order, eval, settings_.training, context_);
   }
 
   TrainingRows<TokenRows> demonstrations(const std::string& param, const Artifact& data) {

@@ -76,6 +76,14 @@ void save_trainee(const LanguageModel& model, StageContext& context) {
   save_language_model(model, context.folder());
 }
 
+void train_and_save(const LanguageModel& model, Objective& objective, const EpochOrder& order, Objective* eval,
+                    const TrainingSettings& settings, StageContext& context) {
+  const TrainingResult result =
+      train({.tensors = trained_tensors(model), .train = &objective, .order = order, .eval = eval}, settings, context);
+  save_trainee(model, context);
+  summarise_training(result, context);
+}
+
 void summarise_training(const TrainingResult& result, StageContext& context) {
   context.summarise("updates", result.updates);
   context.summarise("epochs", result.epochs);

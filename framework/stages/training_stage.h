@@ -2,9 +2,7 @@
 //
 //   LanguageModel model = open_trainee(context, settings.training, settings.lora, {});
 //   … make an objective …
-//   TrainingResult result = train({trained_tensors(model), &objective, order, eval}, settings.training, context);
-//   save_trainee(model, context);
-//   summarise_training(result, context);
+//   train_and_save(model, objective, shuffled(objective.size()), eval, settings.training, context);
 //
 // Output: a full model folder. With LoRA the weights in it have the adapter folded in, so every consumer opens it like
 // any model; the adapter itself lies in adapter/ as a PEFT folder. Thread contract: [lane].
@@ -31,6 +29,11 @@ LanguageModel open_trainee_of(const std::string& param, StageContext& context, c
 std::vector<TrainedTensor> trained_tensors(const LanguageModel& model);
 
 void save_trainee(const LanguageModel& model, StageContext& context);
+
+// Trains all of the model's tensors on `objective` in this order, evaluates on `eval` unless it is null, then saves and
+// sums up as the two functions around this one do.
+void train_and_save(const LanguageModel& model, Objective& objective, const EpochOrder& order, Objective* eval,
+                    const TrainingSettings& settings, StageContext& context);
 
 // updates, epochs, tokens, first and last loss, evaluation.
 void summarise_training(const TrainingResult& result, StageContext& context);

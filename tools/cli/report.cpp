@@ -46,8 +46,7 @@ std::vector<SweepArm> arms_of(const fs::path& folder, const Value& sweep) {
 }
 
 Document page_of_sweep(const fs::path& folder, std::size_t examples) {
-  const fs::path file = folder / "sweep.json";
-  const Value sweep = parse_json(read_file(file).value(), file.string());
+  const Value sweep = read_json(folder / "sweep.json").value();
   ScoresOf scores = read_scores(folder).value();
   Comparison comparison = compare(std::move(scores.runs), {.baseline = scores.baseline}).value();
   for (const std::string& arm : scores.missing) comparison.notes.push_back("without " + arm);

@@ -13,7 +13,7 @@ Value read_run(const fs::path& folder) {
                                              "where `plumb run` put them",
                                              folder.string()));
   }
-  Value run = parse_json(read_file(folder / "run.json").value(), (folder / "run.json").string());
+  Value run = read_json(folder / "run.json").value();
   // A killed process cannot say that it ended.
   if (run.at("status").as_string() == "running" && !fs::exists(fmt::format("/proc/{}", run.at("process").as_int()))) {
     run.set("status", "killed");
