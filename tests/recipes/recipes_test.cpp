@@ -216,6 +216,41 @@ BOOST_AUTO_TEST_CASE(good_recipes_are_accepted_and_survive_being_written_out) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(every_study_of_the_paper_has_its_recipe) {
+  const fs::path recipes = fs::path(PLUMB_SOURCE_DIR) / "recipes";
+  for (const char* study : {"paper/table-1", "paper/table-2", "paper/table-3", "paper/table-4", "paper/table-5",
+                            "paper/table-6", "paper/figure-2", "paper/figure-3", "paper/figure-4", "lab/table-1",
+                            "lab/table-3", "lab/table-6", "lab/figure-2", "lab/figure-3", "lab/ppo-sensitivity"}) {
+    BOOST_TEST_CONTEXT(study) {
+      const auto loaded =
+          plumb::load_recipe({.file = recipes / (std::string(study) + ".yaml"), .files_may_be_absent = true});
+      BOOST_REQUIRE(loaded.sweep.has_value());
+      BOOST_TEST(loaded.sweep->arms.size() >= 2U);
+    }
+  }
+}
+
+// Two optimizers under two reward models, and SFT judged by each: all of a seed start from one SFT model, RS-DPO's
+// answers are sampled once a seed, and each seed has two reward models.
+BOOST_AUTO_TEST_CASE(the_study_of_reward_models_shares_what_does_not_depend_on_them) {
+  const fs::path file = fs::path(PLUMB_SOURCE_DIR) / "recipes" / "lab" / "ppo-sensitivity.yaml";
+  const fs::path runs = fs::temp_directory_path() / ("plumb-no-runs-" + std::to_string(::getpid()));
+  const auto loaded = plumb::load_recipe({.file = file});
+  const std::size_t seeds = 3;
+  BOOST_TEST(loaded.sweep.value().arms.size() == 6 * seeds);
+  const auto plan = plumb::plan_sweep(*loaded.sweep, plumb::ArtifactStore(runs)).value();
+  const auto different = [&](const std::string& name) {
+    for (const plumb::SweepStage& stage : plan.stages) {
+      if (stage.name == name) return stage.different;
+    }
+    return std::size_t{0};
+  };
+  BOOST_TEST(different("sft") == seeds);
+  BOOST_TEST(different("responses") == seeds);
+  BOOST_TEST(different("reward") == 2 * seeds);
+  BOOST_TEST(different("aligned") == 4 * seeds);
+}
+
 BOOST_AUTO_TEST_CASE(recipes_can_be_planned_before_their_files_are_there) {
   const fs::path runs = fs::temp_directory_path() / ("plumb-no-runs-" + std::to_string(::getpid()));
   std::size_t planned = 0;
