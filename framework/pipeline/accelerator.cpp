@@ -23,17 +23,13 @@ bool is_map_at(const Value& params, const char* key) {
   return value != nullptr && value->is_map();
 }
 
-// Of the parameters themselves, or of a component among them: {generator: {name: local, dtype: bfloat16}}.
+// Of the stage's own numbers, or of its generator's: {generator: {name: local, dtype: bfloat16}}.
 std::uint64_t width_of(const Value& params) {
-  const auto is_bfloat16 = [](const Value& map) {
-    const Value* dtype = map.find("dtype");
+  const auto is_bfloat16 = [](const Value* map) {
+    const Value* dtype = map != nullptr && map->is_map() ? map->find("dtype") : nullptr;
     return dtype != nullptr && *dtype == Value("bfloat16");
   };
-  if (is_bfloat16(params)) return 2;
-  for (const auto& [key, value] : params.as_map()) {
-    if (value.is_map() && is_bfloat16(value)) return 2;
-  }
-  return 4;
+  return is_bfloat16(&params) || is_bfloat16(params.find("generator")) ? 2 : 4;
 }
 
 const PlannedStage* input_of(const PlannedStage& stage, const Plan& plan, const char* param) {
@@ -62,29 +58,6 @@ struct Work {
   [[nodiscard]] double operations() const { return on.operations * on.reached * gpus; }
 };
 
-GpuEstimate training(const Work& w, std::optional<std::int64_t> rows) {
-  const auto width = static_cast<double>(width_of(w.params));
-  const bool lora = is_map_at(w.params, "lora"), pairs = w.params.find("pair_batching") != nullptr;
-  const auto batch = static_cast<double>(integer_at(w.params, "batch_size", 1));
-  const auto micro = static_cast<double>(integer_at(w.params, "micro_batch_size", 0));
-  const auto length = static_cast<double>(integer_at(w.params, "max_length", kAssumedTokens));
-  const double at_once = std::max(1.0, (micro > 0 ? micro : batch) / w.gpus) * (pairs ? 2 : 1);
-  const Value* checkpointing = w.params.find("gradient_checkpointing");
-  const double activations = activation_bytes(*w.model.shape, at_once * length, static_cast<std::uint64_t>(width),
-                                              checkpointing != nullptr && *checkpointing == Value(true));
-  GpuEstimate out;
-  out.bytes = *w.model.memory_bytes / static_cast<std::uint64_t>(w.gpus) + static_cast<std::uint64_t>(activations);
-  const double epochs = real_at(w.params, "num_train_epochs", 1);
-  const auto steps = static_cast<double>(integer_at(w.params, "max_steps", 0));
-  if (!rows && steps == 0) return out;
-  const double seen = steps > 0 ? steps * batch : epochs * static_cast<double>(*rows);
-  const double tokens = seen * (pairs ? 2 : 1) * std::min(length, static_cast<double>(kAssumedTokens));
-  // Forwards and backwards; the reference of pairs forwards once.
-  const double each = (lora ? 4 : 6) + (pairs ? 2 / std::max(1.0, epochs) : 0);
-  out.seconds = each * w.weights() * tokens / w.operations();
-  return out;
-}
-
 // Each GPU answers its part of the prompts with the whole model. A step of decoding reads all weights and the cache;
 // as many answers go together as memory holds.
 GpuEstimate answering(const Work& w, const char* count, std::optional<std::int64_t> rows) {
@@ -105,9 +78,63 @@ GpuEstimate answering(const Work& w, const char* count, std::optional<std::int64
   return out;
 }
 
+// What the rows of a training stage are: their type decides how often each is computed.
+struct Rows {
+  std::optional<std::int64_t> count;
+  bool pairs = false, referenced = false, prompts = false;
+};
+
+// A step of an online optimizer: answers are sampled, scored, computed by policy and reference without gradients, and
+// visited. Nothing when the number of steps is not known.
+std::optional<double> online_seconds(const Work& w, const Rows& rows, double visit) {
+  const Value* given = w.params.find("rollout");
+  const Value rollout = given != nullptr && given->is_map() ? *given : Value::map();
+  const auto responses = static_cast<double>(integer_at(rollout, "responses", 1));
+  const auto steps = static_cast<double>(integer_at(w.params, "max_steps", 0));
+  if (!rows.count && steps == 0) return std::nullopt;
+  const double answers = steps > 0
+                             ? steps * static_cast<double>(integer_at(w.params, "batch_size", 1))
+                             : real_at(w.params, "num_train_epochs", 1) * static_cast<double>(*rows.count) * responses;
+  const double tokens = answers * static_cast<double>(kAssumedTokens);
+  const double visits = static_cast<double>(integer_at(rollout, "inner_epochs", 4));
+  const double computed = (visit * visits + 4) * w.weights() + 2 * static_cast<double>(w.model.scored_by.value_or(0));
+  const Work sampling{w.model, rollout, w.gpus, w.on};
+  return computed * tokens / w.operations() +
+         *answering(sampling, "responses", static_cast<std::int64_t>(answers / responses)).seconds;
+}
+
+GpuEstimate training(const Work& w, const Rows& rows) {
+  const auto width = static_cast<double>(width_of(w.params));
+  const bool lora = is_map_at(w.params, "lora");
+  const double of_a_row = rows.pairs ? 2 : 1;
+  const auto batch = static_cast<double>(integer_at(w.params, "batch_size", 1));
+  const auto micro = static_cast<double>(integer_at(w.params, "micro_batch_size", 0));
+  const auto length = static_cast<double>(integer_at(w.params, "max_length", kAssumedTokens));
+  const double at_once = std::max(1.0, (micro > 0 ? micro : batch) / w.gpus) * of_a_row;
+  const Value* checkpointing = w.params.find("gradient_checkpointing");
+  const double activations = activation_bytes(*w.model.shape, at_once * length, static_cast<std::uint64_t>(width),
+                                              checkpointing != nullptr && *checkpointing == Value(true));
+  GpuEstimate out;
+  out.bytes = *w.model.memory_bytes / static_cast<std::uint64_t>(w.gpus) + static_cast<std::uint64_t>(activations);
+  const double visit = lora ? 4 : 6;
+  if (rows.prompts) {
+    out.seconds = online_seconds(w, rows, visit);
+    return out;
+  }
+  const double epochs = real_at(w.params, "num_train_epochs", 1);
+  const auto steps = static_cast<double>(integer_at(w.params, "max_steps", 0));
+  if (!rows.count && steps == 0) return out;
+  const double seen = steps > 0 ? steps * batch : epochs * static_cast<double>(*rows.count);
+  const double tokens = seen * of_a_row * std::min(length, static_cast<double>(kAssumedTokens));
+  // Forwards and backwards; the reference of pairs forwards once.
+  const double each = visit + (rows.referenced ? 2 / std::max(1.0, epochs) : 0);
+  out.seconds = each * w.weights() * tokens / w.operations();
+  return out;
+}
+
 GpuEstimate scoring(const Work& w, std::optional<std::int64_t> rows) {
   GpuEstimate out;
-  out.bytes = static_cast<std::uint64_t>(w.weights() * static_cast<double>(width_of(w.params)));
+  out.bytes = *w.model.memory_bytes;
   if (rows) out.seconds = 2 * w.weights() * static_cast<double>(*rows * kAssumedTokens) / w.operations();
   return out;
 }
@@ -148,8 +175,14 @@ std::optional<GpuEstimate> estimate_on(const PlannedStage& stage, const Plan& pl
   if (kind == "sample") return answering(work, "k", rows);
   if (kind == "evaluate") return answering(work, "samples", rows);
   if (kind == "score") return scoring(work, rows);
-  if (model.memory_bytes && stage.manifest.params.find("learning_rate") != nullptr) return training(work, rows);
-  return std::nullopt;
+  if (!model.memory_bytes || stage.manifest.params.find("learning_rate") == nullptr) return std::nullopt;
+  const PlannedStage* data = input_of(stage, plan, "data");
+  const std::string type = data == nullptr ? "" : data->spec->output;
+  const bool pairs = type == artifact_type::pairs || type == artifact_type::preferences;
+  return training(work, {.count = rows,
+                         .pairs = pairs,
+                         .referenced = pairs && kind == "train",
+                         .prompts = type == artifact_type::prompts});
 }
 
 }  // namespace plumb

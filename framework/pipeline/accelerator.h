@@ -7,7 +7,8 @@
 // sampling and scoring give each a whole model and a part of the prompts. Rows have min(max_length, kAssumedTokens)
 // tokens; a selection yields one pair a prompt or `max_pairs`, so a reward gap that keeps more takes as much longer. A
 // token costs 2 operations a weight forwards, and 4 more backwards when the weights are trained, 2 when adapters are.
-// Thread contract: functions are [any].
+// An online optimizer samples its answers, scores them, computes them once without gradients by policy and reference,
+// and visits them rollout.inner_epochs times. Thread contract: functions are [any].
 #pragma once
 
 #include <cstdint>

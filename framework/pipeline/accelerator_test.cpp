@@ -31,6 +31,14 @@ struct Chain {
     recipe.add("rewards", "score", Value::map(), {{"responses", "answers"}}, "scored");
     recipe.add("pairs", "select", Value::map({{"max_pairs", 0}}), {{"scored", "rewards"}}, "pairs");
     recipe.add("few", "select", Value::map({{"max_pairs", 500}}), {{"scored", "rewards"}}, "pairs");
+    recipe.add("alone", "dataset", Value::map({{"limit", 9000}}), {}, "prompts");
+    recipe.add("ppo", "train",
+               Value::map({{"learning_rate", 2e-5},
+                           {"batch_size", 64},
+                           {"max_steps", 100},
+                           {"lora", Value::map({{"r", 8}})},
+                           {"rollout", Value::map({{"max_new_tokens", 512}, {"inner_epochs", 4}})}}),
+               {{"model", "sft"}, {"data", "alone"}}, "model");
     recipe.add("aligned", "train", Value::map(), {{"model", "sft"}, {"data", "pairs"}}, "model");
     recipe.add("aligned-on-few", "train", Value::map(), {{"model", "sft"}, {"data", "few"}}, "model");
   }
@@ -89,6 +97,17 @@ BOOST_AUTO_TEST_CASE(sampling_reads_the_weights_for_every_step) {
   const double steps = 9000.0 * 16 / together * 512;
   BOOST_TEST(*one.seconds == steps * (2 * kParameters + together * cache / 2) / 1.555e12, near);
   BOOST_TEST(*chain.of("answers", 8).seconds == *one.seconds / 8, near);
+}
+
+// 6,400 answers of 512 tokens: sampled with float32 weights, which are read for every step; then policy and reference
+// forwards (2 + 2) and four visits of an adapter (4 each).
+BOOST_AUTO_TEST_CASE(an_online_optimizer_samples_and_visits_its_answers) {
+  Chain chain(sft());
+  const double cache = 512.0 * 2 * 32 * 4096 * 4;
+  const double together = (0.9 * (std::uint64_t{40} << 30) - 4 * kParameters) / cache;
+  const double sampling = 6400 / together * 512 * (4 * kParameters + together * cache / 2) / 1.555e12;
+  const double computing = (4 + 4 * 4) * kParameters * 6400 * 512 / (312e12 * 0.4);
+  BOOST_TEST(*chain.of("ppo", 1).seconds == sampling + computing, near);
 }
 
 BOOST_AUTO_TEST_CASE(rows_follow_limits_and_are_unknown_without) {

@@ -81,29 +81,61 @@ std::uint64_t adapter_parameters(const Shape& shape, std::uint64_t rank) {
 }
 
 struct Known {
-  std::uint64_t parameters;
+  DecoderSize size;
   std::optional<Shape> shape;
 };
 
-void estimate_training(const Value& params, const Known& model, StageEstimate& out) {
-  const Value* dtype = params.find("dtype");
-  const std::uint64_t width = dtype != nullptr && *dtype == Value("bfloat16") ? 2 : 4;
+bool is_at(const Value& params, const char* key, const char* wanted) {
+  const Value* found = params.is_map() ? params.find(key) : nullptr;
+  return found != nullptr && *found == Value(wanted);
+}
+
+std::uint64_t width_at(const Value& params) {
+  return is_at(params, "dtype", "bfloat16") ? 2 : 4;
+}
+
+// As a component of the stage holds it: {generator: {name: local, dtype: bfloat16}}.
+std::uint64_t bytes_in(const Value& params, const char* component, const DecoderSize& size) {
+  const Value* of = params.find(component);
+  if (of == nullptr) return size.bytes(4);
+  return size.bytes(width_at(*of), is_at(*of, "dtype", "int8"));
+}
+
+// The model that scores, by the stage's own component or by an input.
+const PlannedStage* scorer(const PlannedStage& stage, const Plan& plan) {
+  if (path_of_component(stage.manifest.params, "reward") != nullptr) return &stage;
+  for (const StageInput& input : stage.spec->inputs) {
+    if (input.param != "reward_model") continue;
+    if (const PlannedStage* model = plan.find(input.stage)) return origin(*model, plan);
+  }
+  return nullptr;
+}
+
+bool has_input(const PlannedStage& stage, const char* param) {
+  return std::any_of(stage.spec->inputs.begin(), stage.spec->inputs.end(),
+                     [&](const StageInput& input) { return input.param == param; });
+}
+
+void estimate_training(const PlannedStage& stage, const Known& model, StageEstimate& out) {
+  const Value& params = stage.manifest.params;
+  const std::uint64_t width = width_at(params);
   // A bfloat16 weight has a float32 master copy; both moments are float32.
   const std::uint64_t trained_bytes = width + width + 8 + (width == 2 ? 4 : 0);
   const Value* lora = params.find("lora");
   if (lora != nullptr && lora->is_map()) {
     if (!model.shape) return;
+    // The frozen base is the reference, too; an adapter is float32 throughout. A critic has a base of its own.
     const std::uint64_t adapter = adapter_parameters(*model.shape, size_at(*lora, "r").value_or(8));
-    const Value* weights = params.find("weights");
-    const std::uint64_t frozen = weights != nullptr && *weights == Value("int8") ? 1 : width;
-    out.memory_bytes = model.parameters * frozen + adapter * trained_bytes;
+    const std::uint64_t base = model.size.bytes(width, is_at(params, "weights", "int8"));
+    out.memory_bytes = (base + adapter * 16) * (has_input(stage, "value_model") ? 2 : 1) +
+                       (has_input(stage, "reference") ? model.size.bytes(width) : 0);
     return;
   }
   const Value* optimizer = params.find("optimizer");
   // A frozen copy is the reference of full fine-tuning on pairs.
   const bool reference = params.find("reference") != nullptr && optimizer != nullptr;
-  out.memory_bytes = model.parameters * (trained_bytes + (reference ? width : 0));
-  out.disk_bytes = model.parameters * width;
+  out.memory_bytes = model.size.parameters * (trained_bytes + (reference ? width : 0));
+  out.disk_bytes = model.size.parameters * width;
 }
 
 void estimate_answers(const Value& params, const char* count, const Known& model, StageEstimate& out) {
@@ -111,12 +143,36 @@ void estimate_answers(const Value& params, const char* count, const Known& model
   if (!model.shape || !k || !length) return;
   // Keys and values of one prompt's answers, float32.
   const std::uint64_t cache = *k * *length * model.shape->layers * 2 * model.shape->kv_width * 4;
-  out.memory_bytes = model.parameters * 4 + cache;
+  out.memory_bytes = bytes_in(params, "generator", model.size) + cache;
+}
+
+// What is known of the model behind a stage from its configuration.
+std::optional<Known> known_of(const PlannedStage& model, const Plan& plan, StageEstimate* out = nullptr) {
+  Value config = config_of(model);
+  if (config.is_map() && config.find("model_type") == nullptr) {
+    for (const ComponentUse& use : model.spec->components) {
+      const auto& claims = use.component->info.claims;
+      if (use.param == "architecture" && !claims.empty()) config.set("model_type", claims.front());
+    }
+  }
+  const auto shape = shape_of(config);
+  if (out != nullptr) out->shape = shape;
+  const auto size = measure_decoder(config, vocabulary_of(model, plan));
+  return size ? std::optional(Known{*size, shape}) : std::nullopt;
+}
+
+// An online optimizer's reward model lies in memory beside the policy.
+void add_scorer(const PlannedStage& stage, const Plan& plan, StageEstimate& out) {
+  const PlannedStage* model = scorer(stage, plan);
+  const auto known = model == nullptr ? std::nullopt : known_of(*model, plan);
+  if (!known || !out.memory_bytes) return;
+  out.scored_by = known->size.parameters;
+  *out.memory_bytes += bytes_in(stage.manifest.params, "reward", known->size);
 }
 
 }  // namespace
 
-std::optional<std::uint64_t> count_parameters(const Value& config, std::uint64_t vocabulary) {
+std::optional<DecoderSize> measure_decoder(const Value& config, std::uint64_t vocabulary) {
   const auto shape = shape_of(config);
   const auto inner = size_at(config, "intermediate_size");
   vocabulary = size_at(config, "vocab_size").value_or(vocabulary);
@@ -125,11 +181,14 @@ std::optional<std::uint64_t> count_parameters(const Value& config, std::uint64_t
   // GPT-NeoX has biases, two layer norms with biases and one matrix into the inner layer; Llama has neither and two.
   const Value* type = config.find("model_type");
   const bool neox = type != nullptr && *type == Value("gpt_neox");
-  const std::uint64_t attention = 2 * h * h + 2 * h * shape->kv_width;
-  const std::uint64_t layer =
-      neox ? attention + 4 * h + 2 * h * *inner + *inner + h + 4 * h : attention + 3 * h * *inner + 2 * h;
+  const std::uint64_t inwards = neox ? 1 : 2;
+  const std::uint64_t weights = 2 * h * h + 2 * h * shape->kv_width + (inwards + 1) * h * *inner;
+  const std::uint64_t rows = 2 * h + 2 * shape->kv_width + inwards * *inner + h;
+  const std::uint64_t layer = weights + (neox ? 4 * h + *inner + h + 4 * h : 2 * h);
   const std::uint64_t head = flag_at(config, "tie_word_embeddings", false) ? 0 : vocabulary * h;
-  return vocabulary * h + shape->layers * layer + (neox ? 2 * h : h) + head;
+  return DecoderSize{.parameters = vocabulary * h + shape->layers * layer + (neox ? 2 * h : h) + head,
+                     .linear_weights = shape->layers * weights,
+                     .linear_rows = shape->layers * rows};
 }
 
 StageEstimate estimate(const PlannedStage& stage, const Plan& plan) {
@@ -137,28 +196,21 @@ StageEstimate estimate(const PlannedStage& stage, const Plan& plan) {
   if (stage.earlier) out.seconds = stage.earlier->seconds;
   const PlannedStage* model = origin(stage, plan);
   if (model == nullptr) return out;
-  Value config = config_of(*model);
-  if (config.is_map() && config.find("model_type") == nullptr) {
-    for (const ComponentUse& use : model->spec->components) {
-      const auto& claims = use.component->info.claims;
-      if (use.param == "architecture" && !claims.empty()) config.set("model_type", claims.front());
-    }
-  }
-  out.parameters = count_parameters(config, vocabulary_of(*model, plan));
-  out.shape = shape_of(config);
-  if (!out.parameters) return out;
-  const Known known{*out.parameters, out.shape};
+  const std::optional<Known> known = known_of(*model, plan, &out);
+  if (!known) return out;
+  out.parameters = known->size.parameters;
   const Value& params = stage.manifest.params;
   const std::string& kind = stage.manifest.stage_kind;
   if (kind == "model") {
     // A model by path is linked, not copied.
-    if (params.find("path") == nullptr || params.find("path")->is_null()) out.disk_bytes = known.parameters * 4;
+    if (params.find("path") == nullptr || params.find("path")->is_null()) out.disk_bytes = known->size.bytes(4);
   } else if (kind == "sample" || kind == "evaluate") {
-    estimate_answers(params, kind == "sample" ? "k" : "samples", known, out);
+    estimate_answers(params, kind == "sample" ? "k" : "samples", *known, out);
   } else if (kind == "score") {
-    out.memory_bytes = known.parameters * 4;
+    out.memory_bytes = bytes_in(params, "reward", known->size);
   } else if (params.find("learning_rate") != nullptr) {
-    estimate_training(params, known, out);
+    estimate_training(stage, *known, out);
+    if (kind == "train") add_scorer(stage, plan, out);
   }
   return out;
 }
