@@ -164,11 +164,19 @@ Difference difference_of(const Paired& paired, const CompareOptions& options) {
   return out;
 }
 
+// Adds up what is known of a name; unknown in all: absent.
+void add_failures(std::optional<std::int64_t>& sum, const std::map<std::string, std::int64_t>& of,
+                  const std::string& name) {
+  const auto found = of.find(name);
+  if (found != of.end()) sum = sum.value_or(0) + found->second;
+}
+
 Cell cell_of(const Row& row, const std::string& measure) {
   Cell cell;
   std::vector<double> means;
   std::set<std::string> prompts;
   for (const Entry& entry : row.entries) {
+    add_failures(cell.failures, entry.model->score_failures, measure);
     const PromptScores* scores = scores_of(entry, measure);
     if (scores == nullptr || scores->empty()) continue;
     means.push_back(mean_of(*scores));
@@ -198,6 +206,30 @@ void judge(Measure& measure) {
   }
 }
 
+// The row that another's scores are set against. Where another reward model scored the baseline, it is the first row
+// that the same one scored; nothing for that row itself, or where the baseline was not measured.
+struct Reference {
+  std::optional<std::size_t> row;
+  bool other_scorer = false;  // of the baseline
+};
+
+Result<Reference> reference_of(const std::vector<Row>& rows, std::size_t baseline, std::size_t row,
+                               const std::string& measure) {
+  if (row == baseline || cell_of(rows[baseline], measure).seeds == 0) return Reference{};
+  const Paired paired(rows[row], rows[baseline], measure);
+  if (paired.gains.empty()) {
+    return Error(ErrorCode::data, fmt::format("{} and {} were measured on different prompts; there is nothing to pair",
+                                              rows[row].name, rows[baseline].name));
+  }
+  if (!paired.other_scorer) return Reference{baseline, false};
+  for (std::size_t i = 0; i < row; ++i) {
+    if (i == baseline) continue;
+    const Paired with(rows[row], rows[i], measure);
+    if (!with.gains.empty() && !with.other_scorer) return Reference{i, true};
+  }
+  return Reference{std::nullopt, true};
+}
+
 Result<Measure> measure_of(const std::vector<Row>& rows, std::size_t baseline, const std::string& name,
                            const CompareOptions& options, std::vector<std::string>& notes) {
   Measure measure{name, {}};
@@ -205,23 +237,22 @@ Result<Measure> measure_of(const std::vector<Row>& rows, std::size_t baseline, c
     Cell cell = cell_of(rows[i], name);
     measure.cells.emplace_back();
     if (cell.seeds == 0) continue;
-    if (i != baseline && cell_of(rows[baseline], name).seeds > 0) {
-      const Paired paired(rows[i], rows[baseline], name);
-      if (paired.gains.empty()) {
-        return Error(ErrorCode::data,
-                     fmt::format("{} and {} were measured on different prompts; there is nothing to pair", rows[i].name,
-                                 rows[baseline].name));
-      }
-      if (paired.other_scorer) {
-        notes.push_back(fmt::format("{}: different reward models scored {} and {}; their scores are not compared", name,
-                                    rows[i].name, rows[baseline].name));
-        measure.cells.back() = std::move(cell);
-        continue;
-      }
+    const Result<Reference> reference = reference_of(rows, baseline, i, name);
+    if (!reference) return reference.error();
+    if (reference->other_scorer) {
+      const std::string apart =
+          fmt::format("{}: different reward models scored {} and {}; ", name, rows[i].name, rows[baseline].name);
+      notes.push_back(apart + (reference->row ? fmt::format("it is compared with {}", rows[*reference->row].name)
+                                              : std::string("their scores are not compared")));
+    }
+    if (reference->row) {
+      const Row& other = rows[*reference->row];
+      const Paired paired(rows[i], other, name);
       cell.difference = difference_of(paired, options);
+      cell.difference->over = *reference->row;
       if (paired.gains.size() < cell.prompts) {
         notes.push_back(fmt::format("{}: {} of {} prompts of {} are those of {}; only these are compared", name,
-                                    paired.gains.size(), cell.prompts, rows[i].name, rows[baseline].name));
+                                    paired.gains.size(), cell.prompts, rows[i].name, other.name));
       }
     }
     measure.cells.back() = std::move(cell);
@@ -230,22 +261,66 @@ Result<Measure> measure_of(const std::vector<Row>& rows, std::size_t baseline, c
   return measure;
 }
 
+bool is_reward(const std::vector<Row>& rows, const std::string& measure) {
+  for (const Row& row : rows) {
+    for (const Entry& entry : row.entries) {
+      if (entry.model->scorers.contains(measure)) return true;
+    }
+  }
+  return false;
+}
+
+std::vector<Tradeoff> tradeoffs_of(const std::vector<Row>& rows, const std::vector<Measure>& measures,
+                                   const CompareOptions& options) {
+  std::vector<Tradeoff> out;
+  for (const Measure& reward : measures) {
+    if (!is_reward(rows, reward.name)) continue;
+    for (const Measure& score : measures) {
+      if (is_reward(rows, score.name)) continue;
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        if (!reward.cells[i] || !reward.cells[i]->difference) continue;
+        const std::size_t over = reward.cells[i]->difference->over;
+        const Paired paired(rows[i], rows[over], score.name);
+        if (paired.gains.empty()) continue;
+        out.push_back(
+            {i, over, reward.name, score.name, reward.cells[i]->difference->mean, difference_of(paired, options).mean});
+      }
+    }
+  }
+  return out;
+}
+
 std::vector<MetricRow> metrics_of(const std::vector<Row>& rows) {
   std::vector<MetricRow> out;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     std::map<std::string, std::vector<double>> values;
+    std::map<std::string, std::optional<std::int64_t>> failures;
     for (const Entry& entry : rows[i].entries) {
-      for (const Metric& metric : entry.model->metrics) values[metric.name].push_back(metric.value);
+      for (const Metric& metric : entry.model->metrics) {
+        values[metric.name].push_back(metric.value);
+        add_failures(failures[metric.name], entry.model->metric_failures, metric.name);
+      }
     }
     for (const auto& [name, of_seeds] : values) {
       auto row = std::find_if(out.begin(), out.end(), [&n = name](const MetricRow& m) { return m.name == n; });
       if (row == out.end()) row = out.insert(row, MetricRow{name, {}});
       row->cells.resize(rows.size());
-      row->cells[i] = {mean_of(of_seeds), deviation_of(of_seeds)};
+      row->cells[i] = MetricCell{mean_of(of_seeds), deviation_of(of_seeds), failures[name]};
     }
   }
   for (MetricRow& metric : out) metric.cells.resize(rows.size());
   return out;
+}
+
+void add_failure_notes(const Comparison& c, std::vector<std::string>& notes) {
+  for (const Measure& measure : c.measures) {
+    for (std::size_t i = 0; i < c.rows.size(); ++i) {
+      const std::int64_t failed = measure.cells[i] ? measure.cells[i]->failures.value_or(0) : 0;
+      if (failed == 0) continue;
+      notes.push_back(fmt::format("{}: {} judgement{} of {} failed; the mean is over the others", measure.name, failed,
+                                  failed == 1 ? "" : "s", c.rows[i]));
+    }
+  }
 }
 
 void add_notes(const std::vector<Row>& rows, std::size_t baseline, std::vector<std::string>& notes) {
@@ -289,10 +364,12 @@ Result<Comparison> compare(std::vector<RunScores> runs, const CompareOptions& op
     out.measures.push_back(std::move(*measure));
   }
   out.metrics = metrics_of(rows);
+  out.tradeoffs = tradeoffs_of(rows, out.measures, options);
   for (const Row& row : rows) {
     out.recipes.push_back(
         value_differences(rows[out.baseline].entries.front().run->recipe, row.entries.front().run->recipe));
   }
+  add_failure_notes(out, out.notes);
   add_notes(rows, out.baseline, out.notes);
   return out;
 }

@@ -21,6 +21,8 @@ namespace plumb {
 enum class Verdict { above, below, not_distinguishable };
 
 struct Difference {
+  std::size_t over = 0;                 // the other row: the baseline, or where another reward model scored that, the
+                                        // first row that this one's scored
   Bootstrap mean;                       // of the differences by prompt
   double p = 1;                         // adjusted
   Bootstrap win_rate;                   // share of answers that score higher, ties a half; answer i meets answer i
@@ -30,6 +32,7 @@ struct Difference {
 
 struct Cell {
   std::size_t seeds = 0, prompts = 0;    // prompts of all seeds together
+  std::optional<std::int64_t> failures;  // judgements of all seeds that are not in the mean; absent: nobody judged
   double mean = 0;                       // over seeds
   std::optional<double> deviation;       // of the seeds' means (n − 1); of two seeds or more
   std::optional<Difference> difference;  // absent for the baseline
@@ -40,9 +43,24 @@ struct Measure {
   std::vector<std::optional<Cell>> cells;  // by row; absent where it was not measured
 };
 
+struct MetricCell {
+  double mean = 0;
+  std::optional<double> deviation;
+  std::optional<std::int64_t> failures;  // as of a Cell
+};
+
 struct MetricRow {  // a metric of the evaluators, over seeds
   std::string name;
-  std::vector<std::optional<std::pair<double, std::optional<double>>>> cells;  // mean and deviation, by row
+  std::vector<std::optional<MetricCell>> cells;  // by row
+};
+
+// What a row gained with a reward model and with a judge, over the same other row. Over-optimised: the reward is above
+// and the judge's score below, each with its whole interval.
+struct Tradeoff {
+  std::size_t row = 0, over = 0;
+  std::string reward, score;  // names of measures
+  Bootstrap reward_gain, score_gain;
+  [[nodiscard]] bool over_optimised() const { return reward_gain.low > 0 && score_gain.high < 0; }
 };
 
 struct Comparison {
@@ -50,6 +68,7 @@ struct Comparison {
   std::size_t baseline = 0;
   std::vector<Measure> measures;
   std::vector<MetricRow> metrics;
+  std::vector<Tradeoff> tradeoffs;                // of rows that a reward model and a judge scored
   std::vector<std::vector<std::string>> recipes;  // by row: how its recipe differs from the baseline's
   std::vector<std::string> notes;                 // what a reader must know: few seeds, prompts that differ …
 };

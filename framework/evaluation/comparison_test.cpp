@@ -1,5 +1,6 @@
 #include "framework/evaluation/comparison.h"
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 
@@ -17,7 +18,7 @@ RunScores run(const std::string& row, std::uint64_t seed, const std::vector<doub
   out.name = row + ",seed=" + std::to_string(seed);
   out.seed = seed;
   out.recipe = Value::map({{"stages", Value::map({{"pairs", Value::map({{"eta", row}})}})}});
-  out.models.push_back({"policy", false, {}, {}, {}});
+  out.models.push_back({"policy", false, {}, {}, {}, {}, {}});
   for (std::size_t i = 0; i < gold.size(); ++i) {
     out.models[0].scores["gold"]["prompt " + std::to_string(i)] = {gold[i]};
   }
@@ -58,7 +59,7 @@ BOOST_AUTO_TEST_CASE(means_are_over_seeds_and_differences_by_prompt_and_seed) {
   BOOST_TEST(high.difference->agreeing == 2U);
   BOOST_TEST((high.difference->verdict == Verdict::above));
   BOOST_TEST(c.metrics.at(0).name == "judge/mean");
-  BOOST_TEST(c.metrics[0].cells[1]->first == 2.0, exact);
+  BOOST_TEST(c.metrics[0].cells[1]->mean == 2.0, exact);
 }
 
 BOOST_AUTO_TEST_CASE(what_differs_in_the_recipes_is_said) {
@@ -99,6 +100,24 @@ BOOST_AUTO_TEST_CASE(seeds_that_one_row_lacks_are_left_out_of_its_difference) {
   BOOST_TEST(c.measures[0].cells[1]->difference->seeds == 2U);
 }
 
+// Of three prompts the judge says nothing of one of `b`: its mean is over two, the difference over the two that both
+// have, and the failures of its seeds are added up.
+BOOST_AUTO_TEST_CASE(failed_judgements_are_counted_beside_the_mean) {
+  RunScores a = run("a", 1, {1, 2, 3}), b = run("b", 1, {3, 3, 3}), again = run("b", 2, {3, 3, 3});
+  b.models[0].scores["gold"].erase("prompt 2");
+  b.models[0].score_failures["gold"] = 1;
+  again.models[0].score_failures["gold"] = 2;
+  b.models[0].metric_failures["judge/mean"] = 1;
+  const Comparison c = compared({a, b, again});
+  BOOST_TEST(!c.measures[0].cells[0]->failures);
+  BOOST_TEST(c.measures[0].cells[1]->failures.value() == 3);
+  BOOST_TEST(c.measures[0].cells[1]->difference->mean.mean == 1.5, exact);
+  BOOST_TEST(c.metrics[0].cells[1]->failures.value() == 1);
+  BOOST_TEST(!c.metrics[0].cells[0]->failures);
+  BOOST_TEST(
+      std::count(c.notes.begin(), c.notes.end(), "gold: 3 judgements of b failed; the mean is over the others") == 1);
+}
+
 BOOST_AUTO_TEST_CASE(scores_of_different_reward_models_are_not_compared) {
   RunScores strong = run("strong", 1, {1, 2}), weak = run("weak", 1, {3, 4});
   strong.models[0].scorers["gold"] = "one";
@@ -107,6 +126,41 @@ BOOST_AUTO_TEST_CASE(scores_of_different_reward_models_are_not_compared) {
   BOOST_TEST(!c.measures[0].cells[1]->difference);
   BOOST_TEST(c.measures[0].cells[1]->mean == 3.5, exact);
   BOOST_TEST(c.notes.at(0).find("different reward models scored weak and strong") != std::string::npos);
+}
+
+// A weak reward model scored two rows: the second is compared with the first by it, and with the baseline by the judge.
+BOOST_AUTO_TEST_CASE(rows_of_one_reward_model_are_compared_among_themselves) {
+  const auto with_reward = [](RunScores out, const std::string& scorer, const std::vector<double>& rewards) {
+    for (std::size_t i = 0; i < rewards.size(); ++i) {
+      out.models[0].scores["reward"]["prompt " + std::to_string(i)] = {rewards[i]};
+    }
+    out.models[0].scorers["reward"] = scorer;
+    return out;
+  };
+  const Comparison c = compared({with_reward(run("sft", 1, {5, 5, 5}), "strong", {0, 0, 0}),
+                                 with_reward(run("ppo", 1, {6, 6, 7}), "strong", {1, 2, 3}),
+                                 with_reward(run("sft-weak", 1, {5, 5, 5}), "weak", {7, 7, 7}),
+                                 with_reward(run("ppo-weak", 1, {4, 3, 4}), "weak", {9, 8, 10})});
+  BOOST_REQUIRE_EQUAL(c.measures.size(), 2U);
+  const auto& reward = c.measures[1];
+  BOOST_TEST(reward.name == "reward");
+  BOOST_TEST(reward.cells[1]->difference->over == 0U);
+  BOOST_TEST(reward.cells[1]->difference->mean.mean == 2.0, exact);
+  BOOST_TEST(!reward.cells[2]->difference);
+  BOOST_TEST(reward.cells[3]->difference->over == 2U);
+  BOOST_TEST(reward.cells[3]->difference->mean.mean == 2.0, exact);
+  BOOST_TEST(c.measures[0].cells[3]->difference->over == 0U);
+  BOOST_TEST(std::count(c.notes.begin(), c.notes.end(),
+                        "reward: different reward models scored ppo-weak and sft; it is compared with sft-weak") == 1);
+  BOOST_REQUIRE_EQUAL(c.tradeoffs.size(), 2U);
+  BOOST_TEST(c.tradeoffs[0].row == 1U);
+  BOOST_TEST(!c.tradeoffs[0].over_optimised());
+  BOOST_TEST(c.tradeoffs[1].row == 3U);
+  BOOST_TEST(c.tradeoffs[1].over == 2U);
+  BOOST_TEST(c.tradeoffs[1].score == "gold");
+  BOOST_TEST(c.tradeoffs[1].reward_gain.mean == 2.0, exact);
+  BOOST_TEST(c.tradeoffs[1].score_gain.mean == -4.0 / 3, exact);
+  BOOST_TEST(c.tradeoffs[1].over_optimised());
 }
 
 BOOST_AUTO_TEST_CASE(rows_are_named_as_shortly_as_they_can_be) {

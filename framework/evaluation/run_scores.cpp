@@ -24,7 +24,7 @@ ModelScores& model_of(RunScores& run, const std::string& name) {
   const auto found =
       std::find_if(run.models.begin(), run.models.end(), [&](const ModelScores& m) { return m.model == name; });
   if (found != run.models.end()) return *found;
-  run.models.push_back({name, false, {}, {}, {}});
+  run.models.push_back({name, false, {}, {}, {}, {}, {}});
   return run.models.back();
 }
 
@@ -34,6 +34,32 @@ bool without_model(std::string& metric, const std::string& model) {
   if (at == std::string::npos) return false;
   metric.erase(at, model.size() + 1);
   return true;
+}
+
+// The score whose mean or wins a metric is: "mt-bench/mean" and "alpaca-eval/win_rate_over_x" are of mt-bench and
+// alpaca-eval, "mt-bench/turn_1" is of "mt-bench turn 1".
+std::string score_behind(std::string metric) {
+  for (const std::string_view summary : {"/mean", "/win_rate"}) {
+    if (const std::size_t at = metric.find(summary); at != std::string::npos) return metric.substr(0, at);
+  }
+  std::replace_if(
+      metric.begin(), metric.end(), [](char c) { return c == '/' || c == '_'; }, ' ');
+  return metric;
+}
+
+Result<void> add_failures(RunScores& run, const fs::path& folder, const std::string& prefix, const std::string& judge) {
+  const Result<std::map<std::string, std::int64_t>> failures = read_failures(folder);
+  if (!failures) return failures.error();
+  for (ModelScores& model : run.models) {
+    for (const auto& [full, count] : *failures) {
+      std::string metric = full;
+      if (!without_model(metric, model.model)) continue;
+      model.metric_failures[prefix + metric] = count;
+      const std::string score = score_behind(metric);
+      model.score_failures[prefix + (score == "judge" && !judge.empty() ? judge : score)] = count;
+    }
+  }
+  return {};
 }
 
 Result<void> add_evaluation(RunScores& run, const fs::path& folder, const std::string& prefix) {
@@ -67,7 +93,7 @@ Result<void> add_evaluation(RunScores& run, const fs::path& folder, const std::s
       model.metrics.push_back(std::move(metric));
     }
   }
-  return {};
+  return add_failures(run, folder, prefix, judge);
 }
 
 Result<RunScores> read_run(const fs::path& folder) {

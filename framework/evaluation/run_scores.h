@@ -8,6 +8,7 @@
 // Thread contract: functions are [any].
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -26,6 +27,9 @@ struct ModelScores {
   std::map<std::string, PromptScores> scores;  // by name
   std::map<std::string, std::string> scorers;  // by the same name: the reward model's key, where one gave the scores
   std::vector<Metric> metrics;                 // without the model in their names
+  // Judgements that gave nothing, by metric and by score: these are in no number of that name. Zero where all gave one;
+  // absent where nobody was asked.
+  std::map<std::string, std::int64_t> metric_failures, score_failures;
 };
 
 struct RunScores {

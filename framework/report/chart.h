@@ -18,7 +18,7 @@ namespace plumb {
 
 struct ChartLine {
   std::string name;
-  std::vector<std::pair<double, double>> points;  // (x, y), ascending in x; those that are not finite are left out
+  std::vector<std::pair<double, double>> points;  // (x, y) in the order of the line; not finite ones are left out
 };
 
 struct ChartBar {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "framework/report/text.h"
@@ -30,6 +31,24 @@ std::string show_p(double p) {
   return p < 0.001 ? "<0.001" : fmt::format("{:.3f}", p);
 }
 
+bool was_judged(const Measure& measure) {
+  return std::any_of(measure.cells.begin(), measure.cells.end(),
+                     [](const auto& cell) { return cell && cell->failures; });
+}
+
+// A column after the measure's own; `table` has a row for each cell that is there.
+void add_failures(Table& table, const Measure& measure) {
+  if (!was_judged(measure)) return;
+  constexpr std::ptrdiff_t kAfter = 3;
+  table.header.insert(table.header.begin() + kAfter, "failed");
+  auto row = table.rows.begin();
+  for (const auto& cell : measure.cells) {
+    if (!cell) continue;
+    row->insert(row->begin() + kAfter, cell->failures ? show_count(*cell->failures) : "");
+    ++row;
+  }
+}
+
 }  // namespace
 
 Table to_table(const Comparison& c, const Measure& measure) {
@@ -45,12 +64,14 @@ Table to_table(const Comparison& c, const Measure& measure) {
     out.rows.back() = {out.rows.back()[0],
                        out.rows.back()[1],
                        out.rows.back()[2],
-                       fmt::format("{:+.3f}", d.mean.mean),
+                       d.over == c.baseline ? fmt::format("{:+.3f}", d.mean.mean)
+                                            : fmt::format("{:+.3f} over {}", d.mean.mean, c.rows[d.over]),
                        fmt::format("{:+.3f} to {:+.3f}", d.mean.low, d.mean.high),
                        show_p(d.p),
                        fmt::format("{:.1f}", 100 * d.win_rate.mean),
                        d.verdict == Verdict::not_distinguishable ? "no" : spelling(d.verdict)};
   }
+  add_failures(out, measure);
   return out;
 }
 
@@ -62,7 +83,7 @@ std::string verdict_of(const Comparison& c, const Measure& measure, std::size_t 
                                        show_count(static_cast<std::int64_t>(d.mean.count)));
   const std::string seeds =
       d.seeds > 1 ? fmt::format("; {} of {} seeds agree on the sign", d.agreeing, d.seeds) : std::string();
-  const std::string &own = c.rows[row], &baseline = c.rows[c.baseline];
+  const std::string &own = c.rows[row], &baseline = c.rows[d.over];
   if (d.verdict == Verdict::not_distinguishable) {
     return fmt::format("{}: {} and {} are not distinguishable ({}{})", measure.name, own, baseline, what, seeds);
   }
@@ -99,15 +120,18 @@ Value optional_value(const std::optional<double>& number) {
   return number ? Value(*number) : Value();
 }
 
-Value cell_value(const std::string& row, const Cell& cell) {
+Value cell_value(const Comparison& c, std::size_t i, const Cell& cell) {
+  const std::string& row = c.rows[i];
   Value out = Value::map({{"row", row},
                           {"seeds", static_cast<std::int64_t>(cell.seeds)},
                           {"prompts", static_cast<std::int64_t>(cell.prompts)},
+                          {"failures", cell.failures ? Value(*cell.failures) : Value()},
                           {"mean", cell.mean},
                           {"deviation", optional_value(cell.deviation)}});
   if (!cell.difference) return out;
   const Difference& d = *cell.difference;
   Value difference = bootstrap_value(d.mean);
+  difference.set("over", c.rows[d.over]);
   difference.set("p_adjusted", d.p);
   difference.set("seeds", static_cast<std::int64_t>(d.seeds));
   difference.set("seeds_agreeing", static_cast<std::int64_t>(d.agreeing));
@@ -129,6 +153,23 @@ std::vector<std::string> verdicts(const Comparison& c) {
   return out;
 }
 
+std::vector<std::string> over_optimisation(const Comparison& c) {
+  std::vector<std::string> out;
+  for (const Tradeoff& t : c.tradeoffs) {
+    if (!t.over_optimised()) continue;
+    out.push_back(fmt::format(
+        "over-optimised: {}: the {} is above that of {} by {:.3f} ({:+.3f} to {:+.3f}), the {} score below by {:.3f} "
+        "({:+.3f} to {:+.3f})",
+        c.rows[t.row], t.reward, c.rows[t.over], t.reward_gain.mean, t.reward_gain.low, t.reward_gain.high, t.score,
+        -t.score_gain.mean, t.score_gain.low, t.score_gain.high));
+  }
+  if (out.empty() && !c.tradeoffs.empty()) {
+    out.emplace_back(
+        "over-optimised: none; in no row is the reward above and a judge's score below, each with its whole interval");
+  }
+  return out;
+}
+
 std::string method(const Comparison& c) {
   if (c.rows.size() < 2) return {};
   return fmt::format(
@@ -144,6 +185,7 @@ std::string to_text(const Comparison& c, const std::string& title) {
   }
   out += "\n";
   for (const std::string& verdict : verdicts(c)) out += verdict + "\n";
+  for (const std::string& sentence : over_optimisation(c)) out += sentence + "\n";
   if (const std::string how = method(c); !how.empty()) out += "\n" + how + "\n";
   for (const std::string& note : c.notes) out += "note: " + note + "\n";
   const std::string recipes = recipes_of(c);
@@ -153,19 +195,21 @@ std::string to_text(const Comparison& c, const std::string& title) {
 
 std::string to_csv(const Comparison& c) {
   std::string out =
-      "measure,row,seeds,prompts,mean,deviation,baseline,difference,low,high,p,p_adjusted,win_rate,win_low,win_high,"
+      "measure,row,seeds,prompts,failures,mean,deviation,baseline,difference,low,high,p,p_adjusted,win_rate,win_low,"
+      "win_high,"
       "seeds_agreeing,verdict\n";
   const auto number = [](double v) { return to_json(Value(v)); };
   for (const Measure& measure : c.measures) {
     for (std::size_t i = 0; i < c.rows.size(); ++i) {
       if (!measure.cells[i]) continue;
       const Cell& cell = *measure.cells[i];
-      out += fmt::format("{},{},{},{},{},{},", csv_field(measure.name), csv_field(c.rows[i]), cell.seeds, cell.prompts,
-                         number(cell.mean), cell.deviation ? number(*cell.deviation) : "");
+      out += fmt::format("{},{},{},{},{},{},{},", csv_field(measure.name), csv_field(c.rows[i]), cell.seeds,
+                         cell.prompts, cell.failures ? std::to_string(*cell.failures) : "", number(cell.mean),
+                         cell.deviation ? number(*cell.deviation) : "");
       if (cell.difference) {
         const Difference& d = *cell.difference;
         out +=
-            fmt::format("{},{},{},{},{},{},{},{},{},{},{}\n", csv_field(c.rows[c.baseline]), number(d.mean.mean),
+            fmt::format("{},{},{},{},{},{},{},{},{},{},{}\n", csv_field(c.rows[d.over]), number(d.mean.mean),
                         number(d.mean.low), number(d.mean.high), number(d.mean.p), number(d.p), number(d.win_rate.mean),
                         number(d.win_rate.low), number(d.win_rate.high), d.agreeing, spelling(d.verdict));
       } else {
@@ -177,7 +221,7 @@ std::string to_csv(const Comparison& c) {
 }
 
 Value to_value(const Comparison& c) {
-  Value::List rows, measures, metrics, notes;
+  Value::List rows, measures, metrics, notes, tradeoffs;
   for (std::size_t i = 0; i < c.rows.size(); ++i) {
     Value::List lines;
     for (const std::string& line : c.recipes[i]) lines.emplace_back(line);
@@ -186,7 +230,7 @@ Value to_value(const Comparison& c) {
   for (const Measure& measure : c.measures) {
     Value::List cells;
     for (std::size_t i = 0; i < c.rows.size(); ++i) {
-      if (measure.cells[i]) cells.push_back(cell_value(c.rows[i], *measure.cells[i]));
+      if (measure.cells[i]) cells.push_back(cell_value(c, i, *measure.cells[i]));
     }
     measures.push_back(Value::map({{"measure", measure.name}, {"rows", std::move(cells)}}));
   }
@@ -195,16 +239,27 @@ Value to_value(const Comparison& c) {
     for (std::size_t i = 0; i < c.rows.size(); ++i) {
       if (!metric.cells[i]) continue;
       cells.push_back(Value::map({{"row", c.rows[i]},
-                                  {"mean", metric.cells[i]->first},
-                                  {"deviation", optional_value(metric.cells[i]->second)}}));
+                                  {"failures", metric.cells[i]->failures ? Value(*metric.cells[i]->failures) : Value()},
+                                  {"mean", metric.cells[i]->mean},
+                                  {"deviation", optional_value(metric.cells[i]->deviation)}}));
     }
     metrics.push_back(Value::map({{"metric", metric.name}, {"rows", std::move(cells)}}));
+  }
+  for (const Tradeoff& t : c.tradeoffs) {
+    tradeoffs.push_back(Value::map({{"row", c.rows[t.row]},
+                                    {"over", c.rows[t.over]},
+                                    {"reward", t.reward},
+                                    {"score", t.score},
+                                    {"reward_gain", bootstrap_value(t.reward_gain)},
+                                    {"score_gain", bootstrap_value(t.score_gain)},
+                                    {"over_optimised", t.over_optimised()}}));
   }
   for (const std::string& note : c.notes) notes.emplace_back(note);
   return Value::map({{"baseline", c.rows[c.baseline]},
                      {"rows", std::move(rows)},
                      {"measures", std::move(measures)},
                      {"metrics", std::move(metrics)},
+                     {"tradeoffs", std::move(tradeoffs)},
                      {"notes", std::move(notes)}});
 }
 

@@ -16,8 +16,10 @@ Comparison two_rows() {
   d.p = 0.0002;
   d.seeds = d.agreeing = 3;
   d.verdict = plumb::Verdict::above;
-  c.measures.push_back({"gold", {plumb::Cell{3, 400, 0.7, 0.01, {}}, plumb::Cell{3, 400, 0.771, 0.02, d}}});
+  c.measures.push_back({"gold", {plumb::Cell{3, 400, {}, 0.7, 0.01, {}}, plumb::Cell{3, 400, 1234, 0.771, 0.02, d}}});
   c.notes = {"seeds are few"};
+  c.tradeoffs = {
+      {1, 0, "reward", "gold", {0.61, 0.5, 0.7, 0.05, 1, 0.0002, 400}, {-0.32, -0.4, -0.2, 0.05, 0, 0.0002, 400}}};
   return c;
 }
 
@@ -31,7 +33,9 @@ BOOST_AUTO_TEST_CASE(a_table_says_what_is_told_apart) {
     BOOST_TEST(text.find(part) != std::string::npos, part + " is not in\n" + text);
   };
   has("table-1: 2 rows; ± is the standard deviation over seeds\n");
-  has("0.700 ± 0.010");
+  has("row          seeds  gold           failed  over sft");
+  has("0.700 ± 0.010\n");
+  has("0.771 ± 0.020  1,234   +0.071");
   has("+0.071");
   has("+0.050 to +0.092");
   has("<0.001");
@@ -39,19 +43,25 @@ BOOST_AUTO_TEST_CASE(a_table_says_what_is_told_apart) {
   has("gold: gap,eta=0.9 is above sft by 0.071 (95 % interval +0.050 to +0.092 over 400 prompts; 3 of 3 seeds agree on "
       "the sign)\n");
   has("note: seeds are few\n");
+  has("over-optimised: gap,eta=0.9: the reward is above that of sft by 0.610 (+0.500 to +0.700), the gold score below "
+      "by "
+      "0.320 (-0.400 to -0.200)\n");
   has("  gap,eta=0.9\n    stages.pairs.policy.eta 0.8 -> 0.9\n");
   Comparison equal = two_rows();
   equal.measures[0].cells[1]->difference->verdict = plumb::Verdict::not_distinguishable;
+  equal.measures[0].cells[1]->failures.reset();
+  BOOST_TEST(plumb::to_text(equal, "x").find("failed") == std::string::npos);
   BOOST_TEST(plumb::to_text(equal, "x").find("gold: gap,eta=0.9 and sft are not distinguishable (95 %") !=
              std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(csv_has_a_line_for_each_row_and_quotes_what_it_must) {
-  BOOST_TEST(plumb::to_csv(two_rows()) ==
-             "measure,row,seeds,prompts,mean,deviation,baseline,difference,low,high,p,p_adjusted,win_rate,win_low,"
-             "win_high,seeds_agreeing,verdict\n"
-             "gold,sft,3,400,0.7,0.01,,,,,,,,,,,\n"
-             "gold,\"gap,eta=0.9\",3,400,0.771,0.02,sft,0.071,0.05,0.092,2e-04,2e-04,0.61,0.58,0.64,3,above\n");
+  BOOST_TEST(
+      plumb::to_csv(two_rows()) ==
+      "measure,row,seeds,prompts,failures,mean,deviation,baseline,difference,low,high,p,p_adjusted,win_rate,win_low,"
+      "win_high,seeds_agreeing,verdict\n"
+      "gold,sft,3,400,,0.7,0.01,,,,,,,,,,,\n"
+      "gold,\"gap,eta=0.9\",3,400,1234,0.771,0.02,sft,0.071,0.05,0.092,2e-04,2e-04,0.61,0.58,0.64,3,above\n");
   BOOST_TEST(plumb::csv_field("say \"x\"") == "\"say \"\"x\"\"\"");
   BOOST_TEST(plumb::csv_field("=1+1") == "'=1+1");
 }
@@ -61,6 +71,8 @@ BOOST_AUTO_TEST_CASE(json_holds_everything) {
   BOOST_TEST(value.at("baseline").as_string() == "sft");
   const plumb::Value& row = value.at("measures").as_list()[0].at("rows").as_list()[1];
   BOOST_TEST(row.at("difference").at("verdict").as_string() == "above");
+  BOOST_TEST(row.at("failures").as_int() == 1234);
+  BOOST_TEST(value.at("measures").as_list()[0].at("rows").as_list()[0].at("failures").is_null());
   BOOST_TEST(row.at("win_rate").at("mean").as_double() == 0.61);
   BOOST_TEST(value.at("rows").as_list()[1].at("differs_in").as_list().size() == 1U);
 }

@@ -47,7 +47,7 @@ svg{width:100%;height:auto;font:12px system-ui,sans-serif}
 .legend li::before{content:"";display:inline-block;width:1em;height:.25em;margin-right:.45em;vertical-align:middle;background:var(--c)}
 details{margin:.8rem 0}summary{cursor:pointer;color:var(--c0)}
 @media print{body{font-size:11pt}nav{display:none}main{max-width:none;padding:0}figure,.talk,tr{break-inside:avoid}
-h2,h3{break-after:avoid}details>*{display:block}}
+h2,h3{break-after:avoid}details>*{display:block}details::details-content{content-visibility:visible;block-size:auto}}
 )css";
 
 }  // namespace plumb

@@ -37,18 +37,28 @@ std::string kept_line(const ArtifactManifest& manifest) {
   return line;
 }
 
-std::vector<ChartMark> threshold_mark(const Value& gaps) {
+// The η and τ that the user chose, where they are what gives the threshold.
+std::string chosen(const Value& params) {
+  const Value* policy = entry(params, "policy");
+  if (policy == nullptr || !policy->is_map()) return {};
+  const Value *eta = entry(*policy, "eta"), *tau = entry(*policy, "tau"), *delta = entry(*policy, "delta");
+  const bool itself = delta != nullptr && !delta->is_null();
+  if (eta == nullptr || tau == nullptr || itself) return {};
+  return fmt::format("η = {}, τ = {}: ", show_value(*eta), show_value(*tau));
+}
+
+std::vector<ChartMark> threshold_mark(const Value& gaps, const Value& params) {
   const Value* threshold = gaps.find("threshold");
   if (threshold == nullptr || threshold->is_null()) return {};
-  return {{threshold->as_double(), fmt::format("δ = {:.3f}", threshold->as_double())}};
+  return {{threshold->as_double(), fmt::format("{}δ = {:.3f}", chosen(params), threshold->as_double())}};
 }
 
 Value read_gaps(const Artifact& pairs) {
   return read_json(pairs.folder / "gaps.json").value();
 }
 
-Figure histogram(const std::string& name, const Value& gaps) {
-  Figure figure{name + "-gaps", {}, {}};
+Figure histogram(const ReportItem& item, const Value& gaps) {
+  Figure figure{item.name + "-gaps", {}, {}};
   Chart& chart = figure.chart;
   const double mean = gaps.at("mean").as_double(), deviation = gaps.at("deviation").as_double();
   chart.title = "Reward gaps";
@@ -60,13 +70,13 @@ Figure histogram(const std::string& name, const Value& gaps) {
   for (std::size_t i = 0; i < counts.size(); ++i) {
     chart.bars.push_back({edges[i].as_double(), edges[i + 1].as_double(), counts[i].as_double()});
   }
-  chart.marks = threshold_mark(gaps);
+  chart.marks = threshold_mark(gaps, item.artifact.manifest.params);
   chart.marks.push_back({mean, fmt::format("mean {:.3f}", mean)});
   return figure;
 }
 
-Figure curve(const std::string& name, const Value& gaps, const Value& thresholds) {
-  Figure figure{name + "-thresholds", {}, {}};
+Figure curve(const ReportItem& item, const Value& gaps, const Value& thresholds) {
+  Figure figure{item.name + "-thresholds", {}, {}};
   Chart& chart = figure.chart;
   chart.title = "Pairs that a threshold keeps";
   chart.caption = "Pairs whose reward gap is above δ = τ ln(η / (1 − η)).";
@@ -75,7 +85,7 @@ Figure curve(const std::string& name, const Value& gaps, const Value& thresholds
   for (const Value& point : gaps.at("curve").as_list()) {
     chart.lines[0].points.emplace_back(point.at("delta").as_double(), point.at("pairs").as_double());
   }
-  chart.marks = threshold_mark(gaps);
+  chart.marks = threshold_mark(gaps, item.artifact.manifest.params);
   figure.table.header = {"η at τ = 1", "δ", "pairs", "prompts with a pair"};
   for (const Value& row : thresholds.as_list()) {
     figure.table.rows.push_back({show_value(row.at("eta")), fmt::format("{:.3f}", row.at("delta").as_double()),
@@ -107,7 +117,13 @@ Bullets summary_bullets(const Value& summary) {
 std::optional<Figure> gap_histogram(const ReportItem& pairs) {
   const Value gaps = read_gaps(pairs.artifact);
   if (gaps.find("histogram") == nullptr) return std::nullopt;
-  return histogram(pairs.name, gaps);
+  return histogram(pairs, gaps);
+}
+
+std::optional<Figure> threshold_curve(const ReportItem& pairs) {
+  const Value gaps = read_gaps(pairs.artifact);
+  const Value* thresholds = gaps.find("thresholds");
+  return thresholds == nullptr ? std::nullopt : std::optional(curve(pairs, gaps, *thresholds));
 }
 
 void add_pairs(Report& report, const ReportItem& item) {
@@ -118,13 +134,11 @@ void add_pairs(Report& report, const ReportItem& item) {
   report.page.add(summary_bullets(item.artifact.manifest.summary));
   add_audit(report.page, item.artifact.manifest.summary);
 
-  const Value gaps = read_gaps(item.artifact);
-  if (gaps.find("histogram") != nullptr) report.page.add(histogram(item.name, gaps));
-  const Value* thresholds = gaps.find("thresholds");
-  if (thresholds == nullptr) return;
-  Figure figure = curve(item.name, gaps, *thresholds);
-  Table table = figure.table;
-  report.page.add(std::move(figure));
+  if (std::optional<Figure> figure = gap_histogram(item)) report.page.add(std::move(*figure));
+  std::optional<Figure> figure = threshold_curve(item);
+  if (!figure) return;
+  Table table = figure->table;
+  report.page.add(std::move(*figure));
   report.page.add(Folded{"Pairs at round values of η", std::move(table)});
 }
 

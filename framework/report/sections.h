@@ -39,6 +39,8 @@ void add_curves(Document& page, const std::vector<ReportItem>& models);
 void add_answers(Document& page, const std::vector<EvaluatedAnswer>& answers, std::size_t examples);
 // The paper's Figure 2 of a pairs artifact: all reward gaps, their mean and deviation, the threshold.
 std::optional<Figure> gap_histogram(const ReportItem& pairs);
+// How many pairs each threshold would have kept, with the user's own marked.
+std::optional<Figure> threshold_curve(const ReportItem& pairs);
 
 // "learning_rate 0.0005" and so on: the entries of a summary, one a line.
 Bullets summary_bullets(const Value& summary);

@@ -3,6 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <cmath>
+#include <map>
 #include <set>
 
 #include "framework/evaluation/evaluation_file.h"
@@ -27,32 +31,78 @@ void add_measures(Document& page, const Comparison& comparison) {
   if (!comparison.notes.empty()) page.add(bullets_of(comparison.notes));
 }
 
-// Beside every row that has published numbers: what was measured here, and what the source says of its own setting.
-void add_published(Document& page, const Comparison& comparison, const Value& published) {
-  const Value* rows = published.is_map() ? published.find("rows") : nullptr;
-  if (rows == nullptr || !rows->is_map()) return;
+std::string show_mean(const Cell& cell) {
+  const std::int64_t failed = cell.failures.value_or(0);
+  return fmt::format("{:.3f}", cell.mean) + (failed == 0 ? "" : fmt::format(" ({} failed)", show_count(failed)));
+}
+
+// What a row's selection gave and by which threshold, as the paper's tables have it: examples (mean over seeds), η, τ.
+struct Chosen {
+  double examples = 0;
+  std::size_t seeds = 0;
+  std::string eta, tau;
+};
+
+std::string number_at(const Value& map, std::string_view key) {
+  const Value* found = map.is_map() ? map.find(key) : nullptr;
+  return found == nullptr || found->is_null() ? "" : show_value(*found);
+}
+
+Chosen chosen_by(const SweepReport& report, const std::string& row) {
+  Chosen out;
+  for (const SweepArm& arm : report.arms) {
+    if (arm.row != row) continue;
+    for (const auto& [name, artifact] : arm.stages) {
+      const ArtifactManifest& manifest = artifact.manifest;
+      if (manifest.stage_kind != "select" || !manifest.summary.is_map()) continue;
+      const Value* count = manifest.summary.find("pairs");
+      if (count == nullptr) count = manifest.summary.find("demonstrations");
+      if (count == nullptr) continue;
+      out.examples += count->as_double();
+      ++out.seeds;
+      const Value* policy = manifest.params.is_map() ? manifest.params.find("policy") : nullptr;
+      if (policy == nullptr) continue;
+      out.eta = number_at(*policy, "eta"), out.tau = number_at(*policy, "tau");
+    }
+  }
+  return out;
+}
+
+std::vector<std::string> published_names(const Value& rows) {
   std::vector<std::string> names;
-  for (const auto& [row, numbers] : rows->as_map()) {
+  for (const auto& [row, numbers] : rows.as_map()) {
     for (const auto& [name, number] : numbers.as_map()) {
       if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
     }
   }
-  Table table{{"row"}, {}};
+  return names;
+}
+
+// In the paper's layout: what was measured here, and what the source says of its own setting.
+void add_published(Document& page, const SweepReport& report) {
+  const Comparison& comparison = report.comparison;
+  const Value* rows = report.published.is_map() ? report.published.find("rows") : nullptr;
+  if (rows == nullptr || !rows->is_map()) return;
+  const std::vector<std::string> names = published_names(*rows);
+  Table table{{"row", "sample size here", "η", "τ"}, {}};
   for (const Measure& measure : comparison.measures) table.header.push_back(measure.name + " here");
   for (const std::string& name : names) table.header.push_back(name + ", published");
   for (std::size_t i = 0; i < comparison.rows.size(); ++i) {
-    table.rows.push_back({comparison.rows[i]});
+    const Chosen chosen = chosen_by(report, comparison.rows[i]);
+    const double examples = chosen.examples / static_cast<double>(std::max<std::size_t>(chosen.seeds, 1));
+    table.rows.push_back({comparison.rows[i],
+                          chosen.seeds == 0 ? "" : show_count(static_cast<std::int64_t>(std::llround(examples))),
+                          chosen.eta, chosen.tau});
     for (const Measure& measure : comparison.measures) {
-      table.rows.back().push_back(measure.cells[i] ? fmt::format("{:.3f}", measure.cells[i]->mean) : "");
+      table.rows.back().push_back(measure.cells[i] ? show_mean(*measure.cells[i]) : "");
     }
     const Value* numbers = rows->find(comparison.rows[i]);
     for (const std::string& name : names) {
-      const Value* number = numbers == nullptr ? nullptr : numbers->find(name);
-      table.rows.back().push_back(number == nullptr ? "" : show_value(*number));
+      table.rows.back().push_back(numbers == nullptr ? "" : number_at(*numbers, name));
     }
   }
   page.add(Heading{2, "Beside the published numbers"});
-  const Value* source = published.find("source");
+  const Value* source = report.published.find("source");
   page.add(
       Paragraph{{fmt::format("Published: {}. Other models and other judges: compare the order of the rows, not the "
                              "numbers.",
@@ -79,22 +129,24 @@ std::vector<ReportItem> items_of(const SweepReport& report, const std::string& t
 }
 
 // Rows that choose from the same responses have the same gaps: one figure with the threshold of each.
-std::vector<Figure> gap_figures(const std::vector<ReportItem>& pairs) {
-  std::vector<std::pair<std::string, Figure>> figures;  // by their bars
+std::vector<Figure> joined(const std::vector<ReportItem>& pairs,
+                           std::optional<Figure> (*figure_of)(const ReportItem&)) {
+  const auto sets_a_threshold = [](const ChartMark& mark) { return mark.label.find("δ") != std::string::npos; };
+  std::vector<std::pair<std::string, Figure>> figures;  // by what they draw
   for (const ReportItem& item : pairs) {
-    std::optional<Figure> figure = gap_histogram(item);
+    std::optional<Figure> figure = figure_of(item);
     if (!figure) continue;
-    const std::string bars = to_csv(Chart{.bars = figure->chart.bars});
-    auto found = std::find_if(figures.begin(), figures.end(), [&](const auto& known) { return known.first == bars; });
+    const std::string drawn = to_csv(Chart{.lines = figure->chart.lines, .bars = figure->chart.bars});
+    auto found = std::find_if(figures.begin(), figures.end(), [&](const auto& known) { return known.first == drawn; });
     if (found == figures.end()) {
-      found = figures.insert(figures.end(), {bars, *figure});
-      found->second.chart.marks.clear();
+      found = figures.insert(figures.end(), {drawn, *figure});
+      std::erase_if(found->second.chart.marks, sets_a_threshold);
       found->second.chart.title += fmt::format(" of {}", item.name);
     } else {
       found->second.chart.title += ", " + item.name;
     }
     for (const ChartMark& mark : figure->chart.marks) {
-      if (mark.label.starts_with("δ")) found->second.chart.marks.push_back({mark.x, item.name + ": " + mark.label});
+      if (sets_a_threshold(mark)) found->second.chart.marks.push_back({mark.x, item.name + ": " + mark.label});
     }
   }
   std::vector<Figure> out;
@@ -107,13 +159,16 @@ void add_selections(Document& page, const SweepReport& report) {
   if (pairs.empty()) return;
   page.add(Heading{2, "What the selections kept"});
   page.add(Paragraph{{fmt::format("Of each row's first seed ({}).", report.arms.front().seed)}});
-  static constexpr std::pair<const char*, const char*> kColumns[] = {{"pairs", "pairs"},
-                                                                     {"prompts_used", "prompts used"},
-                                                                     {"delta", "δ"},
-                                                                     {"gap_mean", "mean gap"},
-                                                                     {"gap_deviation", "deviation"},
-                                                                     {"longer_chosen_fraction", "chosen is longer"},
-                                                                     {"duplicate_responses", "duplicate responses"}};
+  static constexpr std::pair<const char*, const char*> kColumns[] = {
+      {"pairs", "pairs"},
+      {"prompts_used", "prompts used"},
+      {"delta", "δ"},
+      {"gap_mean", "mean gap"},
+      {"gap_deviation", "deviation"},
+      {"longer_chosen_fraction", "chosen is longer"},
+      {"reward_length_correlation", "reward with length"},
+      {"tied_pairs", "tied pairs"},
+      {"duplicate_responses", "duplicate responses"}};
   Table table{{"row"}, {}};
   for (const auto& column : kColumns) table.header.emplace_back(column.second);
   for (const ReportItem& item : pairs) {
@@ -125,29 +180,95 @@ void add_selections(Document& page, const SweepReport& report) {
     }
   }
   page.add(std::move(table));
-  for (Figure& figure : gap_figures(pairs)) page.add(std::move(figure));
+  for (Figure& figure : joined(pairs, gap_histogram)) page.add(std::move(figure));
+  for (Figure& figure : joined(pairs, threshold_curve)) page.add(std::move(figure));
 }
 
-// Every arm as a point: where a reward model is exploited, its reward rises and the judge's score falls.
-void add_against(Document& page, const Comparison& comparison) {
-  const auto reward = std::find_if(comparison.measures.begin(), comparison.measures.end(),
-                                   [](const Measure& m) { return m.name == "reward"; });
-  if (reward == comparison.measures.end()) return;
-  for (const Measure& measure : comparison.measures) {
-    if (&measure == &*reward) continue;
-    Figure figure{"reward-against-" + measure.name, {}, {}};
-    figure.chart.title = fmt::format("Reward and {} score", measure.name);
-    figure.chart.caption =
-        "A point a row, mean over seeds. A row at the right of another and below it has learnt to "
-        "please the reward model rather than the judge (over-optimisation).";
-    figure.chart.x = "reward", figure.chart.y = measure.name;
-    for (std::size_t i = 0; i < comparison.rows.size(); ++i) {
-      if (!measure.cells[i] || !reward->cells[i]) continue;
-      figure.chart.lines.push_back({comparison.rows[i], {{reward->cells[i]->mean, measure.cells[i]->mean}}});
+// The row that a row's rewards were compared with; its own where there was none. Rows with the same one were scored by
+// the same reward model, and only these share a figure.
+std::size_t leader_of(const Measure& reward, std::size_t row) {
+  const auto& cell = reward.cells[row];
+  return cell && cell->difference ? cell->difference->over : row;
+}
+
+// "updates-64" and "ppo,max_steps=64" are rows of a family: what stands before the number at the end, and the number.
+std::optional<std::pair<std::string, double>> family_of(const std::string& row) {
+  const std::size_t at = row.find_last_of("=-");
+  if (at == std::string::npos || at + 1 == row.size()) return std::nullopt;
+  double number = 0;
+  const auto [end, failed] = std::from_chars(row.data() + at + 1, row.data() + row.size(), number);
+  if (failed != std::errc() || end != row.data() + row.size()) return std::nullopt;
+  return std::pair{row.substr(0, at), number};
+}
+
+// The points of a family in the order of its numbers, as a line.
+void connect_families(Chart& chart) {
+  std::map<std::string, std::map<double, std::pair<double, double>>> families;
+  for (const ChartLine& line : chart.lines) {
+    if (const auto family = family_of(line.name)) families[family->first][family->second] = line.points.front();
+  }
+  for (const auto& [name, points] : families) {
+    if (points.size() < 3) continue;
+    ChartLine line{fmt::format("{} from {:g} to {:g}", name, points.begin()->first, points.rbegin()->first), {}};
+    for (const auto& point : points) line.points.push_back(point.second);
+    chart.lines.push_back(std::move(line));
+  }
+}
+
+Figure tradeoff_figure(const Comparison& comparison, const Measure& reward, const Measure& score, std::size_t leader) {
+  Figure figure{fmt::format("{}-against-{}", reward.name, score.name), {}, {}};
+  figure.chart.title = fmt::format("{} and {} score", reward.name, score.name);
+  if (leader != comparison.baseline) {
+    figure.file += "-" + comparison.rows[leader];
+    figure.chart.title += fmt::format(" by the reward model of {}", comparison.rows[leader]);
+  }
+  figure.chart.title[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(figure.chart.title[0])));
+  figure.chart.caption =
+      "A point a row, mean over seeds. A row at the right of another and below it has learnt to please the reward "
+      "model "
+      "rather than the judge (over-optimisation).";
+  figure.chart.x = reward.name, figure.chart.y = score.name;
+  for (std::size_t i = 0; i < comparison.rows.size(); ++i) {
+    if (!score.cells[i] || !reward.cells[i] || leader_of(reward, i) != leader) continue;
+    figure.chart.lines.push_back({comparison.rows[i], {{reward.cells[i]->mean, score.cells[i]->mean}}});
+  }
+  connect_families(figure.chart);
+  return figure;
+}
+
+Table tradeoff_table(const Comparison& comparison, const std::string& reward, const std::string& score) {
+  const auto gain = [](const Bootstrap& b) {
+    return fmt::format("{:+.3f} ({:+.3f} to {:+.3f})", b.mean, b.low, b.high);
+  };
+  Table table{{"row", "over", reward + " gained, 95 %", score + " gained, 95 %", "over-optimised"}, {}};
+  for (const Tradeoff& t : comparison.tradeoffs) {
+    if (t.reward != reward || t.score != score) continue;
+    table.rows.push_back({comparison.rows[t.row], comparison.rows[t.over], gain(t.reward_gain), gain(t.score_gain),
+                          t.over_optimised() ? "yes" : "no"});
+  }
+  return table;
+}
+
+// Where a reward model is exploited, its reward rises and the judge's score falls: every row as a point, and in
+// numbers.
+void add_tradeoffs(Document& page, const Comparison& comparison) {
+  std::set<std::pair<std::string, std::string>> seen;
+  const auto find = [&](const std::string& name) {
+    return std::find_if(comparison.measures.begin(), comparison.measures.end(),
+                        [&](const Measure& m) { return m.name == name; });
+  };
+  for (const Tradeoff& tradeoff : comparison.tradeoffs) {
+    if (!seen.insert({tradeoff.reward, tradeoff.score}).second) continue;
+    if (seen.size() == 1) {
+      page.add(Heading{2, "Over-optimisation"});
+      page.add(bullets_of(over_optimisation(comparison)));
     }
-    if (figure.chart.lines.empty()) continue;
-    page.add(Heading{2, figure.chart.title});
-    page.add(std::move(figure));
+    const auto reward = find(tradeoff.reward), score = find(tradeoff.score);
+    for (std::size_t leader = 0; leader < comparison.rows.size(); ++leader) {
+      Figure figure = tradeoff_figure(comparison, *reward, *score, leader);
+      if (figure.chart.lines.size() > 1) page.add(std::move(figure));
+    }
+    page.add(tradeoff_table(comparison, tradeoff.reward, tradeoff.score));
   }
 }
 
@@ -215,9 +336,13 @@ void add_recipes(Document& page, const Comparison& comparison) {
 
 Document write_sweep_report(const SweepReport& report) {
   Document page{report.title, {}};
-  add_measures(page, report.comparison);
-  add_published(page, report.comparison, report.published);
-  add_against(page, report.comparison);
+  // A sweep that evaluates nothing has no measures.
+  const bool evaluated = !report.comparison.measures.empty();
+  if (evaluated) {
+    add_measures(page, report.comparison);
+    add_published(page, report);
+    add_tradeoffs(page, report.comparison);
+  }
   add_selections(page, report);
   const std::vector<ReportItem> trained = items_of(report, artifact_type::model, "train");
   if (!trained.empty()) {
@@ -227,7 +352,7 @@ Document write_sweep_report(const SweepReport& report) {
   }
   add_rows_answers(page, report);
   add_costs(page, report);
-  add_recipes(page, report.comparison);
+  if (evaluated) add_recipes(page, report.comparison);
   return page;
 }
 
