@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -17,6 +18,7 @@ namespace plumb {
 namespace {
 
 constexpr std::size_t kErrorsKept = 8192;
+constexpr int kChannel = 3;  // where the child finds it
 
 Error cannot_start(const std::string& command, int error_number) {
   return {ErrorCode::run_failed,
@@ -43,7 +45,8 @@ void drain(int& fd, std::string& into) {
 
 }  // namespace
 
-ChildProcess::ChildProcess(const std::vector<std::string>& command) {
+// Between fork and exec only what a signal handler may do: another thread may have held any lock.
+ChildProcess::ChildProcess(const std::vector<std::string>& command, int channel) : has_channel_(channel >= 0) {
   std::vector<char*> argv;
   for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
@@ -54,6 +57,7 @@ ChildProcess::ChildProcess(const std::vector<std::string>& command) {
     for (int fd : out) ::close(fd);
     throw cannot_start(command[0], number);
   }
+  const std::string failed = fmt::format("cannot run {}\n", command[0]);
   const pid_t parent = ::getpid();
   process_ = ::fork();
   if (process_ == 0) {
@@ -64,8 +68,9 @@ ChildProcess::ChildProcess(const std::vector<std::string>& command) {
     ::dup2(nothing, STDIN_FILENO);
     ::dup2(out[1], STDOUT_FILENO);
     ::dup2(err[1], STDERR_FILENO);
+    if (channel >= 0 && ::dup2(channel, kChannel) == kChannel)
+      ::fcntl(kChannel, F_SETFD, 0);  // also where they are one
     ::execv(argv[0], argv.data());
-    const std::string failed = fmt::format("cannot run {}\n", command[0]);
     static_cast<void>(!::write(STDERR_FILENO, failed.data(), failed.size()));
     ::_exit(127);
   }
@@ -84,7 +89,7 @@ ChildProcess::ChildProcess(const std::vector<std::string>& command) {
 
 ChildProcess::~ChildProcess() {
   if (!ended_) {
-    ::kill(process_, SIGKILL);
+    has_channel_ ? stop_all(SIGKILL) : stop(SIGKILL);
     while (::waitpid(process_, nullptr, 0) < 0 && errno == EINTR) {
     }
   }
@@ -105,7 +110,17 @@ void ChildProcess::wait_for_any(const std::vector<ChildProcess*>& children, int 
 void ChildProcess::read_all() {
   drain(out_, pending_);
   drain(err_, errors_);
-  if (errors_.size() > kErrorsKept) errors_.erase(0, errors_.size() - kErrorsKept);
+  if (errors_.size() <= kErrorsKept) return;
+  const std::size_t surplus = errors_.size() - kErrorsKept;
+  errors_.erase(0, surplus);
+  errors_seen_ -= std::min(errors_seen_, surplus);
+}
+
+std::string ChildProcess::new_errors() {
+  read_all();
+  std::string out = errors_.substr(errors_seen_);
+  errors_seen_ = errors_.size();
+  return out;
 }
 
 std::vector<std::string> ChildProcess::lines() {
@@ -121,9 +136,16 @@ std::vector<std::string> ChildProcess::lines() {
 
 bool ChildProcess::ended() {
   if (ended_) return true;
+  siginfo_t info{};
+  if (::waitid(P_PID, static_cast<id_t>(process_), &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) {
+    return false;
+  }
+  // Until it is waited for, its number is nobody else's.
+  if (has_channel_) ::kill(-process_, SIGKILL);
   int status = 0;
-  if (::waitpid(process_, &status, WNOHANG) != process_) return false;
-  status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  if (::waitpid(process_, &status, 0) != process_) return false;
+  signal_ = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+  status_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + signal_;
   ended_ = true;
   read_all();
   return true;
@@ -131,6 +153,12 @@ bool ChildProcess::ended() {
 
 void ChildProcess::stop(int signal) {
   if (!ended_) ::kill(process_, signal);
+}
+
+void ChildProcess::stop_all(int signal) {
+  if (ended_) return;
+  ::kill(-process_, signal);
+  ::kill(process_, signal);  // it may not have its group yet
 }
 
 }  // namespace plumb

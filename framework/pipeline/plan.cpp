@@ -7,6 +7,7 @@
 #include <set>
 
 #include "framework/artifacts/disk.h"
+#include "framework/isolation/choice.h"
 #include "framework/pipeline/content_hash.h"
 #include "framework/pipeline/differences.h"
 
@@ -59,6 +60,15 @@ class Paths {
   }
 };
 
+// The parameters that decide what comes out. Where a component runs does not.
+Value params_of_content(const StageSpec& stage) {
+  Value params = stage.params;
+  for (const ComponentUse& use : stage.components) {
+    if (Value* own = at(params, use.param); own != nullptr) *own = without_isolation(use.component->info, *own);
+  }
+  return params;
+}
+
 class Planner {
  public:
   Planner(const Recipe& recipe, const ArtifactStore& store)
@@ -96,7 +106,7 @@ class Planner {
     m.stage = stage.name;
     m.stage_kind = stage.kind->kind;
     m.revision = stage.kind->revision;
-    m.params = stage.params;
+    m.params = params_of_content(stage);
     for (const auto& [name, path] : Paths(stage).found) {
       std::error_code ignored;
       if (recipe_.files_may_be_absent && !std::filesystem::exists(path, ignored)) {

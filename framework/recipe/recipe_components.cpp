@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "framework/isolation/choice.h"
 #include "framework/recipe/checking.h"
 
 namespace plumb {
@@ -77,12 +78,21 @@ class Components {
         if (key != "name") given.set(key, parameter);
       }
     }
+    std::vector<ParamInfo> infos = declared(kind, *known, given);
+    refuse_isolation(*known, given, here);
+    const std::vector<ParamInfo> isolation = isolation_params(known->info);
+    infos.insert(infos.end(), isolation.begin(), isolation.end());
     Value params;
-    for (const ParamIssue& issue : check_params(declared(kind, *known, given), given, &params)) {
+    for (const ParamIssue& issue : check_params(infos, given, &params)) {
       c_.complain(stage_, issue.mark, here + "." + issue.path, issue.message, issue.suggestion);
     }
+    ++depth_;
     visit(known->info.params, params, here + ".");
+    --depth_;
     Value complete = Value::map({{"name", spelling(kind, *known, name->as_string())}});
+    for (const ParamInfo& info : isolation) {
+      if (isolation_choice(known->info, params).process) complete.set(info.name, *params.find(info.name));
+    }
     for (const ParamInfo& info : known->info.params) {
       const Value* parameter = params.find(info.name);
       // An empty path is one that was not given.
@@ -92,6 +102,35 @@ class Components {
     complete.mark = value.mark;
     complete.key_mark = value.key_mark;
     value = std::move(complete);
+  }
+
+  // Says why a component cannot have its own process where it is given one, and takes the key out.
+  void refuse_isolation(const KnownComponent& known, Value& given, const std::string& here) {
+    const Value* isolation = given.find(kIsolationKey);
+    const Value* timeout = given.find(kCallTimeoutKey);
+    const std::vector<ParamInfo> keys = isolation_params(known.info);
+    if (isolation == nullptr) {
+      if (timeout != nullptr && keys.size() == 2) {
+        c_.complain(stage_, timeout->key_mark, here + "." + kCallTimeoutKey,
+                    "means nothing without `isolation: process` beside it");
+      }
+      return;
+    }
+    const auto& own = known.info.params;
+    if (std::any_of(own.begin(), own.end(), [](const ParamInfo& i) { return i.name == kIsolationKey; })) return;
+    if (!keys.empty() && depth_ == 0) return;
+    c_.complain(stage_, isolation->key_mark, here + "." + kIsolationKey,
+                keys.empty() ? fmt::format("{} cannot run in a process of its own: judges, evaluators and selection "
+                                           "policies can, whose calls take and give plain data",
+                                           article(plain_kind(known)))
+                             : "a component among another one's parameters runs where that one runs");
+    std::erase_if(given.as_map(), [&](const Value::Entry& entry) {
+      return entry.key == kIsolationKey || (!keys.empty() && entry.key == kCallTimeoutKey);
+    });
+  }
+
+  static std::string plain_kind(const KnownComponent& known) {
+    return known.info.kind.substr(0, known.info.kind.find('/'));
   }
 
   // The short name where it is unique, so that the same choice has one spelling.
@@ -123,6 +162,7 @@ class Components {
 
   Checking& c_;
   StageSpec& stage_;
+  int depth_ = 0;  // of components among components' parameters
 };
 
 // The folder of the tokenizer that a model takes from a `tokenizer` stage, or null when that stage trains one.

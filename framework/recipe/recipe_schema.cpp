@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "framework/isolation/choice.h"
 #include "framework/pipeline/stage.h"
 #include "framework/recipe/overrides.h"
 
@@ -127,6 +128,9 @@ void add_component_kind(Value& definitions, const Registry& registry, const std:
     // `path` of a reward model or a generator may come from an input of the stage.
     Value params = object(component->info.params, {"path"});
     params.find("properties")->set("name", Value::map({{"description", component->info.doc}}));
+    for (const ParamInfo& key : isolation_params(component->info)) {
+      params.find("properties")->set(key.name, schema_of(key));
+    }
     cases.push_back(when("name", std::move(spellings), std::move(params)));
   }
   const Value full_name = Value::map({{"type", "string"}, {"pattern", "^[^:]+:[^:]+$"}});

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <set>
 
+#include "framework/isolation/isolated.h"
 #include "framework/pipeline/stage.h"
 #include "framework/registry/candidate.h"
 #include "framework/registry/elf_note.h"
@@ -227,17 +228,22 @@ std::unique_ptr<Component> Registry::make_component(const std::string& kind, con
     const std::string why = why_absent(kind, name);
     throw Error(ErrorCode::plugin, "there is no " + plain(kind) + " `" + name + "`" + (why.empty() ? "" : "; " + why));
   }
-  const ComponentEntry& entry = state_->entry(*component);
   const auto* stage = dynamic_cast<const StageContext*>(&host);
-  return guarded(title(*component), stage == nullptr ? "" : stage->name(),
-                 [&] { return entry.make(params, host, extra); });
+  const std::string stage_name = stage == nullptr ? "" : stage->name();
+  const IsolationChoice isolation = isolation_choice(component->info, params);
+  const Value own = without_isolation(component->info, params);
+  if (isolation.process) {
+    return guarded(title(*component), stage_name, [&] { return make_isolated(*component, own, isolation, host); });
+  }
+  const ComponentEntry& entry = state_->entry(*component);
+  return guarded(title(*component), stage_name, [&] { return entry.make(own, host, extra); });
 }
 
 std::string Registry::check_params(const std::string& kind, const std::string& name, const Value& params) const {
   const KnownComponent* component = find(kind, name);
   if (component == nullptr) return "there is no " + plain(kind) + " `" + name + "`";
   try {
-    state_->entry(*component).check(params);
+    state_->entry(*component).check(without_isolation(component->info, params));
     return {};
   } catch (const std::exception& error) {
     return error.what();

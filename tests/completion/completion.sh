@@ -60,7 +60,7 @@ for shell in $shells; do
   expect "$shell" 'plumb run recipes/quickstart.yaml --' --set --until --runs --help not --recipe
   expect "$shell" 'plumb run recipes/quickstart.yaml --until rew' reward rewards not sft
   expect "$shell" 'plumb run recipes/quickstart.yaml --set stages.pairs.p' stages.pairs.policy. not stages.pairs.policy.eta=
-  expect "$shell" 'plumb run recipes/quickstart.yaml --set stages.pairs.policy.' stages.pairs.policy.eta= stages.pairs.policy.tau=
+  expect "$shell" 'plumb run recipes/quickstart.yaml --set stages.pairs.policy.' stages.pairs.policy.eta= stages.pairs.policy.tau= stages.pairs.policy.isolation=
   expect "$shell" 'plumb run recipes/quickstart.yaml --set se' seed=
   expect "$shell" 'plumb run no-such-recipe.yaml --set s' not stages.
 done

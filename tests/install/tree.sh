@@ -12,7 +12,7 @@ cmake --install "$build" --prefix "$place/first" >"$place/install.log"
 mv "$place/first" "$place/plumb"
 cd "$place"
 
-for file in bin/plumb bin/plumb-describe lib/libplumb_core.so lib/libplumb_engine.so include/plumb/plugin.h \
+for file in bin/plumb bin/plumb-describe bin/plumb-component lib/libplumb_core.so lib/libplumb_engine.so include/plumb/plugin.h \
   lib/cmake/PlumbSdk/PlumbSdkConfig.cmake lib/cmake/PlumbSdk/PlumbPlugin.cmake share/plumb/recipes/lab/smoke.yaml; do
   [[ -e plumb/$file ]] || fail "the install tree lacks $file"
 done
@@ -31,7 +31,7 @@ clean plumb/bin/plumb plugins list --json >list.json
 files=$(find plumb/lib/plumb/plugins -name '*.plumb.so' | wc -l)
 used=$(grep -c '"used": true' list.json)
 ((files > 0 && used == files)) || fail "$files plugins are installed, $used are used: $(cat list.json)"
-clean plumb/bin/plumb run plumb/share/plumb/recipes/lab/smoke.yaml --runs runs --quiet
+clean plumb/bin/plumb run plumb/share/plumb/recipes/lab/smoke.yaml --runs runs --quiet --set stages.pairs.policy.isolation=process
 [[ -s runs/smoke/report/report.md ]] || fail "the smoke recipe left no report"
 echo "the moved tree works: $files plugins"
 

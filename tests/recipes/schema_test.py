@@ -76,6 +76,9 @@ broken("a bad key in a nested map", "stages", "aligned", "lora", value={"rank": 
 broken("a name with a space", "stages", "my stage", value=stages["sft"])
 accepted("a component by its full name", "stages", "pairs", "policy", value="org.plumbline.reward-gap:reward-gap")
 accepted("a component by its name alone", "stages", "pairs", "policy", value="reward-gap")
+accepted("a policy in a process of its own", "stages", "pairs", "policy", value={"name": "reward-gap", "isolation": "process", "call_timeout": 5})
+broken("another isolation", "stages", "pairs", "policy", value={"name": "reward-gap", "isolation": "thread"})
+broken("an optimizer in a process of its own", "stages", "aligned", "optimizer", value={"name": "dpo", "isolation": "process"})
 accepted("an integer for a real", "stages", "pairs", "policy", value={"name": "reward-gap", "tau": 1})
 accepted("a partial stage over a base", "base", value="base.yaml")
 for problem in problems({"name": "x", "base": "b.yaml", "stages": {"pairs": {"policy": {"tau": 0.8}}, "report": None}}):

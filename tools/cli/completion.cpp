@@ -8,6 +8,7 @@
 #include <set>
 #include <sstream>
 
+#include "framework/isolation/choice.h"
 #include "framework/recipe/recipe.h"
 #include "tools/cli/plugins.h"
 #include "tools/cli/verb.h"
@@ -89,7 +90,13 @@ Words keys(const std::string& recipe, const std::string& begun) {
   Words all{"name=", "seed="};
   const LoadedRecipe loaded = load(recipe);
   for (const StageSpec& stage : loaded.recipe.stages) {
-    if (stage.params.is_map()) add_keys(stage.params, stage.section + "." + stage.name + ".", all);
+    const std::string prefix = stage.section + "." + stage.name + ".";
+    if (stage.params.is_map()) add_keys(stage.params, prefix, all);
+    for (const ComponentUse& use : stage.components) {
+      for (const ParamInfo& key : isolation_params(use.component->info)) {
+        all.push_back(prefix + use.param + "." + key.name + "=");
+      }
+    }
   }
   std::set<std::string> out;
   for (const std::string& key : all) {

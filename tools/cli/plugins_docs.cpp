@@ -5,6 +5,7 @@
 #include <iostream>
 #include <map>
 
+#include "framework/isolation/choice.h"
 #include "framework/pipeline/stage.h"
 #include "framework/recipe/recipe_schema.h"
 #include "tools/cli/plugin_text.h"
@@ -147,6 +148,12 @@ void add_components(Pages& pages, const Registry& registry) {
     std::sort(components.begin(), components.end(),
               [](const KnownComponent& a, const KnownComponent& b) { return a.info.name < b.info.name; });
     pages.heading(2, kind);
+    ComponentInfo any;
+    any.kind = components.front().info.kind;
+    if (may_be_isolated(any)) {
+      pages.paragraph("Where one runs is said beside its own parameters:");
+      add_params(pages, isolation_params(any));
+    }
     for (const KnownComponent& component : components) {
       const ComponentInfo& info = component.info;
       pages.heading(3, shown(info.name));

@@ -1,0 +1,82 @@
+#include "framework/isolation/threads.h"
+
+#include <future>
+
+namespace plumb {
+
+Keeper::Keeper()
+    : thread_([this] {
+        std::unique_lock lock(mutex_);
+        for (;;) {
+          changed_.wait(lock, [this] { return over_ || !work_.empty(); });
+          if (work_.empty()) return;
+          const std::function<void()> work = std::move(work_.front());
+          work_.pop_front();
+          lock.unlock();
+          work();
+          lock.lock();
+        }
+      }) {}
+
+Keeper::~Keeper() {
+  {
+    const std::scoped_lock lock(mutex_);
+    over_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void Keeper::run(const std::function<void()>& work) {
+  std::packaged_task<void()> task(work);
+  std::future<void> done = task.get_future();
+  {
+    const std::scoped_lock lock(mutex_);
+    work_.emplace_back([&task] { task(); });
+  }
+  changed_.notify_all();
+  done.get();
+}
+
+Helpers::~Helpers() {
+  {
+    const std::scoped_lock lock(mutex_);
+    over_ = true;
+  }
+  changed_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void Helpers::run(std::function<void()> work) {
+  const std::scoped_lock lock(mutex_);
+  work_.push_back(std::move(work));
+  ++unfinished_;
+  if (idle_ < work_.size()) {
+    threads_.emplace_back([this] { serve(); });
+  } else {
+    changed_.notify_one();
+  }
+}
+
+bool Helpers::busy() {
+  const std::scoped_lock lock(mutex_);
+  return unfinished_ > 0;
+}
+
+void Helpers::serve() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    ++idle_;
+    changed_.wait(lock, [this] { return over_ || !work_.empty(); });
+    --idle_;
+    if (work_.empty()) return;
+    const std::function<void()> work = std::move(work_.front());
+    work_.pop_front();
+    lock.unlock();
+    work();
+    lock.lock();
+    --unfinished_;
+  }
+}
+
+}  // namespace plumb

@@ -1,0 +1,61 @@
+// Two uses of threads beside the one that waits for an isolated component's answer.
+//
+//   Keeper keeper;
+//   keeper.run([&] { process = std::make_unique<ChildProcess>(command, fd); });
+//
+//   Helpers helpers;
+//   helpers.run([&] { … });          // beside the others; joined at the latest by the destructor
+//
+// Thread contract: run is [any]; made and destroyed by one thread.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace plumb {
+
+// Starts processes. The kernel ends such a process when the thread that started it ends, and the threads that call
+// components come and go; this one stays as long as the component.
+class Keeper {
+ public:
+  Keeper();
+  Keeper(const Keeper&) = delete;
+  Keeper& operator=(const Keeper&) = delete;
+  ~Keeper();
+  // Runs `work` in the keeper's thread and waits for it; what it throws comes back.
+  void run(const std::function<void()>& work);
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::function<void()>> work_;
+  bool over_ = false;
+  std::thread thread_;
+};
+
+// As many threads as there is work at once: it waits for somebody else.
+class Helpers {
+ public:
+  Helpers() = default;
+  Helpers(const Helpers&) = delete;
+  Helpers& operator=(const Helpers&) = delete;
+  ~Helpers();
+  void run(std::function<void()> work);  // which throws nothing
+  [[nodiscard]] bool busy();
+
+ private:
+  void serve();
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::function<void()>> work_;
+  std::size_t idle_ = 0, unfinished_ = 0;
+  bool over_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace plumb

@@ -1,0 +1,123 @@
+// `isolation: process` in recipes, through the real command: the same artifacts, the same keys, and runs that a faulty
+// plugin does not take down.
+#include <boost/test/unit_test.hpp>
+#include <chrono>
+#include <thread>
+
+#include "tests/faults/command.h"
+
+namespace plumb::test {
+namespace {
+
+namespace fs = std::filesystem;
+using Words = std::vector<std::string>;
+
+const fs::path kSmoke = fs::path(PLUMB_SOURCE_DIR) / "recipes/lab/smoke.yaml";
+const std::string kFaulty = PLUMB_TEST_PLUGINS "/test-faulty.plumb.so";
+
+const Words kIsolated{
+    "--set", "stages.pairs.policy.isolation=process",      "--set", "stages.gold.judge.isolation=process",
+    "--set", "stages.gold.evaluators.0.isolation=process", "--set", "stages.gold.evaluators.1.isolation=process"};
+
+Words with(Words words, const Words& more) {
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
+// The recipe with the faulty plugin's policy in the place of its own.
+Words faulty_policy(const Words& params) {
+  Words out{
+      "--plugin", kFaulty, "--set", "stages.pairs.policy=chance", "--set", "stages.pairs.policy.isolation=process"};
+  for (const std::string& param : params) out = with(out, {"--set", "stages.pairs.policy." + param});
+  return out;
+}
+
+bool alive(pid_t process) {
+  std::ifstream in("/proc/" + std::to_string(process) + "/stat");
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  return !text.empty() && text[text.rfind(')') + 2] != 'Z';
+}
+
+template <class F>
+bool soon(const F& holds) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!holds() && std::chrono::steady_clock::now() < until)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  return holds();
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(isolated_command, *boost::unit_test::fixture<InMemory>())
+
+BOOST_AUTO_TEST_CASE(a_run_gives_the_same_bytes_and_the_keys_do_not_change) {
+  const Command plain(kSmoke), isolated(kSmoke);
+  const Outcome here = plain.run(), there = isolated.run(kIsolated);
+  BOOST_REQUIRE_MESSAGE(here.status == 0, here.errors);
+  BOOST_REQUIRE_MESSAGE(there.status == 0, there.errors);
+  for (const char* stage : {"pairs", "aligned", "gold", "report"}) {
+    BOOST_TEST_CONTEXT(stage) {
+      // The report and the adapter's settings name folders of their run.
+      const bool whole = std::string(stage) == "pairs" || std::string(stage) == "gold";
+      if (whole) BOOST_TEST(files_of(plain.stage(stage)) == files_of(isolated.stage(stage)));
+      BOOST_TEST(read_manifest(plain.stage(stage)).value().key == read_manifest(isolated.stage(stage)).value().key);
+    }
+  }
+  const auto weights = [](const Command& plumb) {
+    return sha256_of_file(plumb.stage("aligned") / "model.safetensors");
+  };
+  BOOST_TEST(weights(plain).value() == weights(isolated).value());
+  // What was made without comes from the cache with it, and the other way round.
+  BOOST_TEST(plain.run(kIsolated).made().empty());
+  BOOST_TEST(isolated.run().made().empty());
+  BOOST_TEST(isolated.run(with(kIsolated, {"--set", "stages.gold.judge.call_timeout=77"})).made().empty());
+  const std::string why = plain.call("plan", with(kIsolated, {"--set", "stages.pairs.policy.eta=0.9"})).output;
+  BOOST_TEST(why.find("stages.pairs.policy.eta 0.6 -> 0.9") != std::string::npos, why);
+  BOOST_TEST(why.find("isolation") == std::string::npos, why);
+}
+
+BOOST_AUTO_TEST_CASE(a_policy_that_crashes_costs_its_stage_and_nothing_else) {
+  const Command plumb(kSmoke);
+  const Outcome crashed = plumb.run(faulty_policy({"fault=crash", "call=3"}));
+  BOOST_TEST(crashed.status == 5);
+  for (const char* part :
+       {"stage `pairs`: selection-policy chance: its process (plugin test.faulty 1.0.0) was killed by "
+        "SIGSEGV (Segmentation fault) in select of prompt ",
+        "its last words: about to crash"}) {
+    BOOST_TEST(crashed.says(part), crashed.errors);
+  }
+  BOOST_TEST(crashed.made().size() == 14U);
+  const Outcome again = plumb.run(faulty_policy({"fault=none"}));
+  BOOST_TEST(again.status == 0, again.errors);
+  BOOST_TEST((again.made() == Words{"pairs", "aligned", "gold", "report"}));
+}
+
+BOOST_AUTO_TEST_CASE(nothing_is_left_when_the_command_is_killed) {
+  const Command plumb(kSmoke);
+  const fs::path pids = plumb.folder() / "pids";
+  const Words hanging = with(faulty_policy({"fault=hang"}), {"--set", "stages.pairs.policy.pids=" + pids.string()});
+  Process run = plumb.start("run", hanging);
+  const auto processes = [&] {
+    std::ifstream in(pids);
+    std::vector<pid_t> out;
+    for (pid_t one = 0; in >> one;) out.push_back(one);
+    return out;
+  };
+  BOOST_REQUIRE(soon([&] { return !processes().empty(); }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(100));  // they hang by now
+  const std::vector<pid_t> before = processes();
+  for (const pid_t process : before) {
+    BOOST_TEST(alive(process));
+    const std::string command = read_file("/proc/" + std::to_string(process) + "/cmdline").value();
+    BOOST_TEST(command.find("plumb-component") != std::string::npos, command);
+    BOOST_TEST(command.find("hang") == std::string::npos, "parameters are among the arguments: " + command);
+  }
+  run.signal(SIGKILL);
+  BOOST_TEST(run.wait() == 128 + SIGKILL);
+  for (const pid_t process : before) BOOST_TEST(soon([&] { return !alive(process); }));
+  BOOST_TEST((processes() == before));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace plumb::test
