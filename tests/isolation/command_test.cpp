@@ -76,6 +76,27 @@ BOOST_AUTO_TEST_CASE(a_run_gives_the_same_bytes_and_the_keys_do_not_change) {
   BOOST_TEST(why.find("isolation") == std::string::npos, why);
 }
 
+// A judge that has a reward model opened and asks it, judges that read files, and evaluators that ask judges.
+BOOST_AUTO_TEST_CASE(judges_of_every_sort_judge_the_same) {
+  const fs::path recipe = fs::path(PLUMB_SOURCE_DIR) / "recipes/lab/judged.yaml";
+  const Words stages{"rated", "compared", "exact", "replayed"};
+  Words isolation;
+  for (const std::string& stage : stages) {
+    for (const char* component : {".judge", ".evaluators.0"}) {
+      isolation = with(isolation, {"--set", "stages." + stage + component + ".isolation=process"});
+    }
+  }
+  const Command plain(recipe), isolated(recipe);
+  const Outcome here = plain.run(), there = isolated.run(isolation);
+  BOOST_REQUIRE_MESSAGE(here.status == 0, here.errors);
+  BOOST_REQUIRE_MESSAGE(there.status == 0, there.errors);
+  for (const std::string& stage : stages) {
+    BOOST_TEST_CONTEXT(stage) {
+      BOOST_TEST(files_of(plain.stage(stage)) == files_of(isolated.stage(stage)));
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_policy_that_crashes_costs_its_stage_and_nothing_else) {
   const Command plumb(kSmoke);
   const Outcome crashed = plumb.run(faulty_policy({"fault=crash", "call=3"}));

@@ -14,7 +14,7 @@ using plumb::test::whole;
 namespace {
 
 // The lab's recipe in a folder of its own, with one evaluation whose judge is the server.
-fs::path write_recipe(const std::string& key_from) {
+fs::path write_recipe(const std::string& key_from, const std::string& cache = "cache") {
   const fs::path folder = test_folder() / "recipe";
   fs::create_directories(folder);
   fs::copy(fs::path(PLUMB_SOURCE_DIR) / "recipes" / "lab" / "judged", folder / "judged",
@@ -24,8 +24,8 @@ fs::path write_recipe(const std::string& key_from) {
   text +=
       "  asked:\n    stage: evaluate\n    models: [sft]\n    prompts: questions\n    evaluators: [mt-bench]\n    "
       "max_new_tokens: 8\n"
-      "    judge: {name: openai-judge, model: tester, cache: cache, key_from: " +
-      key_from + ", ca_file: ../server/ca.pem, url: '" + server().url(Door::good) +
+      "    judge: {name: openai-judge, model: tester, cache: " +
+      cache + ", key_from: " + key_from + ", ca_file: ../server/ca.pem, url: '" + server().url(Door::good) +
       "'}\n  report: {stage: report, of: [asked]}\n";
   std::ofstream(folder / "asked.yaml") << text;
   return folder / "asked.yaml";
@@ -67,6 +67,23 @@ BOOST_AUTO_TEST_CASE(a_run_is_judged_paid_once_and_holds_no_key) {
 
   BOOST_TEST(run(recipe, "another") == 0);  // from nothing, as somebody else's run would be
   BOOST_TEST(board.total_answered - before == paid);
+}
+
+BOOST_AUTO_TEST_CASE(in_processes_of_its_own_it_judges_the_same_pays_once_and_holds_no_key) {
+  ::setenv("PLUMB_TEST_JUDGE_KEY", canary.c_str(), 1);
+  const auto& board = server().board();
+  const auto judged = [&](const std::string& cache, const std::string& runs) {
+    const unsigned before = board.total_answered;
+    const int status = run(write_recipe("PLUMB_TEST_JUDGE_KEY", cache), runs);
+    BOOST_TEST(status == 0, whole(test_folder() / "said.txt"));
+    const unsigned paid = board.total_answered - before;
+    BOOST_TEST(paid > 8U);
+    BOOST_TEST(paid <= 16U);
+    return whole(test_folder() / runs / "judged" / "asked" / "metrics.json");
+  };
+  const std::string here = judged("here", "here"), there = judged("there, isolation: process", "there");
+  BOOST_TEST(here == there);
+  find_no_key();
 }
 
 BOOST_AUTO_TEST_CASE(a_key_that_the_server_refuses_ends_the_run_and_is_not_shown) {
