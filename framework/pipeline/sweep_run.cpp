@@ -156,6 +156,9 @@ class SweepRun {
     std::vector<std::string> command = options_.command;
     command.insert(command.end(), {"--arm", sweep_.arms[arm].name, "--runs", options_.runs.string(), "--json",
                                    "--resolved-sha256", record_.resolved_sha256(arm)});
+    if (!options_.locked.empty()) {
+      command.insert(command.end(), {"--locked", lock_of_arm(options_.locked, sweep_.arms[arm].name).string()});
+    }
     record_.set(arm, "running");
     progress_.started(sweep_.arms[arm].name);
     running_[arm] = {std::make_unique<ChildProcess>(command), now()};
@@ -224,6 +227,10 @@ class SweepRun {
 };
 
 }  // namespace
+
+fs::path lock_of_arm(const fs::path& sweep, const std::string& arm) {
+  return sweep / arm / "recipe.lock.yaml";
+}
 
 SweepResult run_sweep(const LoadedRecipe& loaded, const SweepOptions& options) {
   watch_for_interruption();

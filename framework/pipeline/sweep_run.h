@@ -19,9 +19,11 @@ namespace plumb {
 
 struct SweepOptions {
   std::filesystem::path runs = "runs";
-  // The command of an arm up to its own options, which are added: --arm, --runs, --json and --resolved-sha256.
+  // The command of an arm up to its own options, which are added: --arm, --runs, --json, --resolved-sha256
+  // and --locked.
   std::vector<std::string> command;
-  std::size_t jobs = 1;  // arms at a time
+  std::filesystem::path locked;  // the folder of a sweep: each arm is to be what its lock there says; empty: none is
+  std::size_t jobs = 1;          // arms at a time
   Progress::Form form = Progress::Form::lines;
 };
 
@@ -30,6 +32,9 @@ struct SweepResult {
   std::size_t done = 0, failed = 0;  // arms; of those that failed some may not have been tried
   double seconds = 0;
 };
+
+// recipe.lock.yaml of an arm in the folder of a sweep.
+std::filesystem::path lock_of_arm(const std::filesystem::path& sweep, const std::string& arm);
 
 // `loaded` has a sweep and no problems. Throws Error: preempted or interrupted when a signal asked to stop, data when
 // the record cannot be written. A failed arm is no error.

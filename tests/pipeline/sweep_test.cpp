@@ -74,6 +74,25 @@ Outcome run(const std::vector<std::string>& command, int signal = 0, const std::
   return out;
 }
 
+// What a command of one that looks at runs prints.
+std::string said(const std::vector<std::string>& command) {
+  ChildProcess child(command);
+  std::string out;
+  for (bool over = false; !over;) {
+    ChildProcess::wait_for_any({&child}, 50);
+    over = child.ended();
+    for (const std::string& line : child.lines()) out += line + "\n";
+  }
+  BOOST_REQUIRE_MESSAGE(child.status() == 0, child.errors());
+  return out;
+}
+
+bool has(const std::string& text, const std::string& part) {
+  const bool found = text.find(part) != std::string::npos;
+  if (!found) BOOST_TEST_MESSAGE("not found: " << part << "\nin:\n" << text);
+  return found;
+}
+
 // Keys of the committed artifacts, each with how often a stage was made: one of a key can only be there once, so what
 // counts is that nothing was started twice.
 std::size_t made(const Outcome& outcome) {
@@ -113,15 +132,7 @@ BOOST_AUTO_TEST_CASE(what_arms_share_is_made_once_and_a_second_sweep_makes_nothi
   // The arm `worst` evaluates two models, so its row has a name for each.
   auto compare = bench.command({});
   compare = {compare[0], "compare", (bench.folder / "runs" / "swept").string(), "--baseline", "worst: sft", "--json"};
-  ChildProcess comparing(compare);
-  std::string text;
-  for (bool over = false; !over;) {
-    ChildProcess::wait_for_any({&comparing}, 50);
-    over = comparing.ended();
-    for (const std::string& line : comparing.lines()) text += line;
-  }
-  BOOST_REQUIRE_MESSAGE(comparing.status() == 0, comparing.errors());
-  const Value compared = plumb::parse_json(text);
+  const Value compared = plumb::parse_json(said(compare));
   BOOST_TEST(compared.at("rows").as_list().size() == 3U);
   BOOST_TEST(compared.at("rows").as_list()[0].at("row").as_string() == "sft: sft");
   // The same model, the same draws: no difference at all.
@@ -133,6 +144,7 @@ BOOST_AUTO_TEST_CASE(what_arms_share_is_made_once_and_a_second_sweep_makes_nothi
   BOOST_TEST(second.status == 0);
   BOOST_TEST(made(second) == 0U);
   BOOST_TEST(second.count("arm-finished", "status", "cached") == 4U);
+  BOOST_TEST(fs::exists(bench.folder / "runs" / "swept" / "report.html"));
   for (const char* arm : {"sft,seed=1", "worst,seed=2"}) {
     BOOST_TEST(fs::exists(bench.folder / "runs" / "swept" / arm / "gold" / "metrics.json"));
   }
@@ -161,6 +173,42 @@ BOOST_AUTO_TEST_CASE(failed_arms_are_kept_said_and_tried_again) {
   const Outcome mended = run(bench.command({"--set", "stages.pairs.policy=best-vs-worst"}));
   BOOST_TEST(mended.status == 0);
   BOOST_TEST(bench.statuses()["none-too"] == "done");
+}
+
+BOOST_AUTO_TEST_CASE(a_sweep_is_shown_with_its_arms_and_what_they_share) {
+  const Bench bench(
+      "  list:\n"
+      "    good: {stages.pairs.policy.eta: 0.55}\n"
+      "    none: {stages.pairs.policy.eta: 0.9999999}\n"
+      "    none-too: {stages.pairs.policy.eta: 0.9999999, stages.aligned.max_steps: 2}\n"
+      "  until: [aligned]\n");
+  BOOST_TEST(run(bench.command({})).status == 3);
+  const std::string folder = (bench.folder / "runs" / "swept").string(), command = bench.command({})[0];
+  const std::string text = said({command, "show", folder});
+  BOOST_TEST(has(text, "swept: a sweep, failed: 3 arms, 1 done, 1 failed, 1 blocked; started "));
+  BOOST_TEST(has(text, "stage `pairs`: policy reward-gap kept nothing"));
+  BOOST_TEST(has(text, "needs a stage that failed in none"));
+  BOOST_TEST(has(text, "report.html: " + folder + "/report.html\n"));
+  BOOST_TEST(has(text, "one arm: plumb show " + folder + "/good\n"));
+  const Value shown = plumb::parse_json(said({command, "show", folder, "--json"}));
+  BOOST_TEST(shown.at("arms").as_list()[1].at("failed_stage").as_string() == "pairs");
+  for (const Value& stage : shown.at("stages").as_list()) {
+    const std::string& name = stage.at("stage").as_string();
+    // Two arms began: they share all up to the pairs, of which one has some.
+    BOOST_TEST(stage.at("arms").as_int() == 2);
+    BOOST_TEST(stage.at("different").as_int() == (name == "pairs" || name == "aligned" ? 2 : 1));
+    BOOST_TEST(stage.at("made").as_int() == 1);
+  }
+  BOOST_TEST(has(said({command, "show", folder + "/good"}), "aligned (train -> model): "));
+  // A record that says it runs while nobody does.
+  std::string record = plumb::read_file(folder + "/sweep.json").value();
+  const auto put = [&](const std::string& from, const std::string& to) {
+    record.replace(record.find(from), from.size(), to);
+  };
+  put("\"status\": \"failed\"", "\"status\": \"running\"");
+  put("\"process\": ", "\"process\": 99999999");
+  plumb::write_file(folder + "/sweep.json", record).value();
+  BOOST_TEST(has(said({command, "show", folder}), "swept: a sweep, killed: "));
 }
 
 BOOST_AUTO_TEST_CASE(an_interrupted_sweep_stops_its_arms_and_goes_on) {

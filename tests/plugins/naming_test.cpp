@@ -94,4 +94,31 @@ BOOST_AUTO_TEST_CASE(a_locked_run_is_that_run_or_none) {
   BOOST_TEST(plumb_command(locked).status == 4);
 }
 
+// What `plumb run` is told holds for every arm of a sweep.
+BOOST_AUTO_TEST_CASE(a_sweep_hands_the_options_of_a_run_to_its_arms) {
+  const Folder ours, theirs;
+  const fs::path outside = copy_plugin("good/test-gap", theirs.path());
+  std::string sweep = write_recipe(ours.path(), outside.string());
+  sweep.replace(0, 3, "sweep");
+  std::ofstream(ours.path() / "names.yaml", std::ios::app) << "sweep: {grid: {datasets.asks.source.count: [4, 5]}}\n";
+  const Outcome refused = plumb_command(sweep);
+  BOOST_TEST(refused.status == 2);
+  BOOST_TEST(has(refused.err, "add --trust"));
+  BOOST_TEST(!fs::exists(ours.path() / "runs/names"));
+  BOOST_TEST(plumb_command(sweep + " --trust").status == 0);
+  const fs::path locks = ours.path() / "locks";
+  fs::rename(ours.path() / "runs/names", locks);
+  const std::string locked = sweep + " --trust --locked " + locks.string();
+  BOOST_TEST(plumb_command(locked).status == 0);
+  const Outcome other = plumb_command(locked + " --set datasets.asks.limit=3");
+  BOOST_TEST(other.status == 2);
+  BOOST_TEST(has(other.err, "would not be the one of " + (locks / "count=4" / "recipe.lock.yaml").string()));
+  // The second arm's lock is another run's: it is refused before the first has run.
+  fs::remove_all(ours.path() / "runs");
+  fs::copy_file(locks / "count=4/recipe.lock.yaml", locks / "count=5/recipe.lock.yaml",
+                fs::copy_options::overwrite_existing);
+  BOOST_TEST(plumb_command(locked).status == 2);
+  BOOST_TEST(!fs::exists(ours.path() / "runs/names"));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

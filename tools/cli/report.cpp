@@ -8,8 +8,8 @@
 
 #include "framework/artifacts/disk.h"
 #include "framework/report/html.h"
-#include "framework/report/sweep_report.h"
 #include "tools/cli/run_folder.h"
+#include "tools/cli/sweep_page.h"
 #include "tools/cli/verb.h"
 
 namespace plumb::cli {
@@ -32,31 +32,6 @@ Document page_of(const fs::path& folder, std::size_t examples) {
                         .examples = examples};
   for (const auto& [name, artifact] : artifacts) request.items.emplace_back(name, &artifact);
   return write_report(request).page;
-}
-
-std::vector<SweepArm> arms_of(const fs::path& folder, const Value& sweep) {
-  std::vector<SweepArm> arms;
-  for (const Value& arm : sweep.at("arms").as_list()) {
-    if (arm.at("status").as_string() != "done") continue;
-    const fs::path run = folder / arm.at("arm").as_string();
-    arms.push_back({arm.at("row").as_string(), static_cast<std::uint64_t>(arm.at("seed").as_int()),
-                    run_artifacts(read_run(run), run)});
-  }
-  return arms;
-}
-
-Document page_of_sweep(const fs::path& folder, std::size_t examples) {
-  const Value sweep = read_json(folder / "sweep.json").value();
-  ScoresOf scores = read_scores(folder).value();
-  Comparison comparison = compare(std::move(scores.runs), {.baseline = scores.baseline}).value();
-  for (const std::string& arm : scores.missing) comparison.notes.push_back("without " + arm);
-  const std::vector<SweepArm> arms = arms_of(folder, sweep);
-  const Value* published = sweep.find("published");
-  return write_sweep_report({.title = sweep.at("sweep").as_string(),
-                             .comparison = comparison,
-                             .arms = arms,
-                             .published = published == nullptr ? Value() : *published,
-                             .examples = examples});
 }
 
 }  // namespace
@@ -83,7 +58,7 @@ int run_report(int argc, char** argv) {
   const fs::path file =
       given->count("output") != 0 ? fs::path((*given)["output"].as<std::string>()) : folder / "report.html";
   const auto shown = static_cast<std::size_t>(examples);
-  const Document page = fs::exists(folder / "sweep.json") ? page_of_sweep(folder, shown) : page_of(folder, shown);
+  const Document page = is_sweep(folder) ? sweep_page(folder, shown) : page_of(folder, shown);
   write_file(file, to_html(page)).value();
   std::cout << file.string() << "\n";
   return 0;

@@ -3,13 +3,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <boost/program_options/value_semantic.hpp>
 #include <iostream>
 
 #include "framework/artifacts/disk.h"
-#include "framework/pipeline/lock.h"
 #include "tools/cli/recipe_options.h"
+#include "tools/cli/run_guards.h"
 #include "tools/cli/verb.h"
 
 namespace plumb::cli {
@@ -37,39 +36,6 @@ void check_unchanged(const po::variables_map& given, const Recipe& recipe) {
   if (given.count("resolved-sha256") == 0) return;
   if (sha256_of(write_recipe(recipe)) == given["resolved-sha256"].as<std::string>()) return;
   throw Error(ErrorCode::recipe, "the recipe changed since its sweep began; run the sweep again");
-}
-
-bool lies_in(const fs::path& file, const fs::path& folder) {
-  std::error_code error;
-  const fs::path inner = fs::weakly_canonical(file, error).lexically_relative(fs::weakly_canonical(folder, error));
-  return !inner.empty() && *inner.begin() != "..";
-}
-
-// Running a recipe runs the plugins that it names. Those beside it are as much the user's choice as the recipe itself
-// is; others must be in a folder that is searched anyway.
-void require_trust(const LoadedRecipe& loaded) {
-  std::vector<fs::path> trusted = PluginSearch::standard().folders;
-  trusted.push_back(fs::absolute(loaded.source.file).parent_path());
-  for (const fs::path& plugin : loaded.source.plugins) {
-    if (std::any_of(trusted.begin(), trusted.end(), [&](const fs::path& folder) { return lies_in(plugin, folder); }))
-      continue;
-    throw Error(
-        ErrorCode::recipe,
-        fmt::format("the recipe names the plugin {}, which lies neither beside it nor in a folder that plugins are "
-                    "searched in. A plugin is native code and runs with your rights; if you trust this one, add "
-                    "--trust",
-                    plugin.string()));
-  }
-}
-
-void require_lock(const LoadedRecipe& loaded, const fs::path& runs, const fs::path& file) {
-  const Value wanted = read_lock(file);
-  const Plan plan = make_plan(loaded.recipe, ArtifactStore(runs / artifacts_folder)).value();
-  const auto differences = lock_differences(wanted, lock_of(loaded.recipe, plan, loaded.registry));
-  if (differences.empty()) return;
-  std::string text = fmt::format("--locked: this run would not be the one of {}", file.string());
-  for (const std::string& difference : differences) text += "\n  " + difference;
-  throw Error(ErrorCode::recipe, text);
 }
 
 }  // namespace
@@ -107,7 +73,10 @@ int run_run(int argc, char** argv) {
   check_unchanged(*given, loaded.recipe);
   const fs::path runs = (*given)["runs"].as<std::string>();
   if (given->count("trust") == 0) require_trust(loaded);
-  if (given->count("locked") != 0) require_lock(loaded, runs, (*given)["locked"].as<std::string>());
+  if (given->count("locked") != 0) {
+    const Plan plan = make_plan(loaded.recipe, ArtifactStore(runs / artifacts_folder)).value();
+    require_lock(loaded.recipe, plan, loaded.registry, (*given)["locked"].as<std::string>());
+  }
   const RunResult result =
       run_recipe(loaded.recipe, loaded.source.text.text, loaded.registry,
                  {.runs = runs,

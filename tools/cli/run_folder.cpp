@@ -6,6 +6,17 @@
 
 namespace plumb::cli {
 namespace fs = std::filesystem;
+namespace {
+
+bool says_it_runs(const Value& record) {
+  return record.at("status").as_string() == "running";
+}
+
+bool is_gone(const Value& record) {
+  return !fs::exists(fmt::format("/proc/{}", record.at("process").as_int()));
+}
+
+}  // namespace
 
 Value read_run(const fs::path& folder) {
   if (!fs::exists(folder / "run.json")) {
@@ -15,10 +26,23 @@ Value read_run(const fs::path& folder) {
   }
   Value run = read_json(folder / "run.json").value();
   // A killed process cannot say that it ended.
-  if (run.at("status").as_string() == "running" && !fs::exists(fmt::format("/proc/{}", run.at("process").as_int()))) {
-    run.set("status", "killed");
-  }
+  if (says_it_runs(run) && is_gone(run)) run.set("status", "killed");
   return run;
+}
+
+bool is_sweep(const fs::path& folder) {
+  std::error_code ignored;
+  return fs::exists(folder / "sweep.json", ignored);
+}
+
+Value read_sweep(const fs::path& folder) {
+  Value sweep = read_json(folder / "sweep.json").value();
+  if (!says_it_runs(sweep) || !is_gone(sweep)) return sweep;
+  sweep.set("status", "killed");
+  for (Value& arm : sweep.find("arms")->as_list()) {
+    if (says_it_runs(arm)) arm.set("status", "killed");
+  }
+  return sweep;
 }
 
 std::vector<std::pair<std::string, Artifact>> run_artifacts(const Value& run, const fs::path& folder) {

@@ -1,4 +1,5 @@
-// The folder of a run as the verbs read it: what run.json says, and the artifacts of the stages that are there.
+// The folder of a run or a sweep as the verbs read it: what run.json or sweep.json says, and the artifacts of the
+// stages that are there.
 //
 //   Value run = read_run("runs/quickstart");                 // throws Error(data) for a folder that is no run
 //   for (auto& [stage, artifact] : run_artifacts(run, "runs/quickstart")) …
@@ -17,6 +18,11 @@ namespace plumb::cli {
 
 // run.json; a run that says it is running while its process is gone is given the status `killed`.
 Value read_run(const std::filesystem::path& folder);
+
+bool is_sweep(const std::filesystem::path& folder);
+// sweep.json; when the sweep's process is gone, it and the arms that say they are running are given the status
+// `killed`.
+Value read_sweep(const std::filesystem::path& folder);
 
 // Finished stages in the recipe's order, by the links of the run's folder; those whose artifact was deleted are left
 // out.

@@ -1,4 +1,4 @@
-// `plumb show RUN`: what each stage of a run produced.
+// `plumb show RUN`: what each stage of a run produced, or each arm of a sweep.
 #include <fmt/format.h>
 
 #include <boost/program_options/value_semantic.hpp>
@@ -10,6 +10,7 @@
 #include "framework/artifacts/manifest.h"
 #include "framework/report/text.h"
 #include "tools/cli/run_folder.h"
+#include "tools/cli/show_sweep.h"
 #include "tools/cli/verb.h"
 
 namespace plumb::cli {
@@ -69,13 +70,20 @@ void print_run(const Value& run) {
 
 int run_show(int argc, char** argv) {
   po::options_description options("Options");
-  options.add_options()("run", po::value<std::string>()->required(), "the folder of a run, such as runs/quickstart")(
-      "json", "print JSON");
+  options.add_options()("run", po::value<std::string>()->required(),
+                        "the folder of a run or a sweep, such as runs/quickstart")("json", "print JSON");
   const auto given = parse_verb(
-      argc, argv, {"RUN [--json]", "Shows what each stage of a run produced: type, counts, time, memory and folder."},
+      argc, argv,
+      {"RUN [--json]",
+       "Shows what each stage of a run produced: type, counts, time, memory and folder. Of a sweep: its arms with\n"
+       "status, seed and failure, the stages that they share, and where its results and report lie."},
       options, {"run"});
   if (!given) return 0;
   const fs::path folder = (*given)["run"].as<std::string>();
+  if (is_sweep(folder)) {
+    show_sweep(folder, given->count("json") != 0);
+    return 0;
+  }
   Value run = read_run(folder);
   for (Value& stage : run.find("stages")->as_list()) add_manifest(stage, folder);
   if (given->count("json") != 0) {

@@ -5,29 +5,59 @@
 #include <filesystem>
 #include <iostream>
 
+#include "framework/artifacts/disk.h"
 #include "framework/pipeline/run.h"
 #include "framework/pipeline/sweep_run.h"
 #include "framework/report/comparison_table.h"
+#include "framework/report/html.h"
 #include "tools/cli/recipe_options.h"
+#include "tools/cli/run_guards.h"
+#include "tools/cli/sweep_page.h"
 #include "tools/cli/sweep_plan.h"
 #include "tools/cli/verb.h"
 
 namespace plumb::cli {
 namespace {
 
+namespace fs = std::filesystem;
 namespace po = boost::program_options;
+using Texts = std::vector<std::string>;
+
+constexpr std::size_t kExamples = 20;  // prompts whose answers the report shows, as `plumb report` does by itself
 
 // `plumb run` with the arguments that this verb got: an arm reads the recipe as the sweep did.
-std::vector<std::string> command_of_an_arm(const RecipeRequest& request) {
+std::vector<std::string> command_of_an_arm(const RecipeRequest& request, const po::variables_map& given) {
   std::vector<std::string> command{std::filesystem::read_symlink("/proc/self/exe").string(), "run",
                                    request.file.string()};
   for (const std::string& set : request.overrides) command.insert(command.end(), {"--set", set});
   for (const auto& plugin : request.plugins) command.insert(command.end(), {"--plugin", plugin.string()});
+  if (given.count("trust") != 0) command.emplace_back("--trust");
+  if (given.count("until") != 0) {
+    for (const std::string& stage : given["until"].as<Texts>()) command.insert(command.end(), {"--until", stage});
+  }
   return command;
 }
 
+// Every arm against the lock that an earlier sweep left, before any of them runs.
+void require_locks(const LoadedRecipe& loaded, const SweepPlan& plan, const fs::path& locked) {
+  for (std::size_t i = 0; i < plan.arms.size(); ++i) {
+    const Arm& arm = loaded.sweep->arms[i];
+    require_lock(arm.recipe, plan.arms[i], loaded.registry, lock_of_arm(locked, arm.name));
+  }
+}
+
+// A sweep that evaluates has its report at once; one that cannot be written takes nothing from the sweep.
+void write_report(const fs::path& folder, bool quiet) {
+  try {
+    write_file(folder / "report.html", to_html(sweep_page(folder, kExamples))).value();
+    if (!quiet) std::cout << fmt::format("report: {}\n", (folder / "report.html").string());
+  } catch (const Error& error) {
+    std::cerr << fmt::format("no report: {}\n", error.what());
+  }
+}
+
 // What `plumb compare` says, where there is something to compare.
-void print_comparison(const std::filesystem::path& folder) {
+void print_comparison(const fs::path& folder) {
   Result<ScoresOf> scores = read_scores(folder);
   if (!scores) return;
   Result<Comparison> comparison = compare(std::move(scores->runs), {.baseline = scores->baseline});
@@ -50,12 +80,18 @@ int run_sweep(int argc, char** argv) {
   po::options_description options("Options");
   add_recipe_options(options);
   options.add_options()("jobs", po::value<std::size_t>()->default_value(1)->value_name("N"), "arms that run at a time")(
+      "until", po::value<Texts>()->composing()->value_name("STAGE"),
+      "run the arms only to this stage; without it, to those that the sweep names")(
       "runs", po::value<std::string>()->default_value("runs")->value_name("DIR"),
       "folder of the runs and of their cached artifacts")("dry-run", "say what would run, as `plumb plan` does")(
-      "quiet", "no progress, only what failed")("json", "events as lines of JSON on standard output");
+      "quiet", "no progress, only what failed")("json", "events as lines of JSON on standard output")(
+      "locked", po::value<std::string>()->value_name("SWEEP"),
+      "refuse to run with other plugins, parameters or data than the recipe.lock.yaml of each arm in this sweep's "
+      "folder says")("trust", "run plugins that the recipe names and that lie outside of its folder");
   const auto given = parse_verb(
       argc, argv,
-      {"RECIPE [--set KEY=VALUE]... [--plugin FILE]... [--jobs N] [--runs DIR] [--dry-run] [--quiet | --json]",
+      {"RECIPE [--set KEY=VALUE]... [--plugin FILE]... [--jobs N] [--until STAGE]... [--runs DIR] [--locked SWEEP] "
+       "[--trust] [--dry-run] [--quiet | --json]",
        "Runs every arm of a recipe's sweep, each in a process of its own; stages that arms share run once. Failed "
        "arms\n"
        "do not stop the others: the same command tries them again, as it goes on after an interruption.\n"
@@ -64,26 +100,31 @@ int run_sweep(int argc, char** argv) {
   if (!given) return 0;
   const bool json = given->count("json") != 0;
   const RecipeRequest request = recipe_request(*given);
-  const LoadedRecipe loaded = load_recipe(request);
+  LoadedRecipe loaded = load_recipe(request);
   if (const int status = report_problems(loaded, json); status != 0) return status;
   if (!loaded.sweep) {
     throw Error(ErrorCode::recipe, fmt::format("{} has no sweep; `plumb run` runs it", request.file.string()));
   }
-  const std::filesystem::path runs = (*given)["runs"].as<std::string>();
+  if (given->count("until") != 0) loaded.sweep->until = (*given)["until"].as<Texts>();
+  const fs::path runs = (*given)["runs"].as<std::string>();
+  const fs::path locked = given->count("locked") != 0 ? (*given)["locked"].as<std::string>() : "";
+  const SweepPlan plan = plan_sweep(*loaded.sweep, ArtifactStore(runs / artifacts_folder)).value();
   if (given->count("dry-run") != 0) {
-    print_sweep_plan(*loaded.sweep, plan_sweep(*loaded.sweep, ArtifactStore(runs / artifacts_folder)).value(), json);
+    print_sweep_plan(*loaded.sweep, plan, json);
     return 0;
   }
   const std::size_t jobs = (*given)["jobs"].as<std::size_t>();
   if (jobs == 0) throw Error(ErrorCode::recipe, "--jobs must be at least 1");
+  if (given->count("trust") == 0) require_trust(loaded);
+  if (!locked.empty()) require_locks(loaded, plan, locked);
   const SweepResult result = plumb::run_sweep(loaded, {.runs = runs,
-                                                       .command = command_of_an_arm(request),
+                                                       .command = command_of_an_arm(request, *given),
+                                                       .locked = locked,
                                                        .jobs = jobs,
                                                        .form = Progress::choose(given->count("quiet") != 0, json)});
-  if (!json) {
-    print_comparison(result.folder);
-    print_outcome(*loaded.sweep, result);
-  }
+  if (!json) print_comparison(result.folder);
+  if (result.done > 0) write_report(result.folder, json);
+  if (!json) print_outcome(*loaded.sweep, result);
   return result.failed > 0 ? static_cast<int>(ErrorCode::arms_failed) : 0;
 }
 

@@ -10,7 +10,7 @@ const std::vector<Verb>& verbs() {
       {"run", "run a recipe: what is cached is reused, what was interrupted goes on", run_run},
       {"sweep", "run every arm of a recipe's sweep; what they share runs once", run_sweep},
       {"compare", "put runs or the arms of a sweep side by side, with intervals", run_compare},
-      {"show", "show what each stage of a run produced", run_show},
+      {"show", "show what each stage of a run or each arm of a sweep produced", run_show},
       {"report", "write a run or a sweep as one HTML file", run_report},
       {"plugins", "list the plugins at hand, show what one provides", run_plugins},
       {"chat", "talk to a model", run_chat},

@@ -1,0 +1,22 @@
+// What `plumb run` and `plumb sweep` refuse before anything runs.
+//
+//   if (given.count("trust") == 0) require_trust(loaded);
+//   require_lock(loaded.recipe, plan, loaded.registry, "runs/quickstart/recipe.lock.yaml");
+//
+// Thread contract: as a verb.
+#pragma once
+
+#include <filesystem>
+
+#include "framework/pipeline/plan.h"
+
+namespace plumb::cli {
+
+// Throws Error(recipe) when the recipe names a plugin that lies neither beside it nor in a folder that plugins are
+// searched in.
+void require_trust(const LoadedRecipe& loaded);
+
+// Throws Error(recipe) with every difference when this would not be the run that the lock file describes.
+void require_lock(const Recipe& recipe, const Plan& plan, const Registry& registry, const std::filesystem::path& lock);
+
+}  // namespace plumb::cli

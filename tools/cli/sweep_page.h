@@ -1,0 +1,20 @@
+// The report of a sweep's folder.
+//
+//   const Document page = sweep_page("runs/table-1", 20);
+//   write_file("runs/table-1/report.html", to_html(page));
+//
+// Thread contract: as a verb.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+
+#include "framework/report/document.h"
+
+namespace plumb::cli {
+
+// `examples`: prompts whose answers are shown. A sweep that evaluates nothing has a page without measures. Throws
+// Error(data) when no arm is done.
+Document sweep_page(const std::filesystem::path& folder, std::size_t examples);
+
+}  // namespace plumb::cli
