@@ -54,6 +54,26 @@ RewardGaps measure_reward_gaps(std::span<const ResponseGroup> groups) {
   return result;
 }
 
+std::optional<double> reward_length_correlation(std::span<const ResponseGroup> groups) {
+  double both = 0, of_rewards = 0, of_lengths = 0;
+  for (const ResponseGroup& group : groups) {
+    const double n = static_cast<double>(group.responses.size());
+    double reward = 0, length = 0;
+    for (const Response& response : group.responses) {
+      reward += *response.reward / n;
+      length += static_cast<double>(response.text.size()) / n;
+    }
+    for (const Response& response : group.responses) {
+      const double r = *response.reward - reward, l = static_cast<double>(response.text.size()) - length;
+      both += r * l;
+      of_rewards += r * r;
+      of_lengths += l * l;
+    }
+  }
+  if (of_rewards == 0 || of_lengths == 0) return std::nullopt;
+  return both / std::sqrt(of_rewards * of_lengths);
+}
+
 Value to_value(const RewardGaps& gaps, std::optional<double> threshold) {
   constexpr int kSteps = 100;
   const double top = gaps.gaps.empty() ? 1.0 : gaps.gaps.back();

@@ -28,6 +28,10 @@ struct RewardGaps {
 
 RewardGaps measure_reward_gaps(std::span<const ResponseGroup> groups);
 
+// Whether the reward model likes long answers: the correlation of reward and length (bytes) over all responses, each
+// less its prompt's mean. Nothing where all lengths or all rewards of every prompt are equal.
+std::optional<double> reward_length_correlation(std::span<const ResponseGroup> groups);
+
 // {mean, deviation, pairs, threshold?, histogram: {edges, counts}, curve: [{delta, eta, pairs, prompts}], thresholds};
 // `eta` is at τ = 1. The curve has even steps of δ, `thresholds` the same columns at round values of η.
 Value to_value(const RewardGaps& gaps, std::optional<double> threshold);

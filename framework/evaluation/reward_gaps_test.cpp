@@ -45,6 +45,18 @@ BOOST_AUTO_TEST_CASE(the_curve_starts_with_all_distinct_pairs_and_ends_with_none
   BOOST_TEST(total == 4);
 }
 
+// Around their means: rewards -1, 1 with lengths -2, 2, and rewards -3, 3 with lengths 1, -1: (4 - 6) / sqrt(20 · 10).
+BOOST_AUTO_TEST_CASE(length_bias_is_measured_within_prompts) {
+  plumb::ResponseGroup first = group({0, 2}), second = group({10, 16});
+  first.responses[0].text = "aaaa", first.responses[1].text = "aaaaaaaa";
+  second.responses[0].text = "aaa", second.responses[1].text = "a";
+  BOOST_TEST(plumb::reward_length_correlation(std::vector{first, second}).value() == -0.1414213562373095,
+             boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(plumb::reward_length_correlation(std::vector{first}).value() == 1.0, boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(!plumb::reward_length_correlation(std::vector{group({1, 2})}));
+  BOOST_TEST(!plumb::reward_length_correlation({}));
+}
+
 BOOST_AUTO_TEST_CASE(nothing_sampled_is_no_error) {
   const auto gaps = plumb::measure_reward_gaps({});
   BOOST_TEST(gaps.pairs_above(0) == 0U);

@@ -90,10 +90,17 @@ std::optional<double> reward_of(const ResponseGroup& group, int index, bool chos
   return chosen ? group.annotation->chosen_reward : group.annotation->rejected_reward;
 }
 
-// Writes the artifact and returns how often the chosen response is the longer text.
-double write_pairs(const StageContext& context, const std::vector<ResponseGroup>& groups,
-                   const std::vector<ChosenPair>& pairs) {
+// How long the texts of the pairs are, in bytes.
+struct Lengths {
+  double chosen = 0, rejected = 0;  // means
+  double longer_chosen = 0;         // share of pairs whose chosen text is the longer one
+};
+
+Lengths write_pairs(const StageContext& context, const std::vector<ResponseGroup>& groups,
+                    const std::vector<ChosenPair>& pairs) {
   RowWriter rows(context.folder() / "pairs.jsonl"), responses(context.folder() / "responses.jsonl");
+  const double share = pairs.empty() ? 0 : 1 / static_cast<double>(pairs.size());
+  Lengths lengths;
   std::size_t longer = 0, last = groups.size();
   for (const auto& [index, pair] : pairs) {
     const ResponseGroup& group = groups[index];
@@ -107,6 +114,8 @@ double write_pairs(const StageContext& context, const std::vector<ResponseGroup>
                    reward_of(group, pair.rejected, false),
                    {}};
     if (row.chosen_reward && row.rejected_reward) row.margin = *row.chosen_reward - *row.rejected_reward;
+    lengths.chosen += share * static_cast<double>(row.chosen.size());
+    lengths.rejected += share * static_cast<double>(row.rejected.size());
     longer += row.chosen.size() > row.rejected.size() ? 1 : 0;
     Value value = to_value(row);
     value.set("chosen_index", pair.chosen);
@@ -115,7 +124,8 @@ double write_pairs(const StageContext& context, const std::vector<ResponseGroup>
   }
   rows.flush();
   responses.flush();
-  return pairs.empty() ? 0 : static_cast<double>(longer) / static_cast<double>(pairs.size());
+  lengths.longer_chosen = pairs.empty() ? 0 : static_cast<double>(longer) / static_cast<double>(pairs.size());
+  return lengths;
 }
 
 void write_demonstrations(const StageContext& context, const std::vector<ResponseGroup>& groups,
@@ -199,12 +209,19 @@ void run_select(StageContext& context) {
   } else {
     context.summarise("pairs", static_cast<std::int64_t>(pairs.size()));
     if (pairs.size() < before_limit) context.summarise("pairs_before_limit", static_cast<std::int64_t>(before_limit));
-    context.summarise("longer_chosen_fraction", write_pairs(context, groups, pairs));
+    const Lengths lengths = write_pairs(context, groups, pairs);
+    context.summarise("longer_chosen_fraction", lengths.longer_chosen);
+    context.summarise("chosen_length", lengths.chosen);
+    context.summarise("rejected_length", lengths.rejected);
     context.summarise("reasons", write_audit(context, groups, selections));
   }
   if (policy->threshold()) context.summarise("delta", *policy->threshold());
   context.summarise("gap_mean", gaps.mean);
   context.summarise("gap_deviation", gaps.deviation);
+  context.summarise("tied_pairs", static_cast<std::int64_t>(gaps.gaps.size() - gaps.pairs_above(0)));
+  if (const auto correlation = reward_length_correlation(groups)) {
+    context.summarise("reward_length_correlation", *correlation);
+  }
 }
 
 }  // namespace plumb

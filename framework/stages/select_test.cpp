@@ -1,4 +1,5 @@
 #include <boost/test/unit_test.hpp>
+#include <cmath>
 
 #include "framework/artifacts/records_file.h"
 #include "framework/stages/bodies.h"
@@ -41,6 +42,14 @@ BOOST_AUTO_TEST_CASE(pairs_above_the_threshold_with_their_audit) {
   BOOST_TEST(stage.summary.at("prompts_used").as_int() == 1);
   BOOST_TEST(stage.summary.at("delta").as_double() == 1.7346010553881064, boost::test_tools::tolerance(1e-12));
   BOOST_TEST(stage.summary.at("longer_chosen_fraction").as_double() == 0);
+  // Pairs a over b and a over bb. All lengths of p2 are 1; of p1 around their means: lengths -1/3, -1/3, 2/3 and
+  // rewards 5/3, -4/3, -1/3; rewards of p2 1/4 either way.
+  BOOST_TEST(stage.summary.at("chosen_length").as_double() == 1);
+  BOOST_TEST(stage.summary.at("rejected_length").as_double() == 1.5);
+  BOOST_TEST(stage.summary.at("tied_pairs").as_int() == 0);
+  BOOST_TEST(stage.summary.at("reward_length_correlation").as_double() ==
+                 (-3.0 / 9) / std::sqrt((42.0 / 9 + 0.125) * (6.0 / 9)),
+             boost::test_tools::tolerance(1e-12));
 
   const PairSet set = read_pairs(stage.folder()).value();
   BOOST_REQUIRE(set.pairs.size() == 2U);
@@ -90,6 +99,14 @@ BOOST_AUTO_TEST_CASE(identical_responses_count_once) {
   run_select(stage);
   BOOST_TEST(stage.summary.at("pairs").as_int() == 1);
   BOOST_TEST(stage.summary.at("duplicate_responses").as_int() == 2);
+  BOOST_TEST(stage.summary.at("tied_pairs").as_int() == 0);
+  Value kept = with_policy(Value::map({{"name", "reward-gap"}, {"eta", 0.6}, {"tau", 1.0}}));
+  kept.set("deduplicate", false);
+  TestStage repeated(kept);
+  give(repeated, {group("p1", {{"a", 3.0}, {"a", 3.0}, {"b", 0.0}, {"b", 0.0}})});
+  run_select(repeated);
+  BOOST_TEST(repeated.summary.at("pairs").as_int() == 4);
+  BOOST_TEST(repeated.summary.at("tied_pairs").as_int() == 2);
 }
 
 BOOST_AUTO_TEST_CASE(rejection_sampling_gives_demonstrations) {
