@@ -19,7 +19,8 @@ using test::Outcome;
 using test::Process;
 
 const fs::path kRecipe = fs::path(PLUMB_SOURCE_DIR) / "tests/faults/resume.yaml";
-const std::vector<std::string> kStages{"sft", "backbone", "reward", "responses", "rewards", "pairs", "aligned", "gold"};
+const std::vector<std::string> kStages{"sft",   "backbone", "reward", "responses", "rewards",
+                                       "pairs", "aligned",  "ppo",    "gold"};
 
 void require_success(const Outcome& outcome) {
   BOOST_REQUIRE_MESSAGE(outcome.status == 0, outcome.status << ": " << outcome.errors << outcome.output);
@@ -146,6 +147,10 @@ BOOST_FIXTURE_TEST_CASE(other_training_stages_killed_anywhere_go_on_to_the_same_
   check_training(*this, "backbone", 41);
   check_training(*this, "reward", 41);
   check_training(*this, "aligned", 41);
+}
+
+BOOST_FIXTURE_TEST_CASE(online_training_killed_anywhere_goes_on_to_the_same_weights, Finished) {
+  check_training(*this, "ppo", 41);
 }
 
 BOOST_FIXTURE_TEST_CASE(sample_and_score_killed_anywhere_go_on_to_the_same_rows, Finished) {
