@@ -10,6 +10,7 @@
 #include "framework/registry/candidate.h"
 #include "framework/registry/elf_note.h"
 #include "framework/registry/loaded_plugin.h"
+#include "sdk/debug_host/debug_host.h"
 
 namespace plumb {
 
@@ -232,11 +233,14 @@ std::unique_ptr<Component> Registry::make_component(const std::string& kind, con
   const std::string stage_name = stage == nullptr ? "" : stage->name();
   const IsolationChoice isolation = isolation_choice(component->info, params);
   const Value own = without_isolation(component->info, params);
-  if (isolation.process) {
-    return guarded(title(*component), stage_name, [&] { return make_isolated(*component, own, isolation, host); });
-  }
-  const ComponentEntry& entry = state_->entry(*component);
-  return guarded(title(*component), stage_name, [&] { return entry.make(own, host, extra); });
+  const ComponentEntry* entry = isolation.process ? nullptr : &state_->entry(*component);
+  const auto make = [&](Host& to) {
+    return entry == nullptr ? make_isolated(*component, own, isolation, to) : entry->make(own, to, extra);
+  };
+  return guarded(title(*component), stage_name, [&] {
+    if (!debug_host::wanted()) return make(host);
+    return debug_host::watch({component->info, title(*component), stage_name}, host, make);
+  });
 }
 
 std::string Registry::check_params(const std::string& kind, const std::string& name, const Value& params) const {

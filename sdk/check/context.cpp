@@ -9,6 +9,7 @@
 #include <typeinfo>
 
 #include "plumb/error.h"
+#include "sdk/debug_host/debug_host.h"
 
 namespace plumb::check {
 namespace {
@@ -35,6 +36,15 @@ Value made_up(const ParamInfo& info) {
     default:
       return {};  // a file, a stage: nobody can guess
   }
+}
+
+ComponentEntry behind_the_debug_host(const ComponentEntry& entry) {
+  ComponentEntry out = entry;
+  out.make = [&entry](const Value& params, Host& host, void* extra) {
+    const std::string title = entry.info.kind.substr(0, entry.info.kind.find('/')) + " `" + entry.info.name + "`";
+    return debug_host::watch({entry.info, title, ""}, host, [&](Host& to) { return entry.make(params, to, extra); });
+  };
+  return out;
 }
 
 bool is_path(const ParamInfo& info) {
@@ -107,8 +117,13 @@ const ComponentEntry& Context::component_entry() {
 
 Made Context::make(const Value& params) {
   const ComponentEntry& known = component_entry();
-  if (kind != nullptr && kind->make != nullptr) return kind->make(*this, known, params);
-  return {nullptr, known.make(params, host, nullptr)};
+  if (watched) return make_from(behind_the_debug_host(known), params);
+  return make_from(known, params);
+}
+
+Made Context::make_from(const ComponentEntry& entry, const Value& params) {
+  if (kind != nullptr && kind->make != nullptr) return kind->make(*this, entry, params);
+  return {nullptr, entry.make(params, host, nullptr)};
 }
 
 std::string Context::make_and_use() {

@@ -103,6 +103,7 @@ class Context {
   const Kind* kind;                // null: a test of the whole file
   const ComponentInfo* component;  // likewise
   CheckHost host;
+  bool watched = false;        // what is made is behind the debug host
   bool exit_normally = false;  // the child leaves through exit(), so that destructors of static objects run
 
   // Each opens the plugin as far as needed, once, and throws Failure.
@@ -123,6 +124,7 @@ class Context {
   [[nodiscard]] bool needs(const std::string& what) const;
 
  private:
+  Made make_from(const ComponentEntry& entry, const Value& params);
   void* library_ = nullptr;
   const abi::PluginEntry* entry_ = nullptr;
   std::unique_ptr<Registrar> registrar_;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <boost/program_options/value_semantic.hpp>
+#include <cstdlib>
 #include <iostream>
 
 #include "framework/artifacts/disk.h"
@@ -52,16 +53,19 @@ int run_run(int argc, char** argv) {
       "locked", po::value<std::string>()->value_name("LOCK"),
       "refuse to run with other plugins, parameters or data than this recipe.lock.yaml says")(
       "trust", "run plugins that the recipe names and that lie outside of its folder")(
+      "debug-host", "check every call of a plugin, and every call that it makes, against its thread contract")(
       "resolved-sha256", po::value<std::string>()->value_name("HASH"),
       "refuse to run when the resolved recipe is not the one with this hash; `plumb sweep` gives it to its arms");
   const std::string arguments =
-      std::string(kRecipeArguments) + " [--until STAGE]... [--runs DIR] [--locked LOCK] [--trust] [--quiet | --json]";
+      std::string(kRecipeArguments) +
+      " [--until STAGE]... [--runs DIR] [--locked LOCK] [--trust] [--debug-host] [--quiet | --json]";
   const auto given = parse_verb(argc, argv,
                                 {arguments.c_str(),
                                  "Runs every stage of a recipe whose result is not cached, then prints the report.\n"
                                  "Interrupted at any point, the same command goes on."},
                                 options, {"recipe"});
   if (!given) return 0;
+  if (given->count("debug-host") != 0) ::setenv("PLUMB_DEBUG_HOST", "1", 1);  // what this process starts obeys, too
   const bool json = given->count("json") != 0;
   const LoadedRecipe loaded = load_recipe(recipe_request(*given));
   if (const int status = report_problems(loaded, json); status != 0) return status;

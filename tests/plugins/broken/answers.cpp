@@ -7,8 +7,11 @@
 #include <plumb/reward_model.h>
 #include <plumb/tokenizer.h>
 
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <stdexcept>
+#include <thread>
 
 #include "defect.h"
 
@@ -20,6 +23,12 @@ struct Nothing {};
 
 double length_of(const std::string& text) {
   return static_cast<double>(text.size());
+}
+
+// The second of two threads to come here releases both.
+void begin_together(std::atomic<int>& ready) {
+  ++ready;
+  while (ready < 2) std::this_thread::yield();
 }
 
 class Length final : public plumb::RewardModel {
@@ -73,9 +82,19 @@ class Mean final : public plumb::Evaluator {
   Mean(const Settings&, plumb::Host&) {}
   [[nodiscard]] plumb::Evaluation evaluate(plumb::EvaluationContext& context) override {
     plumb::Evaluation out;
+    std::thread ahead;
+    std::atomic<int> ready{0};
+    if (broken("context-from-threads")) {
+      ahead = std::thread([&] {
+        begin_together(ready);
+        context.answer(context.models().back(), context.prompts(), context.options());
+      });
+      begin_together(ready);
+    }
     for (const std::string& model : context.models()) {
       double sum = 0, count = 0, failed = 0;
       const auto answers = context.answer(model, context.prompts(), context.options());
+      if (ahead.joinable()) ahead.join();
       const auto samples = static_cast<std::size_t>(context.options().samples);
       for (std::size_t i = 0; i < answers.size(); ++i) {
         const plumb::Prompt& prompt = context.prompts()[i / samples];
@@ -174,8 +193,16 @@ class Echo final : public plumb::Generator {
   using Settings = Nothing;
   static plumb::Params<Settings> params() { return plumb::Params<Settings>{"the question as the answer"}; }
   Echo(const Settings&, plumb::Host& host) : host_(host) {}
+  ~Echo() override {
+    if (!broken("speaks-after-its-end")) return;
+    std::thread([&host = host_] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      host.log(plumb::LogLevel::info, "goodbye");
+    }).detach();
+  }
   void generate(std::span<const plumb::Prompt> prompts, const plumb::Sampling& sampling,
                 const std::function<void(std::size_t, plumb::ResponseGroup&&)>& done) override {
+    if (broken("done-from-threads")) return generate_in_threads(prompts, sampling, done);
     for (std::size_t i = 0; i < prompts.size(); ++i) {
       if (host_.cancelled() && !broken("generator-deaf")) return;
       if (broken("generator-forgets") && prompts.size() > 1 && i + 1 == prompts.size()) {
@@ -187,6 +214,19 @@ class Echo final : public plumb::Generator {
   }
 
  private:
+  // Two threads hand over what they have, whenever they have it.
+  void generate_in_threads(std::span<const plumb::Prompt> prompts, const plumb::Sampling& sampling,
+                           const std::function<void(std::size_t, plumb::ResponseGroup&&)>& done) {
+    std::atomic<int> ready{0};
+    const auto every_other = [&](std::size_t from) {
+      begin_together(ready);
+      for (std::size_t i = from; i < prompts.size() && !host_.cancelled(); i += 2)
+        done(i, group(prompts[i], sampling, prompts.size()));
+    };
+    std::thread other(every_other, 1);
+    every_other(0);
+    other.join();
+  }
   static plumb::ResponseGroup group(const plumb::Prompt& prompt, const plumb::Sampling& sampling,
                                     std::size_t together) {
     plumb::ResponseGroup out{prompt, {1}, {}, {}};
