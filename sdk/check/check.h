@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,13 @@ struct Subject {
   std::vector<ComponentInfo> components;  // as NAME.schema.json lists them
 };
 
+// What an earlier version said of itself.
+struct Earlier {
+  std::string source;  // where that was read
+  std::string version;
+  std::vector<ComponentInfo> components;
+};
+
 struct Options {
   std::uint64_t seed = 1;
   std::string filter;       // regular expression searched in "test component"; empty: all
@@ -39,6 +47,7 @@ struct Options {
   // `config`.
   Value params;
   std::filesystem::path params_folder;  // where relative paths in `params` start
+  std::optional<Earlier> earlier;       // whose recipes must go on working
 };
 
 enum class Status { passed, failed, crashed, timed_out, skipped };

@@ -6,6 +6,7 @@
 
 #include "sdk/check/context.h"
 #include "sdk/check/elf_symbols.h"
+#include "sdk/check/schema_tests.h"
 
 namespace plumb::check {
 namespace {
@@ -82,6 +83,8 @@ std::vector<Test> file_tests() {
       {"file.manifest", "an ELF library with one well-formed plugin note", manifest, true},
       {"file.fingerprint", "built for this SDK, machine, C++ library and LibTorch", fingerprint, true},
       {"file.schema", "NAME.schema.json is there and describes this build", schema, true},
+      {"file.schema-compatible", "recipes for the earlier version (--against) stay valid and mean the same",
+       schema_compatible},
       {"file.version", "semantic version, licence and summary are given", version},
       {"file.exports", "exports nothing but the plugin's entry", exports},
       {"file.unique", "has no symbols that are unique in the process", unique},

@@ -4,11 +4,13 @@
 #include <iomanip>
 #include <iostream>
 #include <map>
+#include <optional>
 #include <sstream>
 
 #include "framework/registry/candidate.h"
 #include "framework/registry/elf_note.h"
 #include "framework/registry/fingerprint.h"
+#include "framework/registry/registry.h"
 #include "plumb/error.h"
 #include "plumb/json_fields.h"
 #include "sdk/check/check.h"
@@ -50,6 +52,26 @@ check::Subject subject_of(const fs::path& file) {
   return out;
 }
 
+check::Earlier read_earlier(const fs::path& schema) {
+  const Value read = read_json_file(schema.string());
+  check::Earlier out{schema.string(), read.at("version").as_string(), {}};
+  for (const Value& component : read.at("components").as_list()) out.components.push_back(parse_component(component));
+  return out;
+}
+
+// The version before: the one that --against names, or the one of the same id that is installed.
+std::optional<check::Earlier> earlier_of(const check::Subject& subject, const fs::path& against) {
+  if (!against.empty()) return read_earlier(against.extension() == ".json" ? against : schema_file(against));
+  if (subject.id.empty()) return std::nullopt;
+  std::error_code error;
+  const Registry registry = Registry::scan(PluginSearch::standard());
+  for (const PluginCandidate& candidate : registry.candidates()) {
+    if (candidate.id != subject.id || fs::equivalent(candidate.file, subject.file, error)) continue;
+    return check::Earlier{candidate.file.string(), candidate.version, candidate.components};
+  }
+  return std::nullopt;
+}
+
 // Whatever a broken plugin says: no escape sequence reaches the terminal, and one line is enough.
 std::string shown(std::string text) {
   for (char& c : text) {
@@ -74,7 +96,7 @@ class Printer {
     const bool known = verdict.status == check::Status::skipped && verdict.message == reason_;
     if (verdict.status == check::Status::skipped) reason_ = verdict.message;
     if (known) return;
-    std::cout << std::left << std::setw(10) << check::status_name(verdict.status) << std::setw(28) << verdict.test
+    std::cout << std::left << std::setw(10) << check::status_name(verdict.status) << std::setw(34) << verdict.test
               << verdict.component << "\n";
     if (!verdict.message.empty()) std::cout << "          " << shown(verdict.message) << "\n";
     std::cout << std::flush;
@@ -98,7 +120,7 @@ std::map<std::string, std::int64_t> counts(const std::vector<check::Verdict>& ve
 
 int list_tests() {
   for (const auto& [name, what] : check::all_tests()) {
-    std::cout << std::left << std::setw(28) << name << what << "\n";
+    std::cout << std::left << std::setw(34) << name << what << "\n";
   }
   return 0;
 }
@@ -152,11 +174,13 @@ int run_plugins_check(int argc, char** argv) {
           "params", po::value<std::string>()->default_value(""),
           "a JSON file of parameters by component, for those that need files; paths start at its folder")(
           "timeout", po::value<double>()->default_value(8), "seconds for one test")(
+          "against", po::value<std::string>()->default_value("")->value_name("SCHEMA"),
+          "NAME.schema.json of an earlier version, whose recipes are to stay valid; else the installed one's")(
           "in-process", "no child processes and no time limit: for a debugger")("list",
                                                                                 "print the tests and what each checks");
   const auto given =
       parse_verb(argc, argv,
-                 {"FILE [--filter REGEX] [--seed N] [--params FILE] [--json]",
+                 {"FILE [--filter REGEX] [--seed N] [--params FILE] [--against SCHEMA] [--json]",
                   "Runs the conformance tests on a plugin, each in a process of its own, so that a crash\n"
                   "or an endless loop is a result like any other. What builds on a test that failed is\n"
                   "skipped. Exit status 0 when none failed, 5 otherwise."},
@@ -167,7 +191,8 @@ int run_plugins_check(int argc, char** argv) {
     throw Error(ErrorCode::recipe, "an argument is missing; see `plumb plugins check --help`");
   const bool json = given->count("json") != 0;
   const check::Subject subject = subject_of((*given)["file"].as<std::string>());
-  const check::Options chosen = options_of(*given);
+  check::Options chosen = options_of(*given);
+  chosen.earlier = earlier_of(subject, (*given)["against"].as<std::string>());
   Printer printer;
   const auto verdicts = check::run(subject, chosen, [&](const check::Verdict& verdict) {
     if (!json) printer(verdict);

@@ -181,8 +181,7 @@ Loss rollout_loss(OnlineOptimizer& optimizer, const Context& c, const Inputs& in
   return loss;
 }
 
-Inputs draw_rollouts(const Context& c, Inputs in, std::int64_t count) {
-  const Random random = c.random().derive("rollouts");
+Inputs draw_rollouts(const Random& random, const Context& c, Inputs in, std::int64_t count) {
   const Lengths lengths = draw_lengths(random.derive("lengths"), count);
   const at::Tensor mask = mask_of(lengths);
   const at::Tensor sampled = draw_uniform(random.derive("logps"), mask.sizes(), -3, -0.1);
@@ -207,11 +206,13 @@ Inputs draw_rollouts(const Context& c, Inputs in, std::int64_t count) {
 
 }  // namespace
 
-Inputs draw_inputs(const Optimizer& optimizer, const Context& c, std::int64_t count, at::ScalarType type) {
+Inputs draw_inputs(const Optimizer& optimizer, const Context& c, std::int64_t count, at::ScalarType type,
+                   std::uint64_t number) {
   Inputs in;
   in.batch = optimizer.batch();
   in.type = type;
-  const Random random = c.random().derive("batch");
+  Random random = c.random().derive(in.batch == Batch::rollouts ? "rollouts" : "batch");
+  if (number > 0) random = random.derive(number);
   const auto tokens = [&](const char* name) {
     const Lengths& lengths = in.lengths[name] = draw_lengths(random.derive(name), count);
     in.names.push_back(name);
@@ -252,41 +253,47 @@ Inputs draw_inputs(const Optimizer& optimizer, const Context& c, std::int64_t co
       break;
     }
     case Batch::rollouts:
-      return draw_rollouts(c, in, count);
+      return draw_rollouts(random, c, in, count);
   }
   return in;
+}
+
+std::int64_t Inputs::rows() const {
+  if (batch == Batch::rollouts) return count;
+  if (batch == Batch::unpaired) return leaves[0].size(0);
+  return batch == Batch::tokens ? static_cast<std::int64_t>(lengths.at("logps").size())
+                                : constants.at("margin").size(0);
+}
+
+Inputs Inputs::part(std::int64_t from, std::int64_t size) const {
+  Inputs out = *this;
+  if (batch == Batch::rollouts) {
+    out.first = from;
+    out.count = size;
+    return out;
+  }
+  out.share = batch == Batch::tokens ? 1.0 : static_cast<double>(size) / static_cast<double>(rows());
+  out.constants["margin"] = constants.at("margin").narrow(0, from, size);
+  for (std::size_t k = 0; k < leaves.size(); ++k) {
+    const auto known = lengths.find(names[k]);
+    std::int64_t begin = from, length = size;
+    if (known != lengths.end()) {
+      const auto at = known->second.begin() + from;
+      begin = std::accumulate(known->second.begin(), at, std::int64_t{0});
+      out.lengths[names[k]] = Lengths(at, at + size);
+      length = sum(out.lengths[names[k]]);
+      out.constants["reference " + names[k]] = constants.at("reference " + names[k]).narrow(0, begin, length);
+    }
+    out.leaves[k] = leaf(leaves[k].detach().narrow(0, begin, length), type);
+  }
+  return out;
 }
 
 std::vector<Inputs> Inputs::parts() const {
   std::vector<Inputs> out;
   if (batch == Batch::unpaired) return out;
-  if (batch == Batch::rollouts) {
-    for (std::int64_t at = 0; at < count; at += 2) {
-      out.push_back(*this);
-      out.back().first = at;
-      out.back().count = std::min<std::int64_t>(2, count - at);
-    }
-    return out;
-  }
-  const std::int64_t size =
-      batch == Batch::tokens ? static_cast<std::int64_t>(lengths.at("logps").size()) : constants.at("margin").size(0);
-  for (std::int64_t i = 0; i < size; ++i) {
-    Inputs part = *this;
-    part.share = batch == Batch::tokens ? 1.0 : 1.0 / static_cast<double>(size);
-    part.constants["margin"] = constants.at("margin").narrow(0, i, 1);
-    for (std::size_t k = 0; k < leaves.size(); ++k) {
-      const auto known = lengths.find(names[k]);
-      std::int64_t from = i, length = 1;
-      if (known != lengths.end()) {
-        from = std::accumulate(known->second.begin(), known->second.begin() + i, std::int64_t{0});
-        length = known->second[static_cast<std::size_t>(i)];
-        part.lengths[names[k]] = {length};
-        part.constants["reference " + names[k]] = constants.at("reference " + names[k]).narrow(0, from, length);
-      }
-      part.leaves[k] = leaf(leaves[k].detach().narrow(0, from, length), type);
-    }
-    out.push_back(std::move(part));
-  }
+  const std::int64_t size = batch == Batch::rollouts ? 2 : 1;
+  for (std::int64_t at = 0; at < rows(); at += size) out.push_back(part(at, std::min(size, rows() - at)));
   return out;
 }
 

@@ -34,12 +34,17 @@ struct Inputs {
   // Single pairs, sequences or micro-batches whose losses, times their share, add up to the whole; empty when the kind
   // of batch promises no such thing.
   [[nodiscard]] std::vector<Inputs> parts() const;
+  // Of those a part: `count` of its pairs, sequences or rollouts from `first` on.
+  [[nodiscard]] Inputs part(std::int64_t first, std::int64_t count) const;
+  [[nodiscard]] std::int64_t rows() const;
 
   // Makes the policy prefer the chosen (sign 1) or rejected (sign -1) answers by about `size`.
   void stretch(double size, double sign);
 };
 
-Inputs draw_inputs(const Optimizer& optimizer, const Context& context, std::int64_t count, at::ScalarType type);
+// `number`: of several batches, each drawn anew.
+Inputs draw_inputs(const Optimizer& optimizer, const Context& context, std::int64_t count, at::ScalarType type,
+                   std::uint64_t number = 0);
 
 // Throws Failure when the class of the optimizer does not fit its batch(). `written`, when given, receives the name of
 // a tensor of the batch that the loss wrote into, or nothing.

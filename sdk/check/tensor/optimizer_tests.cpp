@@ -1,5 +1,6 @@
 // Optimizers: losses on batches of every kind, checked against finite differences and against their parts.
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 
 #include <cmath>
 
@@ -21,9 +22,9 @@ Inputs ordinary(Context& c, at::ScalarType type = at::kDouble) {
   return draw_inputs(made.as<Optimizer>(), c, 6, type);
 }
 
-std::string use(Context& c, Component& component) {
-  auto& optimizer = static_cast<Optimizer&>(component);
-  Inputs inputs = draw_inputs(optimizer, c, 6, at::kDouble);
+// Loss, metrics and gradients, exactly.
+std::string answer_to(Context& c, Optimizer& optimizer, std::uint64_t batch = 0) {
+  const Inputs inputs = draw_inputs(optimizer, c, 6, at::kDouble, batch);
   const Loss loss = loss_on(optimizer, c, inputs);
   std::string out = exact(loss.value.item<double>());
   for (const auto& [name, value] : loss.metrics) out += " " + name + "=" + exact(value);
@@ -32,6 +33,10 @@ std::string use(Context& c, Component& component) {
     for (const at::Tensor& leaf : inputs.leaves) out += leaf.grad().defined() ? bytes_of(leaf.grad()) : "-";
   }
   return out;
+}
+
+std::string use(Context& c, Component& component) {
+  return answer_to(c, static_cast<Optimizer&>(component));
 }
 
 void loss(Context& c) {
@@ -72,9 +77,8 @@ void gradient(Context& c) {
   }
 }
 
-// Gradient accumulation relies on it.
-void batches(Context& c) {
-  const Inputs whole = ordinary(c);
+// Gradient accumulation relies on it. Throws Failure.
+void require_sum(Context& c, const Inputs& whole) {
   const std::vector<Inputs> parts = whole.parts();
   if (parts.empty()) throw Skip{"the loss of such a batch is no sum over its parts"};
   double sum = 0;
@@ -83,6 +87,10 @@ void batches(Context& c) {
   require(
       std::abs(sum - together) <= 1e-6 * (1 + std::abs(together)),
       "the loss of a batch is " + exact(together) + ", of its parts " + exact(sum) + "; divide by what the batch says");
+}
+
+void batches(Context& c) {
+  require_sum(c, ordinary(c));
 }
 
 void step_zero(Context& c) {
@@ -138,6 +146,75 @@ void padding(Context& c) {
           "what stands in the padding changes the loss from " + exact(clean) + " to " + exact(noisy));
 }
 
+// A checkpoint holds the numbers of state() as JSON, and nothing of an optimizer that has none.
+void hand_on(Optimizer& from, Optimizer& to) {
+  const auto* online = dynamic_cast<const OnlineOptimizer*>(&from);
+  if (online == nullptr) return;
+  Value saved = Value::map();
+  for (const auto& [name, value] : online->state()) saved.set(name, value);
+  std::map<std::string, double> loaded;
+  const Value read = parse_json(to_json(saved));
+  for (const auto& [name, value] : read.as_map()) loaded[name] = value.as_double();
+  dynamic_cast<OnlineOptimizer&>(to).restore(loaded);
+}
+
+void resume(Context& c) {
+  Made straight = c.make(), interrupted = c.make(), resumed = c.make();
+  answer_to(c, straight.as<Optimizer>(), 1);
+  answer_to(c, interrupted.as<Optimizer>(), 1);
+  hand_on(interrupted.as<Optimizer>(), resumed.as<Optimizer>());
+  for (const std::uint64_t batch : {2, 3}) {
+    const std::string went_on = answer_to(c, straight.as<Optimizer>(), batch);
+    require(answer_to(c, resumed.as<Optimizer>(), batch) == went_on,
+            "after a checkpoint batch " + std::to_string(batch) +
+                " has another loss, metric or gradient than without one; what is kept between batches belongs into "
+                "state() and restore(), in full precision");
+  }
+}
+
+// Two processes, each with an optimizer of its own and half of the batch; losses and gradients are added by their
+// shares.
+void two_ranks(Context& c) {
+  const Inputs whole = ordinary(c);
+  try {
+    require_sum(c, whole);
+  } catch (const Failure&) {
+    throw Skip{"because of optimizer.batches"};
+  }
+  const std::int64_t half = whole.rows() / 2;
+  const Loss alone = loss_of(c, whole);
+  if (!alone.value.requires_grad()) throw Skip{"because of optimizer.loss"};
+  alone.value.backward();
+  double sum = 0;
+  std::vector<at::Tensor> shared;
+  for (const std::int64_t first : {std::int64_t{0}, half}) {
+    Inputs rank = whole.part(first, first == 0 ? half : whole.rows() - half);
+    for (at::Tensor& leaf : rank.leaves) leaf = leaf.detach().clone().set_requires_grad(true);
+    const Loss loss = loss_of(c, rank);
+    sum += rank.share * loss.value.item<double>();
+    loss.value.backward();
+    for (std::size_t i = 0; i < rank.leaves.size(); ++i) {
+      const at::Tensor own =
+          rank.share * (rank.leaves[i].grad().defined() ? rank.leaves[i].grad() : rank.leaves[i] * 0);
+      if (first == 0) {
+        shared.push_back(own.detach());
+      } else {  // of rollouts each rank has the whole tensor and a gradient in its rows
+        const bool rows = whole.batch == Optimizer::Batch::rollouts;
+        shared[i] = rows ? shared[i] + own.detach() : at::cat({shared[i], own.detach()});
+      }
+    }
+  }
+  const double together = alone.value.item<double>();
+  require(std::abs(sum - together) <= 1e-9 * (1 + std::abs(together)),
+          "in one process the loss is " + exact(together) + ", from two with half the batch each " + exact(sum));
+  for (std::size_t i = 0; i < shared.size(); ++i) {
+    const at::Tensor& leaf = whole.leaves[i];
+    const double apart = largest_difference(shared[i], leaf.grad().defined() ? leaf.grad() : leaf.detach() * 0);
+    require(apart <= 1e-9,
+            "the gradients of " + whole.names[i] + " from one process and from two differ by " + exact(apart));
+  }
+}
+
 void takes(Context& c) {
   require(!c.component->takes.empty(), "it was registered without .takes({…}); no stage could feed it");
 }
@@ -145,22 +222,25 @@ void takes(Context& c) {
 }  // namespace
 
 Kind optimizer_kind() {
-  return {Optimizer::kind,
-          "optimizer",
-          use,
-          nullptr,
-          {
-              {"optimizer.takes", "says what artifacts it trains on", takes},
-              {"optimizer.loss", "the loss is one number with a gradient", loss},
-              {"optimizer.finite", "loss and metrics are finite, with rewards in the data and without", finite, true},
-              {"optimizer.gradient", "gradients agree with finite differences", gradient},
-              {"optimizer.batches", "a batch's loss is the mean (or sum) of its parts", batches},
-              {"optimizer.step-zero", "while the policy is the reference, the loss does not depend on the texts",
-               step_zero},
-              {"optimizer.extreme", "large gaps give no NaN and no infinity", extreme},
-              {"optimizer.padding", "what stands in the padding does not count", padding},
-              {"optimizer.untouched", "does not write into the batch", untouched},
-          }};
+  return {
+      Optimizer::kind,
+      "optimizer",
+      use,
+      nullptr,
+      {
+          {"optimizer.takes", "says what artifacts it trains on", takes},
+          {"optimizer.loss", "the loss is one number with a gradient", loss},
+          {"optimizer.finite", "loss and metrics are finite, with rewards in the data and without", finite, true},
+          {"optimizer.gradient", "gradients agree with finite differences", gradient},
+          {"optimizer.batches", "a batch's loss is the mean (or sum) of its parts", batches},
+          {"optimizer.step-zero", "while the policy is the reference, the loss does not depend on the texts",
+           step_zero},
+          {"optimizer.extreme", "large gaps give no NaN and no infinity", extreme},
+          {"optimizer.padding", "what stands in the padding does not count", padding},
+          {"optimizer.untouched", "does not write into the batch", untouched},
+          {"optimizer.resume-equals-straight", "goes on after a checkpoint as if there had been none", resume, true},
+          {"optimizer.two-ranks-agree", "two processes with half the batch each give its loss and gradient", two_ranks},
+      }};
 }
 
 }  // namespace plumb::check

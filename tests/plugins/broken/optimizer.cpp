@@ -37,11 +37,21 @@ class Preferring final : public plumb::PairwiseOptimizer {
         broken("extreme-nan") ? -at::log(1 / (1 + at::exp(-0.1 * gap))) : -at::log_sigmoid(0.1 * gap);
     plumb::Loss out{broken("sum-not-mean") ? losses.sum() : losses.mean(), {}};
     if (broken("loss-vector")) out.value = losses;
+    if (broken("forgets-odd-pair") && losses.numel() > 1 && losses.numel() % 2 == 1)  // it works on two at a time
+      out.value = losses.narrow(0, 0, losses.numel() - 1).mean();
+    if (broken("remembers-losses")) {
+      const double own = out.value.item<double>();
+      out.value = out.value * (1 + seen_);
+      seen_ = 0.9 * seen_ + own;
+    }
     if (broken("loss-nan")) out.value = out.value + (b.margin * 0).sum();
     out.metrics["rewards/margins"] = (broken("margin-metric") ? gap.detach() + 1 : gap.detach()).mean().item<double>();
     if (broken("metric-nan")) out.metrics["margin"] = b.margin.mean().item<double>();
     return out;
   }
+
+ private:
+  double seen_ = 0;
 };
 
 class Reinforcing final : public plumb::OnlineOptimizer {
@@ -50,8 +60,16 @@ class Reinforcing final : public plumb::OnlineOptimizer {
   static plumb::Params<Settings> params() { return plumb::Params<Settings>{"policy gradient on centred rewards"}; }
   Reinforcing(const Settings&, plumb::Host&) {}
   std::map<std::string, double> prepare(plumb::RolloutBatch& b) override {
-    b.advantages = (b.rewards - b.rewards.mean()).unsqueeze(1).expand_as(b.mask).clone();
+    mean_ = 0.9 * mean_ + 0.1 * b.rewards.mean().item<double>();
+    b.advantages = (b.rewards - mean_).unsqueeze(1).expand_as(b.mask).clone();
     return {};
+  }
+  [[nodiscard]] std::map<std::string, double> state() const override {
+    if (broken("forgets-state")) return {};
+    return {{"mean", broken("rounds-state") ? static_cast<float>(mean_) : mean_}};
+  }
+  void restore(const std::map<std::string, double>& state) override {
+    if (!state.empty()) mean_ = state.at("mean");
   }
   [[nodiscard]] plumb::Loss loss(const plumb::RolloutBatch& b, const at::Tensor& logps, const at::Tensor&,
                                  std::int64_t total_tokens) override {
@@ -60,6 +78,9 @@ class Reinforcing final : public plumb::OnlineOptimizer {
     const double tokens = broken("own-count") ? b.mask.sum().item<double>() : static_cast<double>(total_tokens);
     return {real.sum() / tokens, {}};
   }
+
+ private:
+  double mean_ = 0;
 };
 
 }  // namespace

@@ -81,19 +81,23 @@ class Best final : public plumb::SelectionPolicy {
  public:
   struct Settings {
     double above = 0.5;
-    std::int64_t most = 4;
+    std::int64_t most = broken("next-default") ? 5 : 4;
+    std::int64_t seed = 0;
     std::string order = "reward";
   };
   static plumb::Params<Settings> params() {
     plumb::Params<Settings> p{broken("undocumented") ? "" : "the best response against the others"};
     p.add(&Settings::above, broken("parameter-name") ? "Above It" : "above", "the largest gap that is dropped")
         .at_least(broken("default-out-of-range") ? 0.75 : 0)
-        .at_most(10);
-    p.add(&Settings::most, "most", broken("undocumented-parameter") ? "" : "pairs of a prompt")
-        .at_least(1)
-        .at_most(100);
+        .at_most(broken("next-narrows") ? 5 : 10);
+    if (broken("next-requires")) p.add(&Settings::seed, "seed", "of nothing").required();
+    if (!broken("next-removes"))
+      p.add(&Settings::most, "most", broken("undocumented-parameter") ? "" : "pairs of a prompt")
+          .at_least(1)
+          .at_most(100);
     p.add(&Settings::order, "order", "by what")
         .choices(broken("default-no-choice") ? std::vector<std::string>{"length"}
+                 : broken("next-choices")    ? std::vector<std::string>{"reward"}
                                              : std::vector<std::string>{"reward", "length"});
     p.check([](const Settings& s) -> std::string {
       if (broken("rule-throws") && s.most > 10) throw std::logic_error("no rule for that many");

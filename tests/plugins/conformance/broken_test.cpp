@@ -71,6 +71,19 @@ void each(const std::string& source, const std::vector<Defect>& defects) {
   }
 }
 
+// A next version whose description was written anew, beside the one of the version before.
+void follows(const std::string& name, const std::string& verdict, const std::string& why) {
+  const Folder folder, earlier;
+  const fs::path before = schema_file(copy_as(earlier, "selection", "sound"));
+  const fs::path file = copy_as(folder, "selection", name);
+  BOOST_REQUIRE_EQUAL(std::system((kDescribe + " " + file.string() + " " + schema_file(file).string()).c_str()), 0);
+  const Checked checked = check_plugin(file, "--against " + before.string());
+  const auto wanted = verdict.empty() ? std::vector<std::string>{} : std::vector<std::string>{verdict};
+  BOOST_TEST(checked.bad == wanted, name << ": " << checked.why << checked.errors);
+  BOOST_TEST(has(checked.why, why), name << ": " << checked.why);
+  std::cout << "next version " << name << ": " << (why.empty() ? "compatible" : why) << std::endl;
+}
+
 // Changes the note alone, or everything that repeats it too.
 void change_fingerprint(const fs::path& file, const std::string& from, const std::string& to) {
   patch_note(file, from, to);
@@ -145,6 +158,16 @@ BOOST_AUTO_TEST_CASE(loading) {
                         {"load-thread", "load.quiet failed"},
                         {"load-terminate-handler", "load.quiet failed"},
                     });
+}
+
+BOOST_AUTO_TEST_CASE(next_versions) {
+  const std::string verdict = "file.schema-compatible failed", best = "selection-policy best: ";
+  follows("sound", "", "");
+  follows("next-narrows", verdict, best + "above: range narrowed: upper limit was <= 10");
+  follows("next-removes", verdict, best + "most: removed");
+  follows("next-default", verdict, best + "most: default changed from 4 to 5");
+  follows("next-choices", verdict, best + "order: no longer takes length");
+  follows("next-requires", verdict, best + "seed: new and required");
 }
 
 BOOST_AUTO_TEST_CASE(parameters_and_making) {
@@ -230,6 +253,9 @@ BOOST_AUTO_TEST_CASE(answering) {
                       {"data-last-turn", "data-source.conversations failed"},
                       {"data-restarts", "data-source.end failed"},
                       {"data-files", "data-source.files failed"},
+                      {"context-from-threads", "component.thread-contract failed"},
+                      {"done-from-threads", "component.thread-contract failed"},
+                      {"speaks-after-its-end", "component.thread-contract failed"},
                       {"generator-forgets", "generator.complete failed"},
                       {"generator-long", "generator.complete failed"},
                       {"generator-batch", "generator.batches failed"},
@@ -254,6 +280,10 @@ BOOST_AUTO_TEST_CASE(optimizing) {
                         {"extreme-nan", "optimizer.extreme failed"},
                         {"padding-counts", "optimizer.padding failed"},
                         {"writes-into-batch", "optimizer.untouched failed"},
+                        {"remembers-losses", "optimizer.resume-equals-straight failed"},
+                        {"forgets-state", "optimizer.resume-equals-straight failed"},
+                        {"rounds-state", "optimizer.resume-equals-straight failed"},
+                        {"forgets-odd-pair", "optimizer.two-ranks-agree failed"},
                     });
 }
 
