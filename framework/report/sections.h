@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "framework/artifacts/artifact.h"
+#include "framework/evaluation/comparison.h"
 #include "framework/report/report.h"
 #include "plumb/evaluator.h"
 
@@ -41,6 +42,10 @@ void add_answers(Document& page, const std::vector<EvaluatedAnswer>& answers, st
 std::optional<Figure> gap_histogram(const ReportItem& pairs);
 // How many pairs each threshold would have kept, with the user's own marked.
 std::optional<Figure> threshold_curve(const ReportItem& pairs);
+
+// Over-optimisation of the rows of a comparison: what there is of it in words, every row's reward against its score by
+// a judge as a point of a figure for each reward model, and in numbers. Nothing where no row has both.
+void add_tradeoffs(Document& page, const Comparison& comparison);
 
 // "learning_rate 0.0005" and so on: the entries of a summary, one a line.
 Bullets summary_bullets(const Value& summary);

@@ -3,10 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
-#include <charconv>
 #include <cmath>
-#include <map>
 #include <set>
 
 #include "framework/evaluation/evaluation_file.h"
@@ -154,6 +151,27 @@ std::vector<Figure> joined(const std::vector<ReportItem>& pairs,
   return out;
 }
 
+// Why pairs were kept or not, a column a reason.
+void add_audits(Document& page, const std::vector<ReportItem>& pairs) {
+  std::vector<Value> counts;
+  std::set<std::string> names;
+  for (const ReportItem& item : pairs) {
+    const Value& summary = item.artifact.manifest.summary;
+    const Value* reasons = summary.is_map() ? summary.find("reasons") : nullptr;
+    counts.push_back(reasons != nullptr && reasons->is_map() ? *reasons : Value::map());
+    for (const auto& [reason, count] : counts.back().as_map()) names.insert(reason);
+  }
+  if (names.empty()) return;
+  Table table{{"row"}, {}};
+  table.header.insert(table.header.end(), names.begin(), names.end());
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    table.rows.push_back({pairs[i].name});
+    for (const std::string& name : names) table.rows.back().push_back(number_at(counts[i], name));
+  }
+  page.add(Paragraph{{"The audit: pairs of responses looked at, by why they were kept or not."}});
+  page.add(std::move(table));
+}
+
 void add_selections(Document& page, const SweepReport& report) {
   const std::vector<ReportItem> pairs = items_of(report, artifact_type::pairs, "");
   if (pairs.empty()) return;
@@ -168,7 +186,8 @@ void add_selections(Document& page, const SweepReport& report) {
       {"longer_chosen_fraction", "chosen is longer"},
       {"reward_length_correlation", "reward with length"},
       {"tied_pairs", "tied pairs"},
-      {"duplicate_responses", "duplicate responses"}};
+      {"duplicate_responses", "duplicate responses"},
+      {"normalise", "rewards normalised"}};
   Table table{{"row"}, {}};
   for (const auto& column : kColumns) table.header.emplace_back(column.second);
   for (const ReportItem& item : pairs) {
@@ -180,96 +199,9 @@ void add_selections(Document& page, const SweepReport& report) {
     }
   }
   page.add(std::move(table));
+  add_audits(page, pairs);
   for (Figure& figure : joined(pairs, gap_histogram)) page.add(std::move(figure));
   for (Figure& figure : joined(pairs, threshold_curve)) page.add(std::move(figure));
-}
-
-// The row that a row's rewards were compared with; its own where there was none. Rows with the same one were scored by
-// the same reward model, and only these share a figure.
-std::size_t leader_of(const Measure& reward, std::size_t row) {
-  const auto& cell = reward.cells[row];
-  return cell && cell->difference ? cell->difference->over : row;
-}
-
-// "updates-64" and "ppo,max_steps=64" are rows of a family: what stands before the number at the end, and the number.
-std::optional<std::pair<std::string, double>> family_of(const std::string& row) {
-  const std::size_t at = row.find_last_of("=-");
-  if (at == std::string::npos || at + 1 == row.size()) return std::nullopt;
-  double number = 0;
-  const auto [end, failed] = std::from_chars(row.data() + at + 1, row.data() + row.size(), number);
-  if (failed != std::errc() || end != row.data() + row.size()) return std::nullopt;
-  return std::pair{row.substr(0, at), number};
-}
-
-// The points of a family in the order of its numbers, as a line.
-void connect_families(Chart& chart) {
-  std::map<std::string, std::map<double, std::pair<double, double>>> families;
-  for (const ChartLine& line : chart.lines) {
-    if (const auto family = family_of(line.name)) families[family->first][family->second] = line.points.front();
-  }
-  for (const auto& [name, points] : families) {
-    if (points.size() < 3) continue;
-    ChartLine line{fmt::format("{} from {:g} to {:g}", name, points.begin()->first, points.rbegin()->first), {}};
-    for (const auto& point : points) line.points.push_back(point.second);
-    chart.lines.push_back(std::move(line));
-  }
-}
-
-Figure tradeoff_figure(const Comparison& comparison, const Measure& reward, const Measure& score, std::size_t leader) {
-  Figure figure{fmt::format("{}-against-{}", reward.name, score.name), {}, {}};
-  figure.chart.title = fmt::format("{} and {} score", reward.name, score.name);
-  if (leader != comparison.baseline) {
-    figure.file += "-" + comparison.rows[leader];
-    figure.chart.title += fmt::format(" by the reward model of {}", comparison.rows[leader]);
-  }
-  figure.chart.title[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(figure.chart.title[0])));
-  figure.chart.caption =
-      "A point a row, mean over seeds. A row at the right of another and below it has learnt to please the reward "
-      "model "
-      "rather than the judge (over-optimisation).";
-  figure.chart.x = reward.name, figure.chart.y = score.name;
-  for (std::size_t i = 0; i < comparison.rows.size(); ++i) {
-    if (!score.cells[i] || !reward.cells[i] || leader_of(reward, i) != leader) continue;
-    figure.chart.lines.push_back({comparison.rows[i], {{reward.cells[i]->mean, score.cells[i]->mean}}});
-  }
-  connect_families(figure.chart);
-  return figure;
-}
-
-Table tradeoff_table(const Comparison& comparison, const std::string& reward, const std::string& score) {
-  const auto gain = [](const Bootstrap& b) {
-    return fmt::format("{:+.3f} ({:+.3f} to {:+.3f})", b.mean, b.low, b.high);
-  };
-  Table table{{"row", "over", reward + " gained, 95 %", score + " gained, 95 %", "over-optimised"}, {}};
-  for (const Tradeoff& t : comparison.tradeoffs) {
-    if (t.reward != reward || t.score != score) continue;
-    table.rows.push_back({comparison.rows[t.row], comparison.rows[t.over], gain(t.reward_gain), gain(t.score_gain),
-                          t.over_optimised() ? "yes" : "no"});
-  }
-  return table;
-}
-
-// Where a reward model is exploited, its reward rises and the judge's score falls: every row as a point, and in
-// numbers.
-void add_tradeoffs(Document& page, const Comparison& comparison) {
-  std::set<std::pair<std::string, std::string>> seen;
-  const auto find = [&](const std::string& name) {
-    return std::find_if(comparison.measures.begin(), comparison.measures.end(),
-                        [&](const Measure& m) { return m.name == name; });
-  };
-  for (const Tradeoff& tradeoff : comparison.tradeoffs) {
-    if (!seen.insert({tradeoff.reward, tradeoff.score}).second) continue;
-    if (seen.size() == 1) {
-      page.add(Heading{2, "Over-optimisation"});
-      page.add(bullets_of(over_optimisation(comparison)));
-    }
-    const auto reward = find(tradeoff.reward), score = find(tradeoff.score);
-    for (std::size_t leader = 0; leader < comparison.rows.size(); ++leader) {
-      Figure figure = tradeoff_figure(comparison, *reward, *score, leader);
-      if (figure.chart.lines.size() > 1) page.add(std::move(figure));
-    }
-    page.add(tradeoff_table(comparison, tradeoff.reward, tradeoff.score));
-  }
 }
 
 void add_rows_answers(Document& page, const SweepReport& report) {

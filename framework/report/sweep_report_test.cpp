@@ -44,7 +44,8 @@ Artifact pairs_in(const fs::path& folder, double delta) {
     artifact.manifest.params =
         Value::map({{"policy", Value::map({{"name", "reward-gap"}, {"eta", 0.9}, {"tau", 1.2}, {"delta", Value()}})}});
   }
-  artifact.manifest.summary = Value::map({{"pairs", 2}, {"prompts_used", 1}, {"delta", delta}});
+  artifact.manifest.summary = Value::map(
+      {{"pairs", 2}, {"prompts_used", 1}, {"delta", delta}, {"reasons", Value::map({{"kept", 2}, {"gap", 1}})}});
   return artifact;
 }
 
@@ -108,6 +109,8 @@ BOOST_AUTO_TEST_CASE(rows_stand_side_by_side) {
   BOOST_TEST(contains(unescaped(page), "| high | low | +0.750 (+0.700 to +0.800) |"));
   BOOST_TEST(contains(page, "Published\\: a paper\\. Other"));
   BOOST_TEST(contains(page, "| low | 2 | 1 | 0.4 |"));
+  BOOST_TEST(contains(page, "| row | gap | kept |"));
+  BOOST_TEST(contains(page, "| high | 1 | 2 |"));
   // Seed 1 alone is shown, and the shared model ran once: 30 s, 4 models at 10 s.
   BOOST_TEST(contains(page, "answer of low1"));
   BOOST_TEST(!contains(page, "answer of low2"));
@@ -182,7 +185,7 @@ BOOST_AUTO_TEST_CASE(over_optimisation_is_shown_for_each_reward_model) {
 // Rows of one family make a curve in the order of their numbers, whatever the order of the rows and of the rewards.
 BOOST_AUTO_TEST_CASE(longer_and_longer_training_is_a_curve) {
   Comparison c = two_rows();
-  c.rows = {"sft", "updates-16", "updates-256", "updates-64"};
+  c.rows = {"sft", "dpo,learning_rate=1e-04", "dpo,learning_rate=0.01", "dpo,learning_rate=2e-04"};
   c.recipes.resize(4);
   c.tradeoffs.clear();
   const std::vector<std::pair<double, double>> points{{0, 0.7}, {1, 0.75}, {2.5, 0.4}, {3, 0.72}};
@@ -197,8 +200,9 @@ BOOST_AUTO_TEST_CASE(longer_and_longer_training_is_a_curve) {
       figure_data(write_sweep_report({.title = "long", .comparison = c, .arms = {}, .published = {}, .examples = 0}));
   BOOST_REQUIRE_EQUAL(data.size(), 1U);
   BOOST_TEST(data[0].second ==
-             "series,reward,gold\nsft,0,0.7\nupdates-16,1,0.75\nupdates-256,2.5,0.4\nupdates-64,3,0.72\n"
-             "updates from 16 to 256,1,0.75\nupdates from 16 to 256,3,0.72\nupdates from 16 to 256,2.5,0.4\n");
+             "series,reward,gold\nsft,0,0.7\n\"dpo,learning_rate=1e-04\",1,0.75\n\"dpo,learning_rate=0.01\",2.5,0.4\n"
+             "\"dpo,learning_rate=2e-04\",3,0.72\n\"dpo,learning_rate from 0.0001 to 0.01\",1,0.75\n"
+             "\"dpo,learning_rate from 0.0001 to 0.01\",3,0.72\n\"dpo,learning_rate from 0.0001 to 0.01\",2.5,0.4\n");
 }
 
 BOOST_AUTO_TEST_CASE(a_sweep_that_evaluates_nothing_has_its_figures) {

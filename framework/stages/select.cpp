@@ -216,6 +216,11 @@ void run_select(StageContext& context) {
     context.summarise("reasons", write_audit(context, groups, selections));
   }
   if (policy->threshold()) context.summarise("delta", *policy->threshold());
+  // A threshold means something only together with the scale of the rewards.
+  const Value& scored = context.input("scored").manifest.summary;
+  if (const Value* normalise = scored.is_map() ? scored.find("normalise") : nullptr) {
+    context.summarise("normalise", *normalise);
+  }
   context.summarise("gap_mean", gaps.mean);
   context.summarise("gap_deviation", gaps.deviation);
   context.summarise("tied_pairs", static_cast<std::int64_t>(gaps.gaps.size() - gaps.pairs_above(0)));

@@ -200,6 +200,12 @@ BOOST_AUTO_TEST_CASE(a_sweep_is_shown_with_its_arms_and_what_they_share) {
     BOOST_TEST(stage.at("made").as_int() == 1);
   }
   BOOST_TEST(has(said({command, "show", folder + "/good"}), "aligned (train -> model): "));
+  // A threshold belongs to the scale of the rewards, which the pairs therefore tell.
+  const Value good = plumb::parse_json(said({command, "show", folder + "/good", "--json"}));
+  for (const Value& stage : good.at("stages").as_list()) {
+    if (stage.at("stage") != Value("pairs")) continue;
+    BOOST_TEST(stage.at("manifest").at("summary").at("normalise").as_string() == "standardise");
+  }
   // A record that says it runs while nobody does.
   std::string record = plumb::read_file(folder + "/sweep.json").value();
   const auto put = [&](const std::string& from, const std::string& to) {
