@@ -185,10 +185,11 @@ BOOST_AUTO_TEST_CASE(over_optimisation_is_shown_for_each_reward_model) {
 // Rows of one family make a curve in the order of their numbers, whatever the order of the rows and of the rewards.
 BOOST_AUTO_TEST_CASE(longer_and_longer_training_is_a_curve) {
   Comparison c = two_rows();
-  c.rows = {"sft", "dpo,learning_rate=1e-04", "dpo,learning_rate=0.01", "dpo,learning_rate=2e-04"};
-  c.recipes.resize(4);
+  c.rows = {"sft",      "dpo,learning_rate=1e-04", "dpo,learning_rate=0.01", "dpo,learning_rate=2e-04",
+            "gap-0.90", "dpo,learning_rate=1e-05"};
+  c.recipes.resize(6);
   c.tradeoffs.clear();
-  const std::vector<std::pair<double, double>> points{{0, 0.7}, {1, 0.75}, {2.5, 0.4}, {3, 0.72}};
+  const std::vector<std::pair<double, double>> points{{0, 0.7}, {1, 0.75}, {2.5, 0.4}, {3, 0.72}, {1, 1}, {0, 0.71}};
   c.measures[0].cells.clear(), c.measures[1].cells.clear();
   for (std::size_t i = 0; i < points.size(); ++i) {
     c.measures[0].cells.emplace_back(Cell{3, 400, {}, points[i].second, {}, {}});
@@ -200,9 +201,9 @@ BOOST_AUTO_TEST_CASE(longer_and_longer_training_is_a_curve) {
       figure_data(write_sweep_report({.title = "long", .comparison = c, .arms = {}, .published = {}, .examples = 0}));
   BOOST_REQUIRE_EQUAL(data.size(), 1U);
   BOOST_TEST(data[0].second ==
-             "series,reward,gold\nsft,0,0.7\n\"dpo,learning_rate=1e-04\",1,0.75\n\"dpo,learning_rate=0.01\",2.5,0.4\n"
-             "\"dpo,learning_rate=2e-04\",3,0.72\n\"dpo,learning_rate from 0.0001 to 0.01\",1,0.75\n"
-             "\"dpo,learning_rate from 0.0001 to 0.01\",3,0.72\n\"dpo,learning_rate from 0.0001 to 0.01\",2.5,0.4\n");
+             "series,reward,gold\nsft,0,0.7\n\"dpo,learning_rate from 1e-05 to 0.01\",0,0.71\n"
+             "\"dpo,learning_rate from 1e-05 to 0.01\",1,0.75\n\"dpo,learning_rate from 1e-05 to 0.01\",3,0.72\n"
+             "\"dpo,learning_rate from 1e-05 to 0.01\",2.5,0.4\ngap-0.90,1,1\n");
 }
 
 BOOST_AUTO_TEST_CASE(a_sweep_that_evaluates_nothing_has_its_figures) {

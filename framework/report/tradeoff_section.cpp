@@ -30,18 +30,29 @@ std::optional<std::pair<std::string, double>> family_of(const std::string& row) 
   return std::pair{row.substr(0, at), number};
 }
 
-// The points of a family in the order of its numbers, as a line.
+// The points of a family of four or more become one line in the order of its numbers.
 void connect_families(Chart& chart) {
   std::map<std::string, std::map<double, std::pair<double, double>>> families;
   for (const ChartLine& line : chart.lines) {
     if (const auto family = family_of(line.name)) families[family->first][family->second] = line.points.front();
   }
-  for (const auto& [name, points] : families) {
-    if (points.size() < 3) continue;
-    ChartLine line{fmt::format("{} from {:g} to {:g}", name, points.begin()->first, points.rbegin()->first), {}};
-    for (const auto& point : points) line.points.push_back(point.second);
-    chart.lines.push_back(std::move(line));
+  std::erase_if(families, [](const auto& family) { return family.second.size() < 4; });
+  std::vector<ChartLine> lines;
+  std::set<std::string> drawn;
+  for (ChartLine& line : chart.lines) {
+    const auto name = family_of(line.name);
+    const auto family = name ? families.find(name->first) : families.end();
+    if (family == families.end()) {
+      lines.push_back(std::move(line));
+      continue;
+    }
+    if (!drawn.insert(name->first).second) continue;
+    const auto& points = family->second;
+    lines.push_back(
+        {fmt::format("{} from {:g} to {:g}", name->first, points.begin()->first, points.rbegin()->first), {}});
+    for (const auto& point : points) lines.back().points.push_back(point.second);
   }
+  chart.lines = std::move(lines);
 }
 
 Figure tradeoff_figure(const Comparison& comparison, const Measure& reward, const Measure& score, std::size_t leader) {
@@ -53,9 +64,9 @@ Figure tradeoff_figure(const Comparison& comparison, const Measure& reward, cons
   }
   figure.chart.title[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(figure.chart.title[0])));
   figure.chart.caption =
-      "A point a row, mean over seeds. A row at the right of another and below it has learnt to please the reward "
-      "model "
-      "rather than the judge (over-optimisation).";
+      "A point a row, mean over seeds; four or more that differ in a number are a line in its order. A row at the "
+      "right "
+      "of another and below it has learnt to please the reward model rather than the judge (over-optimisation).";
   figure.chart.x = reward.name, figure.chart.y = score.name;
   for (std::size_t i = 0; i < comparison.rows.size(); ++i) {
     if (!score.cells[i] || !reward.cells[i] || leader_of(reward, i) != leader) continue;
