@@ -249,6 +249,17 @@ BOOST_AUTO_TEST_CASE(the_study_of_reward_models_shares_what_does_not_depend_on_t
   BOOST_TEST(different("responses") == seeds);
   BOOST_TEST(different("reward") == 2 * seeds);
   BOOST_TEST(different("aligned") == 4 * seeds);
+  // What a weak reward model is compared with differs in nothing else.
+  const auto aligned = [&](const std::string& arm) {
+    for (const plumb::Arm& candidate : loaded.sweep->arms) {
+      if (candidate.name == arm) return candidate.recipe.find("aligned")->params;
+    }
+    return plumb::Value();
+  };
+  for (const std::string row : {"ppo", "gap-0.85"}) {
+    BOOST_TEST(!aligned(row + ",seed=1").is_null());
+    BOOST_TEST((aligned(row + ",seed=1") == aligned(row + "-weak,seed=1")));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(recipes_can_be_planned_before_their_files_are_there) {
