@@ -14,6 +14,7 @@
 
 #include "framework/artifacts/descriptor.h"
 #include "framework/isolation/thrown.h"
+#include "framework/pipeline/stage.h"
 #include "framework/registry/installation.h"
 
 namespace plumb {
@@ -22,9 +23,10 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kSlice{100};       // between two looks at the host and the process
-constexpr milliseconds kForItsEnd{5000};  // of a process that closed its socket or was told to end
-constexpr std::size_t kLastLines = 3;     // of its standard error, shown with a failure
+constexpr milliseconds kSlice{100};         // between two looks at the host and the process
+constexpr std::chrono::seconds kToStop{5};  // for a call to come to its end once the run is to stop
+constexpr milliseconds kForItsEnd{5000};    // of a process that closed its socket or was told to end
+constexpr std::size_t kLastLines = 3;       // of its standard error, shown with a failure
 constexpr std::size_t kLongestLine = 300;
 
 std::filesystem::path program() {
@@ -228,8 +230,10 @@ Frame ComponentProcess::next_frame(const std::string& during, Helpers& helpers) 
     quiet += std::min<Clock::duration>(Clock::now() - before, 2 * kSlice);
     if (helpers.busy()) quiet = {};
     if (quiet > std::chrono::duration<double>(subject_.call_timeout)) hung(during);
+    if (told_to_stop_ && quiet > kToStop) stop_now();
     if (!told_to_stop_ && host_.cancelled()) {
       told_to_stop_ = true;
+      quiet = {};
       send(FrameKind::cancel, 0, {});
     }
   }
@@ -252,6 +256,13 @@ void ComponentProcess::hung(const std::string& during) {
       fmt::format("{} gave no sign of life for {} s in {} and was killed; `call_timeout` lets it have more{}", who(),
                   subject_.call_timeout, during, last_lines(child_->errors())),
       true};
+}
+
+// The run stops with what it has; this call is one of those that are made again.
+void ComponentProcess::stop_now() {
+  child_->stop_all(SIGKILL);
+  usable_ = false;
+  throw Cancelled{};
 }
 
 void ComponentProcess::pass_on_output(bool all) {

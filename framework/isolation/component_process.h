@@ -56,9 +56,12 @@ class ComponentProcess {
   ~ComponentProcess();  // kills what still runs
 
   // The result's payload. Throws CallFailed, and as itself what the component may throw: an Error of its own making or
-  // what the framework threw at it. `during` names the call in messages.
+  // what the framework threw at it; Cancelled when the run is to stop and the call does not. `during` names the call in
+  // messages.
   std::string call(Operation operation, const std::string& args, const std::string& during,
                    EvaluationContext* context = nullptr);
+  // Whether another call may follow; asked after one that threw something else than CallFailed.
+  [[nodiscard]] bool usable() const { return usable_; }
   // Destroys the component and ends the process in order; what goes wrong is a warning.
   void end();
 
@@ -77,6 +80,7 @@ class ComponentProcess {
   [[noreturn]] void rethrow(const std::string& thrown);
   [[noreturn]] void died(const std::string& during);
   [[noreturn]] void hung(const std::string& during);
+  [[noreturn]] void stop_now();
   [[nodiscard]] std::string who() const;
   void pass_on_output(bool all);
 
@@ -86,7 +90,7 @@ class ComponentProcess {
   std::unique_ptr<ChildProcess> child_;
   std::unique_ptr<FrameSocket> socket_;
   std::uint64_t calls_ = 0;
-  bool told_to_stop_ = false;
+  bool told_to_stop_ = false, usable_ = true;
   std::string made_;
   std::string line_;  // of its standard error, not yet whole
   std::mutex failures_mutex_;

@@ -78,7 +78,7 @@ void ProcessPool::call_and_read(Operation operation, const std::string& args, co
     count(failed);
     throw;
   } catch (...) {  // the component said no, or the framework failed it: the process is as it was
-    if (process != nullptr) give_back(std::move(process));
+    if (process != nullptr && process->usable()) give_back(std::move(process));
     throw;
   }
   give_back(std::move(process));

@@ -97,6 +97,29 @@ BOOST_AUTO_TEST_CASE(judges_of_every_sort_judge_the_same) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(judgements_that_a_crash_cost_are_shown_beside_the_mean_of_the_others) {
+  const Command plumb(fs::path(PLUMB_SOURCE_DIR) / "recipes/lab/judged.yaml");
+  Words crashing{"--plugin", kFaulty, "--until", "exact"};
+  for (const char* value : {"judge=faulty-judge", "judge.isolation=process", "judge.fault=crash", "judge.call=3",
+                            "evaluators.0.tolerated_failures=0.9"}) {
+    crashing = with(crashing, {"--set", std::string("stages.exact.") + value});
+  }
+  const Outcome run = plumb.run(crashing);
+  BOOST_REQUIRE_MESSAGE(run.status == 0, run.errors);
+  BOOST_TEST(run.logged("was killed by SIGSEGV (Segmentation fault) in judge of request "));
+  const Value metrics = parse_json(read_file(plumb.stage("exact") / "metrics.json").value());
+  std::int64_t failed = 0, killed = 0;
+  for (const Value& row : metrics.as_list()) {
+    const std::string& name = row.at("name").as_string();
+    if (name == "mt-bench/sft/mean" || name == "mt-bench/aligned/mean") failed += row.at("failures").as_int();
+  }
+  std::ifstream answers(plumb.stage("exact") / "answers.jsonl");
+  for (std::string row; std::getline(answers, row);) killed += row.find("was killed by SIGSEGV") != std::string::npos;
+  BOOST_TEST(failed == killed);
+  BOOST_TEST(failed < 32);
+  BOOST_TEST(failed > 0);
+}
+
 BOOST_AUTO_TEST_CASE(a_policy_that_crashes_costs_its_stage_and_nothing_else) {
   const Command plumb(kSmoke);
   const Outcome crashed = plumb.run(faulty_policy({"fault=crash", "call=3"}));

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "framework/isolation/wire.h"
+#include "framework/pipeline/stage.h"
 #include "tests/isolation/isolated_fixture.h"
 
 namespace plumb::test {
@@ -246,6 +247,14 @@ BOOST_AUTO_TEST_CASE(a_component_hears_that_the_run_is_to_stop) {
   });
   BOOST_TEST(judge->judge(request("wait")).failure == "stopped");
   later.join();
+}
+
+BOOST_AUTO_TEST_CASE(a_call_that_does_not_stop_with_the_run_is_left) {
+  KeepingHost host;
+  const auto policy = make<SelectionPolicy>("chance", {{"fault", "hang"}, {"isolation", "process"}}, host);
+  host.cancel = true;
+  BOOST_CHECK_THROW(static_cast<void>(policy->select(group_of("p"), Random(1))), Cancelled);
+  BOOST_TEST(host.warnings.empty());
 }
 
 BOOST_AUTO_TEST_CASE(what_a_killed_process_started_ends_with_it) {
