@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <fstream>
 #include <map>
+#include <set>
+#include <sstream>
 #include <utility>
 
 #include "framework/artifacts/artifact.h"
@@ -215,6 +217,23 @@ BOOST_AUTO_TEST_CASE(a_sweep_is_shown_with_its_arms_and_what_they_share) {
   put("\"process\": ", "\"process\": 99999999");
   plumb::write_file(folder + "/sweep.json", record).value();
   BOOST_TEST(has(said({command, "show", folder}), "swept: a sweep, killed: "));
+}
+
+// An option that `plumb run` gains must reach arms, too.
+BOOST_AUTO_TEST_CASE(a_sweep_takes_what_a_run_takes) {
+  const auto options_of = [](const std::string& verb) {
+    std::set<std::string> out;
+    std::istringstream lines(said({std::getenv("PLUMB_COMMAND"), verb, "--help"}));
+    for (std::string line; std::getline(lines, line);) {
+      if (line.starts_with("  --")) out.insert(line.substr(4, line.find(' ', 4) - 4));
+    }
+    return out;
+  };
+  std::set<std::string> missing = options_of("run");
+  BOOST_TEST(missing.size() > 8U);
+  for (const std::string& option : options_of("sweep")) missing.erase(option);
+  // Those that the sweep itself gives to its arms.
+  BOOST_TEST(missing == (std::set<std::string>{"arm", "resolved-sha256"}), boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(an_interrupted_sweep_stops_its_arms_and_goes_on) {

@@ -31,7 +31,9 @@ std::vector<std::string> command_of_an_arm(const RecipeRequest& request, const p
                                    request.file.string()};
   for (const std::string& set : request.overrides) command.insert(command.end(), {"--set", set});
   for (const auto& plugin : request.plugins) command.insert(command.end(), {"--plugin", plugin.string()});
-  if (given.count("trust") != 0) command.emplace_back("--trust");
+  for (const char* flag : {"trust", "debug-host"}) {
+    if (given.count(flag) != 0) command.push_back(std::string("--") + flag);
+  }
   if (given.count("until") != 0) {
     for (const std::string& stage : given["until"].as<Texts>()) command.insert(command.end(), {"--until", stage});
   }
@@ -87,11 +89,12 @@ int run_sweep(int argc, char** argv) {
       "quiet", "no progress, only what failed")("json", "events as lines of JSON on standard output")(
       "locked", po::value<std::string>()->value_name("SWEEP"),
       "refuse to run with other plugins, parameters or data than the recipe.lock.yaml of each arm in this sweep's "
-      "folder says")("trust", "run plugins that the recipe names and that lie outside of its folder");
+      "folder says")("trust", "run plugins that the recipe names and that lie outside of its folder")(
+      "debug-host", "check every call of a plugin, and every call that it makes, against its thread contract");
   const auto given = parse_verb(
       argc, argv,
       {"RECIPE [--set KEY=VALUE]... [--plugin FILE]... [--jobs N] [--until STAGE]... [--runs DIR] [--locked SWEEP] "
-       "[--trust] [--dry-run] [--quiet | --json]",
+       "[--trust] [--debug-host] [--dry-run] [--quiet | --json]",
        "Runs every arm of a recipe's sweep, each in a process of its own; stages that arms share run once. Failed "
        "arms\n"
        "do not stop the others: the same command tries them again, as it goes on after an interruption.\n"
