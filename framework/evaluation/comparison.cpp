@@ -280,10 +280,12 @@ std::vector<Tradeoff> tradeoffs_of(const std::vector<Row>& rows, const std::vect
       for (std::size_t i = 0; i < rows.size(); ++i) {
         if (!reward.cells[i] || !reward.cells[i]->difference) continue;
         const std::size_t over = reward.cells[i]->difference->over;
+        const auto& cell = score.cells[i];
+        const bool known = cell && cell->difference && cell->difference->over == over;
         const Paired paired(rows[i], rows[over], score.name);
         if (paired.gains.empty()) continue;
-        out.push_back(
-            {i, over, reward.name, score.name, reward.cells[i]->difference->mean, difference_of(paired, options).mean});
+        out.push_back({i, over, reward.name, score.name, reward.cells[i]->difference->mean,
+                       known ? cell->difference->mean : difference_of(paired, options).mean});
       }
     }
   }

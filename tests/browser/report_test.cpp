@@ -75,6 +75,28 @@ BOOST_AUTO_TEST_CASE(a_runs_report_opens_without_a_complaint) {
   BOOST_TEST(png.size() > 50'000U);  // an empty page of this size takes 12 kB
 }
 
+BOOST_AUTO_TEST_CASE(a_sweeps_report_opens_without_a_complaint) {
+  if (!has_chromium()) return;
+  const test::Folder folder;
+  write_file(folder / "sweep.yaml",
+             "name: swept\nbase: " PLUMB_SOURCE_DIR
+             "/recipes/lab/smoke.yaml\nstages: {gold: {models: [aligned], baseline: null}}\nsweep:\n"
+             "  list: {sft: {stages.gold.models: [sft]}, gap: {}}\n  until: [gold]\n"
+             "  published: {source: a paper, rows: {gap: {MT-Bench: 5.49}}}\n")
+      .value();
+  const auto ran =
+      test::plumb_command({"sweep", (folder / "sweep.yaml").string(), "--quiet", "--runs", (folder / "runs").string()});
+  BOOST_REQUIRE_MESSAGE(ran.status == 0, ran.errors);
+  const fs::path page = folder / "runs" / "swept" / "report.html";
+  const Browsed seen = browse(page, folder.path(), "--dump-dom");
+  BOOST_TEST(seen.status == 0);
+  BOOST_TEST(!has(seen.log, "CONSOLE"), seen.log);
+  for (const char* part : {"Over-optimisation", "over-optimised", "Beside the published numbers", "5.49", "<circle",
+                           "Pairs that a threshold keeps", "η = 0.6, τ = 1: δ = ", "failed"}) {
+    BOOST_TEST(has(seen.dom, part), part);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(an_answer_cannot_act) {
   if (!has_chromium()) return;
   const test::Folder folder;
