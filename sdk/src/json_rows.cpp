@@ -30,11 +30,18 @@ bool is_data_name(std::string name) {
 JsonRows::JsonRows(const std::string& path) : fields_(path), lines_(path) {}
 JsonRows::~JsonRows() = default;
 
+bool JsonRows::next_line(std::string& line) {
+  broken_ = true;  // stays so when this throws
+  const bool more = lines_.next(line);
+  broken_ = false;
+  return more;
+}
+
 // A list may stand on one line or on many; it is read as a whole.
 void JsonRows::read_list(std::string first) {
   const auto line = static_cast<int>(lines_.number());
   std::string text = std::move(first), more;
-  while (lines_.next(more)) {
+  while (next_line(more)) {
     text += '\n';
     text += more;
     if (text.size() > kListLimit) {
@@ -49,7 +56,7 @@ void JsonRows::read_list(std::string first) {
 std::optional<Value> JsonRows::next() {
   std::string line;
   while (!is_list_) {
-    if (!lines_.next(line)) return std::nullopt;
+    if (!next_line(line)) return std::nullopt;
     if (blank(line)) continue;
     if (!started_ && line.find_first_not_of(" \t") == line.find('[')) {
       started_ = true;

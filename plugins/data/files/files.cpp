@@ -4,11 +4,11 @@
 
 PLUMB_PLUGIN(registrar, "org.plumbline.data-files", "1.0.0", "Apache-2.0",
              "conversations and preferences in JSON files") {
-  plumb::files::register_jsonl(registrar);
-  plumb::files::register_hh_rlhf(registrar);
-  plumb::files::register_oasst(registrar);
-  plumb::files::register_webgpt(registrar);
-  plumb::files::register_alpaca(registrar);
-  plumb::files::register_sharegpt(registrar);
+  plumb::files::register_trl_columns(registrar, "jsonl");
+  plumb::files::register_hh_rlhf(registrar, "hh-rlhf");
+  plumb::files::register_oasst(registrar, "oasst");
+  plumb::files::register_webgpt(registrar, "webgpt");
+  plumb::files::register_alpaca(registrar, "alpaca");
+  plumb::files::register_sharegpt(registrar, "sharegpt");
   plumb::files::register_benchmark_prompts(registrar);
 }

@@ -117,6 +117,26 @@ BOOST_AUTO_TEST_CASE(malformed_rows_can_be_counted_instead) {
   BOOST_TEST(skipped(*from, "malformed") == 2U);
 }
 
+// What is wrong with the file is no row, and there is no row after it.
+BOOST_AUTO_TEST_CASE(a_broken_archive_is_never_passed_over) {
+  const File rows("no archive", "rows.jsonl.zst");
+  const auto from = source("jsonl", rows.path(), {{"records", "prompts"}, {"malformed", "skip"}});
+  has(refusal(*from), "rows.jsonl.zst: is no zstd archive");
+  BOOST_TEST(skipped(*from, "malformed") == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(parquet_is_for_another_plugin) {
+  const File rows("PAR1", "train-00000-of-00001.parquet");
+  for (const std::string& path : {rows.path(), rows.folder(), rows.path("not-there.parquet")}) {
+    BOOST_CHECK_EXCEPTION(source("hh-rlhf", path), Error, [&](const Error& error) {
+      has(error.what(), path);
+      has(error.what(), "the plugin data-parquet");
+      has(error.what(), "tools/setup --with-parquet");
+      return error.code() == ErrorCode::data;
+    });
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_folder_is_read_by_name) {
   const File rows("{\"prompt\": \"b\"}\n", "2.jsonl");
   std::ofstream(rows.path("1.json")) << "[{\"prompt\": \"a\"}]";

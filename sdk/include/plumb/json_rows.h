@@ -52,13 +52,16 @@ class JsonRows {
   // The next row, or nothing at the end; its marks are places in the (decompressed) file. Throws Error(data) for a
   // malformed line; the next call goes on with the line after it. Empty lines are passed over.
   std::optional<Value> next();
+  // After an error: true when the file cannot be read on, as a broken archive, so that the next call fails as well.
+  [[nodiscard]] bool broken() const { return broken_; }
   [[nodiscard]] const JsonFields& fields() const { return fields_; }
 
  private:
   void read_list(std::string first);
+  bool next_line(std::string& line);
   JsonFields fields_;
   TextLines lines_;
-  bool started_ = false, is_list_ = false;
+  bool started_ = false, is_list_ = false, broken_ = false;
   Value::List list_;
   std::size_t next_ = 0;
 };

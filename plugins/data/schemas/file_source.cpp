@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "plumb/error.h"
+#include "plumb/json_rows.h"
 #include "plumb/random.h"
 #include "plumb/utf8.h"
 
@@ -39,11 +40,7 @@ void drop_empty_system(Conversation& messages) {
 }  // namespace
 
 Params<FileSettings> file_params() {
-  Params<FileSettings> p{"rows of files"};
-  p.add(&FileSettings::path, "path",
-        "a file of JSON lines or a JSON list, also compressed (.gz, .zst); or a folder of them, read by name")
-      .path()
-      .required();
+  Params<FileSettings> p = path_params();
   p.add(&FileSettings::malformed, "malformed", "what a row that cannot be read does: stop, or skip and be counted")
       .choices({"stop", "skip"});
   p.add(&FileSettings::deduplicate, "deduplicate", "leave out rows that were there before, whatever their id");
@@ -53,7 +50,7 @@ Params<FileSettings> file_params() {
 FileSource::FileSource(const FileSettings& settings, Host& host)
     : settings_(settings),
       host_(host),
-      files_(data_files((std::filesystem::path(host.recipe_folder()) / settings.path).string())) {}
+      files_(row_files((std::filesystem::path(host.recipe_folder()) / settings.path).string(), settings)) {}
 
 std::optional<Record> FileSource::next() {
   while (ready_.empty()) {
@@ -67,15 +64,15 @@ std::optional<Record> FileSource::next() {
 }
 
 void FileSource::read_more() {
-  if (!rows_) rows_ = std::make_unique<JsonRows>(files_[file_]);
+  if (!rows_) rows_ = open_rows(files_[file_]);
   try {
     if (const std::optional<Value> row = rows_->next()) {
-      place_ = files_[file_] + ":" + std::to_string(row->mark.line);
+      place_ = rows_->fields().where(*row);
       read(*row, rows_->fields());
       return;
     }
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::data || settings_.malformed == "stop") throw;
+    if (error.code() != ErrorCode::data || settings_.malformed == "stop" || rows_->broken()) throw;
     place_ = error.what();
     leave_out("malformed");
     return;

@@ -1,5 +1,4 @@
-// Component `hh-rlhf`: Anthropic's helpful and harmless comparisons. Each of `chosen` and `rejected` is a whole
-// dialogue,
+// Anthropic's helpful and harmless comparisons. Each of `chosen` and `rejected` is a whole dialogue,
 // "\n\nHuman: …\n\nAssistant: …"; the answer begins after the last "\n\nAssistant:".
 #include <string_view>
 
@@ -73,8 +72,8 @@ class HhRlhf final : public FileSource {
 
 }  // namespace
 
-void register_hh_rlhf(Registrar& registrar) {
-  registrar.add<HhRlhf>("hh-rlhf").yields({"preferences"});
+void register_hh_rlhf(Registrar& registrar, const std::string& name) {
+  registrar.add<HhRlhf>(name).yields({"preferences"});
 }
 
 }  // namespace plumb::files

@@ -1,4 +1,4 @@
-// Component `sharegpt`: `conversations` of {from, value} (demonstrations), with `chosen` and `rejected` of the same
+// `conversations` of {from, value} (demonstrations), with `chosen` and `rejected` of the same
 // form when they end with the user (preferences).
 #include "file_source.h"
 
@@ -44,8 +44,8 @@ class ShareGpt final : public FileSource {
 
 }  // namespace
 
-void register_sharegpt(Registrar& registrar) {
-  registrar.add<ShareGpt>("sharegpt").yields({"demonstrations", "preferences"});
+void register_sharegpt(Registrar& registrar, const std::string& name) {
+  registrar.add<ShareGpt>(name).yields({"demonstrations", "preferences"});
 }
 
 }  // namespace plumb::files

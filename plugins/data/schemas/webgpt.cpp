@@ -1,4 +1,4 @@
-// Component `webgpt`: OpenAI's WebGPT comparisons: a question, two answers, and scores that add up to 0.
+// OpenAI's WebGPT comparisons: a question, two answers, and scores that add up to 0.
 #include <cmath>
 
 #include "file_source.h"
@@ -68,8 +68,8 @@ class WebGpt final : public FileSource {
 
 }  // namespace
 
-void register_webgpt(Registrar& registrar) {
-  registrar.add<WebGpt>("webgpt").yields({"preferences"});
+void register_webgpt(Registrar& registrar, const std::string& name) {
+  registrar.add<WebGpt>(name).yields({"preferences"});
 }
 
 }  // namespace plumb::files

@@ -1,4 +1,4 @@
-// Component `jsonl`: TRL's columns. `messages`, or `prompt` with `completion`: demonstrations. `prompt`, `chosen`,
+// TRL's columns. `messages`, or `prompt` with `completion`: demonstrations. `prompt`, `chosen`,
 // `rejected`: preferences. `prompt`: prompts. `text`: texts. Each is a string or a list of {role, content}.
 #include <algorithm>
 
@@ -18,7 +18,7 @@ Conversation messages_of(const JsonFields& json, const Value& row, const char* k
   return read_messages(json, value);
 }
 
-class Jsonl final : public FileSource {
+class TrlColumns final : public FileSource {
  public:
   struct Settings {
     FileSettings files;
@@ -35,7 +35,7 @@ class Jsonl final : public FileSource {
         .required();
     return p;
   }
-  Jsonl(const Settings& settings, Host& host) : FileSource(settings.files, host), records_(settings.records) {}
+  TrlColumns(const Settings& settings, Host& host) : FileSource(settings.files, host), records_(settings.records) {}
 
  private:
   void read(const Value& row, const JsonFields& json) override {
@@ -106,8 +106,8 @@ class Jsonl final : public FileSource {
 
 }  // namespace
 
-void register_jsonl(Registrar& registrar) {
-  registrar.add<Jsonl>("jsonl").yields({"demonstrations", "preferences", "prompts", "texts"});
+void register_trl_columns(Registrar& registrar, const std::string& name) {
+  registrar.add<TrlColumns>(name).yields({"demonstrations", "preferences", "prompts", "texts"});
 }
 
 }  // namespace plumb::files

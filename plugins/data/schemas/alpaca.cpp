@@ -1,4 +1,4 @@
-// Component `alpaca`: rows of `instruction`, `input` and `output` (demonstrations), or `chosen` and `rejected` instead
+// Rows of `instruction`, `input` and `output` (demonstrations), or `chosen` and `rejected` instead
 // of `output` (preferences). The input follows the instruction on a line of its own, as in LLaMA-Factory; earlier turns
 // in `history` are [question, answer] pairs.
 #include "file_source.h"
@@ -58,8 +58,8 @@ class Alpaca final : public FileSource {
 
 }  // namespace
 
-void register_alpaca(Registrar& registrar) {
-  registrar.add<Alpaca>("alpaca").yields({"demonstrations", "preferences"});
+void register_alpaca(Registrar& registrar, const std::string& name) {
+  registrar.add<Alpaca>(name).yields({"demonstrations", "preferences"});
 }
 
 }  // namespace plumb::files

@@ -1,4 +1,4 @@
-// What the sources of this plugin share: files and rows, what is left out and why, duplicates.
+// What the schemas share: files and rows, what is left out and why, duplicates.
 //
 //   class WebGpt final : public FileSource {
 //    private:
@@ -20,16 +20,11 @@
 #include <vector>
 
 #include "plumb/data_source.h"
-#include "plumb/json_rows.h"
 #include "plumb/registrar.h"
+#include "rows.h"
 
 namespace plumb::files {
 
-struct FileSettings {
-  std::string path;
-  std::string malformed = "stop";
-  bool deduplicate = true;
-};
 Params<FileSettings> file_params();
 
 class FileSource : public DataSource {
@@ -65,7 +60,7 @@ class FileSource : public DataSource {
   Host& host_;
   std::vector<std::string> files_;
   std::size_t file_ = 0;
-  std::unique_ptr<JsonRows> rows_;
+  std::unique_ptr<Rows> rows_;
   std::deque<Record> ready_;
   std::string place_;  // of the row that is being read
   std::map<std::string, std::size_t> skipped_;
@@ -85,13 +80,13 @@ std::string row_id(const JsonFields& json, const Value& row, std::initializer_li
 // The columns that are not among `used`.
 Value other_columns(const Value& row, std::initializer_list<const char*> used);
 
-// One per source.
-void register_jsonl(Registrar& registrar);
-void register_hh_rlhf(Registrar& registrar);
-void register_oasst(Registrar& registrar);
-void register_webgpt(Registrar& registrar);
-void register_alpaca(Registrar& registrar);
-void register_sharegpt(Registrar& registrar);
+// One per schema; `name` is the component's in this plugin.
+void register_trl_columns(Registrar& registrar, const std::string& name);
+void register_hh_rlhf(Registrar& registrar, const std::string& name);
+void register_oasst(Registrar& registrar, const std::string& name);
+void register_webgpt(Registrar& registrar, const std::string& name);
+void register_alpaca(Registrar& registrar, const std::string& name);
+void register_sharegpt(Registrar& registrar, const std::string& name);
 void register_benchmark_prompts(Registrar& registrar);
 
 }  // namespace plumb::files

@@ -1,4 +1,4 @@
-// Component `oasst`: Open-Assistant's message trees (OASST1), as trees or as single messages, ranked by people.
+// Open-Assistant's message trees (OASST1), as trees or as single messages, ranked by people.
 //
 // Demonstrations, `select: top`: one conversation a tree, the best reply at every level: the "top" part that QLoRA
 // (arXiv:2305.14314, §5) and after it RS-DPO train on. `select: all`: every path from a prompt to a last answer.
@@ -131,8 +131,8 @@ class Oasst final : public FileSource {
 
 }  // namespace
 
-void register_oasst(Registrar& registrar) {
-  registrar.add<Oasst>("oasst").yields({"demonstrations", "preferences", "prompts"});
+void register_oasst(Registrar& registrar, const std::string& name) {
+  registrar.add<Oasst>(name).yields({"demonstrations", "preferences", "prompts"});
 }
 
 }  // namespace plumb::files
