@@ -1,4 +1,4 @@
-"""unpack_libtorch.py FOLDER WHEEL...: LibTorch's headers and libraries from PyPI wheels, without their Python.
+"""unpack_wheels.py FOLDER WHEEL...: headers and libraries of LibTorch or Arrow from PyPI wheels, without their Python.
 
 The CUDA runtime's and profiler's libraries go beside libtorch_cpu.so, which looks for them there.
 """
@@ -14,6 +14,9 @@ KEEP = [
     (re.compile(r"torch/(include/.*)"), r"\1"),
     (re.compile(r"torch/(lib/(?!libtorch_python|libtorch_global_deps|libshm)[^/]*\.so[.\d]*)"), r"\1"),
     (re.compile(r"torch-[^/]*/licenses/(LICENSE|NOTICE)"), r"\1"),
+    (re.compile(r"pyarrow/(include/(?:arrow(?!/python/)|parquet)/.*)"), r"\1"),
+    (re.compile(r"pyarrow/(lib(?:arrow|parquet)\.so\.\d+)"), r"lib/\1"),
+    (re.compile(r"pyarrow-[^/]*/licenses/(LICENSE.txt|NOTICE.txt)"), r"\1"),
     (re.compile(r"nvidia/cu13/(lib/lib(?:cudart|cupti)\.so[.\d]*)"), r"\1"),
 ]
 
