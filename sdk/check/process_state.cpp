@@ -16,8 +16,10 @@
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <locale>
+#include <string>
 #include <thread>
 #include <vector>
 #if defined(__x86_64__)
@@ -123,7 +125,11 @@ std::size_t thread_count(std::size_t wanted) {
   std::size_t count = 0;
   for (int i = 0; i < 30; ++i) {
     const fs::directory_iterator tasks("/proc/self/task");
-    count = static_cast<std::size_t>(std::distance(fs::begin(tasks), fs::end(tasks)));
+    count = static_cast<std::size_t>(std::count_if(fs::begin(tasks), fs::end(tasks), [](const auto& task) {
+      std::string name;
+      std::getline(std::ifstream(task.path() / "comm"), name);
+      return name != "jemalloc_bg_thd";
+    }));
     if (wanted == 0 || count <= wanted) break;
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }

@@ -20,7 +20,8 @@ using State = std::map<std::string, std::string>;
 State process_state();
 std::string difference(const State& before, const State& after);
 
-// Threads of this process; waits up to 300 ms for the number to come down to `wanted`.
+// Threads of this process; waits up to 300 ms for the number to come down to `wanted`. The one with which jemalloc gives
+// back memory belongs to whatever library brings that allocator along, and stays as the library does.
 std::size_t thread_count(std::size_t wanted = 0);
 
 // Descriptors that are open, each with what it stands for.
