@@ -194,6 +194,11 @@ BOOST_AUTO_TEST_CASE(differences_name_each_field) {
       plumb::fingerprint_difference("sdk=2 arch=x86_64-linux stdlib=libc++ cxx11abi=1 debug=0 san=none torch=2.10.0",
                                     host) ==
       "sdk: found 2, wanted 1; stdlib: found libc++, wanted libstdc++; torch: found 2.10.0, wanted 2.11.0 or none");
+  const std::string sanitized = "sdk=1 arch=x86_64-linux stdlib=libstdc++ cxx11abi=1 debug=0 san=address torch=none";
+  BOOST_TEST(plumb::fingerprint_difference(sanitized, host) == "san: found address, wanted none");
+  const std::string preloaded = "sdk=1 arch=x86_64-linux stdlib=libstdc++ cxx11abi=1 debug=0 san=address torch=2.11.0";
+  BOOST_TEST(plumb::fingerprint_difference(sanitized, preloaded) == "");
+  BOOST_TEST(plumb::fingerprint_difference(host, preloaded) == "");  // what has none does no harm there
   BOOST_TEST(plumb::fingerprint_difference("", host).find("sdk: found nothing, wanted 1; arch: found nothing") == 0u);
   BOOST_TEST(plumb::fingerprint_difference("sdk=11 xsdk=1 sdk", host).find("sdk: found 11, wanted 1") == 0u);
 }

@@ -1,5 +1,7 @@
 #include "framework/registry/fingerprint.h"
 
+#include <dlfcn.h>
+
 #include "plumb/abi.h"
 
 namespace plumb {
@@ -21,7 +23,11 @@ std::string_view field(std::string_view fingerprint, std::string_view key) {
 }  // namespace
 
 std::string host_fingerprint() {
-  return PLUMB_ABI_FINGERPRINT(PLUMB_TORCH_VERSION);
+  std::string out = PLUMB_ABI_FINGERPRINT(PLUMB_TORCH_VERSION);
+  const std::string none = "san=none";
+  const std::size_t at = out.find(none);
+  const bool preloaded = at != std::string::npos && dlsym(RTLD_DEFAULT, "__asan_init") != nullptr;
+  return preloaded ? out.replace(at, none.size(), "san=address") : out;
 }
 
 std::string fingerprint_difference(std::string_view found, std::string_view wanted) {
@@ -29,15 +35,15 @@ std::string fingerprint_difference(std::string_view found, std::string_view want
   for (const char* key : {"sdk", "arch", "stdlib", "cxx11abi", "debug", "san", "torch"}) {
     const std::string_view theirs = field(found, key);
     const std::string_view ours = field(wanted, key);
-    const bool torch = std::string_view(key) == "torch";
-    if (theirs == ours || (torch && theirs == "none")) continue;
+    const bool may_lack = std::string_view(key) == "torch" || std::string_view(key) == "san";
+    if (theirs == ours || (may_lack && theirs == "none")) continue;
     out += out.empty() ? "" : "; ";
     out += key;
     out += ": found ";
     out += theirs.empty() ? "nothing" : theirs;
     out += ", wanted ";
     out += ours;
-    if (torch && ours != "none") out += " or none";
+    if (may_lack && ours != "none") out += " or none";
   }
   return out;
 }

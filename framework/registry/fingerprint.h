@@ -11,11 +11,12 @@
 
 namespace plumb {
 
-// Of this program; its torch is the version that the engine links.
+// Of this program; its torch is the version that the engine links, its sanitizer one that it was built with or that was
+// preloaded, which then is in the whole process as well.
 std::string host_fingerprint();
 
 // Empty when a plugin with fingerprint `found` may be loaded by a program with fingerprint `wanted`. Every field must
-// be the same; torch may also be none.
+// be the same; torch and san may also be none.
 std::string fingerprint_difference(std::string_view found, std::string_view wanted);
 
 }  // namespace plumb

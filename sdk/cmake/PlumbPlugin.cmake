@@ -41,8 +41,16 @@ function(plumb_add_plugin name)
     CXX_EXTENSIONS OFF CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
   if(TARGET PlumbSdk::describe)
     set(schema "${folder}/${name}.schema.json")
+    set(describe PlumbSdk::describe)
+    get_target_property(installed PlumbSdk::describe IMPORTED)
+    if(installed AND "${CMAKE_CXX_FLAGS}" MATCHES "-fsanitize=[a-z,]*address")  # its runtime must come first
+      execute_process(COMMAND "${CMAKE_CXX_COMPILER}" -print-file-name=libasan.so
+        OUTPUT_VARIABLE runtime OUTPUT_STRIP_TRAILING_WHITESPACE)
+      set(describe "${CMAKE_COMMAND}" -E env "LD_PRELOAD=${runtime}" ASAN_OPTIONS=detect_leaks=0
+        $<TARGET_FILE:PlumbSdk::describe>)
+    endif()
     add_custom_command(TARGET ${name} POST_BUILD VERBATIM BYPRODUCTS "${schema}"
-      COMMAND PlumbSdk::describe "$<TARGET_FILE:${name}>" "${schema}" COMMENT "Describing ${name}")
+      COMMAND ${describe} "$<TARGET_FILE:${name}>" "${schema}" COMMENT "Describing ${name}")
   endif()
   get_target_property(elsewhere ${sdk} IMPORTED)
   if(elsewhere)
