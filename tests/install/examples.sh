@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# One of the SDK's examples, built in a folder of its own: short as promised, its tests pass, its recipe runs.
+# One of the SDK's examples, built in a folder of its own: short as promised, its tests pass, its recipe runs clean under
+# the debug host.
 #
 #   examples.sh SCRATCH SOURCE NAME [MOST_LINES]
 set -euo pipefail
@@ -18,7 +19,7 @@ unset PLUMB_PLUGIN_PATH PLUMB_LIBTORCH PLUMB_PREFIX CMAKE_PREFIX_PATH
 {
   cmake -S . -B build -DCMAKE_BUILD_TYPE=Release && cmake --build build && ctest --test-dir build --output-on-failure
   plumb plugins check "build/$name.plumb.so" --timeout 60
-  plumb run recipe.yaml
+  plumb run recipe.yaml --debug-host
 } >log 2>&1 || { tail -n 60 log >&2; fail "$name"; }
 grep -q 'checks hold' build/Testing/Temporary/LastTest.log || fail "$name has no unit test"
 grep -q 'id: org.example.' runs/*/recipe.lock.yaml || fail "the run did not use $name"
