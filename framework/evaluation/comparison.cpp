@@ -7,6 +7,7 @@
 #include <numeric>
 #include <set>
 
+#include "framework/evaluation/comparison_rows.h"
 #include "framework/pipeline/differences.h"
 #include "plumb/params.h"
 
@@ -23,29 +24,6 @@ std::optional<double> deviation_of(const std::vector<double>& values) {
   double squares = 0;
   for (double v : values) squares += (v - mean) * (v - mean);
   return std::sqrt(squares / static_cast<double>(values.size() - 1));
-}
-
-// One model of one run.
-struct Entry {
-  const RunScores* run;
-  const ModelScores* model;
-};
-
-struct Row {
-  std::string name;
-  std::vector<Entry> entries;  // one for each seed
-};
-
-const PromptScores* scores_of(const Entry& entry, const std::string& measure) {
-  const auto found = entry.model->scores.find(measure);
-  return found == entry.model->scores.end() ? nullptr : &found->second;
-}
-
-const Entry* entry_of(const Row& row, std::uint64_t seed) {
-  for (const Entry& entry : row.entries) {
-    if (entry.run->seed == seed) return &entry;
-  }
-  return nullptr;
 }
 
 double mean_of(const PromptScores& scores) {
@@ -314,34 +292,6 @@ std::vector<MetricRow> metrics_of(const std::vector<Row>& rows) {
   return out;
 }
 
-void add_failure_notes(const Comparison& c, std::vector<std::string>& notes) {
-  for (const Measure& measure : c.measures) {
-    for (std::size_t i = 0; i < c.rows.size(); ++i) {
-      const std::int64_t failed = measure.cells[i] ? measure.cells[i]->failures.value_or(0) : 0;
-      if (failed == 0) continue;
-      notes.push_back(fmt::format("{}: {} judgement{} of {} failed; the mean is over the others", measure.name, failed,
-                                  failed == 1 ? "" : "s", c.rows[i]));
-    }
-  }
-}
-
-void add_notes(const std::vector<Row>& rows, std::size_t baseline, std::vector<std::string>& notes) {
-  std::size_t fewest = rows.front().entries.size();
-  for (const Row& row : rows) fewest = std::min(fewest, row.entries.size());
-  if (fewest < 3) {
-    notes.push_back(fmt::format("{} seed{}: how much training again would change is {}; three or more say something",
-                                fewest, fewest == 1 ? "" : "s", fewest == 1 ? "unknown" : "hardly known"));
-  }
-  for (const Row& row : rows) {
-    const auto common = std::count_if(row.entries.begin(), row.entries.end(),
-                                      [&](const Entry& e) { return entry_of(rows[baseline], e.run->seed) != nullptr; });
-    if (common == 0) {
-      notes.push_back(fmt::format("{} and {} have no seed in common: their first runs are compared", row.name,
-                                  rows[baseline].name));
-    }
-  }
-}
-
 }  // namespace
 
 Result<Comparison> compare(std::vector<RunScores> runs, const CompareOptions& options) {
@@ -371,8 +321,7 @@ Result<Comparison> compare(std::vector<RunScores> runs, const CompareOptions& op
     out.recipes.push_back(
         value_differences(rows[out.baseline].entries.front().run->recipe, row.entries.front().run->recipe));
   }
-  add_failure_notes(out, out.notes);
-  add_notes(rows, out.baseline, out.notes);
+  add_notes(rows, out);
   return out;
 }
 

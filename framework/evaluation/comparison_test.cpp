@@ -114,8 +114,11 @@ BOOST_AUTO_TEST_CASE(failed_judgements_are_counted_beside_the_mean) {
   BOOST_TEST(c.measures[0].cells[1]->difference->mean.mean == 1.5, exact);
   BOOST_TEST(c.metrics[0].cells[1]->failures.value() == 1);
   BOOST_TEST(!c.metrics[0].cells[0]->failures);
+  // Five scores of 3 and three failures, among scores from 1 to 3: (15 + 3) / 8 or 3.
   BOOST_TEST(
-      std::count(c.notes.begin(), c.notes.end(), "gold: 3 judgements of b failed; the mean is over the others") == 1);
+      std::count(c.notes.begin(), c.notes.end(),
+                 "gold: 3 judgements of b failed; the mean is over the others, and with a score more for each, the "
+                 "lowest or the highest of the table, it would be 2.250 or 3.000") == 1);
 }
 
 BOOST_AUTO_TEST_CASE(scores_of_different_reward_models_are_not_compared) {
