@@ -20,7 +20,8 @@ void Connection::read_for_ever() {
       while (auto frame = socket_.next()) arrived(std::move(*frame));
       if (!open) break;
     }
-  } catch (const std::exception&) {  // what came is no message: there is nobody to tell
+  } catch (const std::exception&) {
+    ::_exit(1);  // what came is no message: there is nobody to tell
   }
   ::_exit(0);
 }

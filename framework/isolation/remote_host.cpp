@@ -17,12 +17,7 @@ class Opened {
   Opened(Connection& connection, std::uint64_t number) : connection_(connection), number_(number) {}
   Opened(const Opened&) = delete;
   Opened& operator=(const Opened&) = delete;
-  ~Opened() {
-    try {
-      connection_.ask(Operation::close, packed(number_));
-    } catch (const std::exception&) {  // then it is closed with the process
-    }
-  }
+  ~Opened() { connection_.tell(FrameKind::ask, 0, packed(Operation::close, number_)); }  // no answer is waited for
   [[nodiscard]] std::uint64_t number() const { return number_; }
 
  private:

@@ -96,7 +96,8 @@ class WireReader {
  private:
   template <WireNumber T>
   void get(T& number) {
-    std::memcpy(&number, raw(sizeof number).data(), sizeof number);
+    const std::string_view from = raw(sizeof number);
+    std::memcpy(&number, from.data(), from.size());
   }
   void get(bool& flag) { flag = take<std::uint8_t>() != 0; }
   void get(std::string& text) { text = raw(take<std::uint64_t>()); }

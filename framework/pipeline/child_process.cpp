@@ -48,6 +48,7 @@ void drain(int& fd, std::string& into) {
 // Between fork and exec only what a signal handler may do: another thread may have held any lock.
 ChildProcess::ChildProcess(const std::vector<std::string>& command, int channel) : has_channel_(channel >= 0) {
   std::vector<char*> argv;
+  argv.reserve(command.size() + 1);
   for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
   argv.push_back(nullptr);
   std::array<int, 2> out{}, err{};
