@@ -11,6 +11,7 @@
 #include "framework/isolation/thrown.h"
 #include "framework/registry/candidate.h"
 #include "framework/registry/loaded_plugin.h"
+#include "sdk/debug_host/debug_host.h"
 
 namespace plumb {
 namespace {
@@ -55,7 +56,9 @@ class Serving {
     registrar_ = load_plugin(candidate);
     for (const auto& entry : registrar_->entries()) {
       if (entry->info.kind != subject_.kind || entry->info.name != subject_.name) continue;
-      component_ = entry->make(subject_.params, *host_, nullptr);
+      const auto made = [&](Host& host) { return entry->make(subject_.params, host, nullptr); };
+      component_ =
+          debug_host::wanted() ? debug_host::watch({entry->info, subject_.title(), ""}, *host_, made) : made(*host_);
     }
     if (component_ == nullptr) throw Error(ErrorCode::plugin, subject_.file + " does not provide it any more");
     const auto* waiting = dynamic_cast<const WaitingJudge*>(component_.get());
