@@ -14,6 +14,10 @@
 #include "plumb/data_source.h"
 #include "plumb/testing.h"
 
+#ifndef PLUMB_SOURCE_DIR
+#define PLUMB_SOURCE_DIR "."  // the build says where the repository lies
+#endif
+
 namespace plumb::files::testing {
 
 inline std::unique_ptr<DataSource> source(const std::string& name, const std::string& path,
