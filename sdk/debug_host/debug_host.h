@@ -5,10 +5,10 @@
 //   }
 //
 // What is watched: a [lane] object is in one call at a time and not entered again from inside; a [setup] method runs
-// alone and, where the header says so, before work starts; nothing is called after its end, and nothing ends while a
-// call is in it; a generator hands over each prompt once, one at a time and only while it generates; an evaluator asks
-// its context only while it evaluates; nobody calls the host after its component's end; models that the host lends are
-// [lane]. Of the answers those are looked at that no stage checks anyway: token ids, shapes, losses, judgements.
+// alone and before work starts; nothing is called after its end, and nothing ends while a call is in it; a generator
+// hands over each prompt once, one at a time and only while it generates; an evaluator asks its context only while it
+// evaluates; nobody calls the host after its component's end; models that the host lends are [lane]. Of the answers
+// those are looked at that no stage checks anyway: token ids, shapes, losses, judgements.
 //
 // A call that the framework makes wrongly, or a wrong answer, is thrown as Error: run_failed when the framework is at
 // fault, plugin when the plugin is. What a plugin does wrong in a call of its own, on a thread of its own perhaps, ends

@@ -39,7 +39,7 @@ class WatchedTokenizer final : public Watched<Tokenizer> {
     return inner().special();
   }
   [[nodiscard]] std::vector<std::string> files() const override {
-    const Watch::Call call(watch(), "files", Tag::setup);
+    const Watch::Call call(watch(), "files", Tag::any);
     return inner().files();
   }
 
@@ -66,7 +66,7 @@ class WatchedSource final : public Watched<DataSource> {
     return inner().skipped();
   }
   [[nodiscard]] std::vector<std::string> files() const override {
-    const Watch::Call call(watch(), "files", Tag::before);
+    const Watch::Call call(watch(), "files", Tag::setup);
     return inner().files();
   }
 };

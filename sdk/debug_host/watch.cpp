@@ -18,10 +18,6 @@ std::mutex& global_mutex() {
   return mutex;
 }
 
-bool of_setup(Tag tag) {
-  return tag == Tag::before || tag == Tag::setup;
-}
-
 Handler& handler() {
   static auto& set = *new Handler;
   return set;
@@ -81,11 +77,11 @@ std::optional<std::pair<std::string, std::string>> Watch::problem(const Thread& 
                                                                   Tag tag) const {
   const std::string here = "a call on " + thread.text();
   if (ending_) return {{"no call after its end", here + "; " + ending_->text() + " has destroyed it"}};
-  if (tag == Tag::before && worked_) {
+  if (tag == Tag::setup && worked_) {
     return {{std::string(method) + " before work starts ([setup])", here + " after it was given work"}};
   }
   for (const Inside& other : inside_) {
-    const bool beside_setup = of_setup(tag) || of_setup(other.tag);
+    const bool beside_setup = tag == Tag::setup || other.tag == Tag::setup;
     if (!beside_setup && (tag == Tag::any || other.tag == Tag::any)) continue;
     const std::string alone = beside_setup ? "nothing beside a call of [setup]" : "one call at a time ([lane])";
     if (other.thread.id == thread.id) {
@@ -109,7 +105,7 @@ Watch::Call::Call(Watch& watch, const char* method, Tag tag) : watch_(watch) {
   {
     const std::lock_guard lock(watch_.mutex_);
     number_ = watch_.calls_++;
-    watch_.worked_ = watch_.worked_ || !of_setup(tag);
+    watch_.worked_ = watch_.worked_ || tag != Tag::setup;
     watch_.inside_.push_back({number_, thread, method, tag});
   }
   if (watch_.dwells_) dwell();

@@ -21,8 +21,8 @@
 
 namespace plumb::debug_host {
 
-// What the comment of a method says of threads. `before` is [setup] as data sources mean it: before any work.
-enum class Tag { before, setup, lane, any };
+// What the comment of a method says of threads.
+enum class Tag { setup, lane, any };
 
 struct Thread {
   int id = 0;

@@ -96,11 +96,11 @@ class WatchedModel final : public Watched<Model> {
     return out;
   }
   [[nodiscard]] std::vector<std::string> default_lora_targets() const override {
-    const Watch::Call call(watch(), "default_lora_targets", Tag::setup);
+    const Watch::Call call(watch(), "default_lora_targets", Tag::lane);
     return inner().default_lora_targets();
   }
   [[nodiscard]] std::string architecture(bool classifier) const override {
-    const Watch::Call call(watch(), "architecture", Tag::setup);
+    const Watch::Call call(watch(), "architecture", Tag::lane);
     return inner().architecture(classifier);
   }
 

@@ -7,7 +7,7 @@
 //     }
 //   }
 //
-// Thread contract: evaluate is [lane].
+// Thread contract: evaluate is [lane]; while it runs, its context's answer and reward are [lane], the rest [any].
 #pragma once
 
 #include <map>

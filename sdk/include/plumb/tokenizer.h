@@ -49,7 +49,7 @@ class Tokenizer : public Component {
   [[nodiscard]] virtual std::size_t vocabulary_size() const = 0;  // including added tokens
   [[nodiscard]] virtual SpecialTokens special() const = 0;
 
-  // [setup] Names of the files in its folder that make it up; they are copied into every model trained with it.
+  // [any] Names of the files in its folder that make it up; they are copied into every model trained with it.
   [[nodiscard]] virtual std::vector<std::string> files() const = 0;
 };
 

@@ -170,6 +170,18 @@ BOOST_AUTO_TEST_CASE(next_versions) {
   follows("next-requires", verdict, best + "seed: new and required");
 }
 
+BOOST_AUTO_TEST_CASE(next_versions_of_what_is_installed) {
+  const Folder installed, folder;
+  copy_as(installed, "selection", "sound");
+  const fs::path file = copy_as(folder, "selection", "next-default");
+  BOOST_REQUIRE_EQUAL(std::system((kDescribe + " " + file.string() + " " + schema_file(file).string()).c_str()), 0);
+  BOOST_TEST(check_plugin(file).bad.empty());  // there is nothing to compare with
+  const Environment path("PLUMB_PLUGIN_PATH", installed.path().string());
+  const Checked checked = check_plugin(file);
+  BOOST_TEST(checked.bad == std::vector<std::string>{"file.schema-compatible failed"}, checked.why);
+  BOOST_TEST(has(checked.why, (installed / "sound.plumb.so").string()), checked.why);
+}
+
 BOOST_AUTO_TEST_CASE(parameters_and_making) {
   each("selection", {
                         {"undocumented", "parameters.documented failed", true},

@@ -4,7 +4,7 @@
 //
 //   at::Tensor out = batch.attention.attend(layer, q, k, v, {});     // [tokens, heads, dim]
 //
-// Thread contract: [lane].
+// Thread contract: [lane], while the forward pass that it was given to runs.
 #pragma once
 
 #include <cstdint>

@@ -12,7 +12,7 @@
 //
 // The framework does the rest: loading and saving HF folders, LoRA, freezing, KV caches, batching, the reward head
 // `score`, gradient checkpointing, quantised weights.
-// Thread contract: construction is [setup]; hidden and logits are [lane].
+// Thread contract: construction is [setup]; shape is [any]; the rest is [lane].
 #pragma once
 
 #include <cstdint>
@@ -55,11 +55,11 @@ class Model : public Component {
   // [lane] hidden [n, hidden] -> logits [n, vocabulary]. Called on just the rows that need a prediction.
   [[nodiscard]] virtual at::Tensor logits(const at::Tensor& hidden) = 0;
 
-  // [setup] Names of linear layers that LoRA adapts when a recipe names none (PEFT's default for this architecture),
+  // [lane] Names of linear layers that LoRA adapts when a recipe names none (PEFT's default for this architecture),
   // as suffixes: {"q_proj", "v_proj"}.
   [[nodiscard]] virtual std::vector<std::string> default_lora_targets() const = 0;
 
-  // [setup] HF architecture names for config.json: language model and sequence classifier.
+  // [lane] HF architecture names for config.json: language model and sequence classifier.
   [[nodiscard]] virtual std::string architecture(bool classifier) const = 0;
 };
 
