@@ -143,11 +143,11 @@ std::string ComponentProcess::request(FrameKind kind, const std::string& payload
     failures_.clear();
   }
   send(kind, id, payload);
-  Helpers helpers;
+  WaitingThreads waiting;
   for (;;) {
-    const Frame frame = next_frame(during, helpers);
+    const Frame frame = next_frame(during, waiting);
     if (frame.kind == FrameKind::ask) {
-      serve(frame, context, helpers);
+      serve(frame, context, waiting);
     } else if (frame.kind == FrameKind::result && frame.id == id) {
       pass_on_output(false);
       return frame.payload;
@@ -188,9 +188,9 @@ void ComponentProcess::rethrow(const std::string& payload) {
   throw Error(static_cast<ErrorCode>(thrown.code), thrown.message);
 }
 
-void ComponentProcess::serve(const Frame& ask, EvaluationContext* context, Helpers& helpers) {
+void ComponentProcess::serve(const Frame& ask, EvaluationContext* context, WaitingThreads& waiting) {
   if (well_formed([&] { return WireReader(ask.payload).take<Operation>(); }) == Operation::context_judge) {
-    helpers.run([this, ask, context] { answer(ask, context); });
+    waiting.run([this, ask, context] { answer(ask, context); });
   } else {
     answer(ask, context);
   }
@@ -214,7 +214,7 @@ void ComponentProcess::answer(const Frame& ask, EvaluationContext* context) {
 
 // Waits for it, as long as the process shows signs of life. Time in which the framework works for it, or in which this
 // process was stopped, does not count.
-Frame ComponentProcess::next_frame(const std::string& during, Helpers& helpers) {
+Frame ComponentProcess::next_frame(const std::string& during, WaitingThreads& waiting) {
   Clock::duration quiet{};
   for (;;) {
     if (auto frame = well_formed([&] { return socket_->next(); })) return std::move(*frame);
@@ -228,7 +228,7 @@ Frame ComponentProcess::next_frame(const std::string& during, Helpers& helpers) 
     if (auto frame = well_formed([&] { return socket_->next(); })) return std::move(*frame);
     if (!open || over) died(during);
     quiet += std::min<Clock::duration>(Clock::now() - before, 2 * kSlice);
-    if (helpers.busy()) quiet = {};
+    if (waiting.busy()) quiet = {};
     if (quiet > std::chrono::duration<double>(subject_.call_timeout)) hung(during);
     if (told_to_stop_ && quiet > kToStop) stop_now();
     if (!told_to_stop_ && host_.cancelled()) {

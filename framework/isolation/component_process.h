@@ -70,11 +70,11 @@ class ComponentProcess {
  private:
   std::string request(FrameKind kind, const std::string& payload, const std::string& during,
                       EvaluationContext* context);
-  Frame next_frame(const std::string& during, Helpers& helpers);
+  Frame next_frame(const std::string& during, WaitingThreads& waiting);
   void note(const Frame& frame);
   template <class F>
   auto well_formed(F&& read);
-  void serve(const Frame& ask, EvaluationContext* context, Helpers& helpers);
+  void serve(const Frame& ask, EvaluationContext* context, WaitingThreads& waiting);
   void answer(const Frame& ask, EvaluationContext* context);
   void send(FrameKind kind, std::uint64_t id, const std::string& payload);
   [[noreturn]] void rethrow(const std::string& thrown);

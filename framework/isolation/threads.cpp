@@ -38,7 +38,7 @@ void Keeper::run(const std::function<void()>& work) {
   done.get();
 }
 
-Helpers::~Helpers() {
+WaitingThreads::~WaitingThreads() {
   {
     const std::scoped_lock lock(mutex_);
     over_ = true;
@@ -47,7 +47,7 @@ Helpers::~Helpers() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void Helpers::run(std::function<void()> work) {
+void WaitingThreads::run(std::function<void()> work) {
   const std::scoped_lock lock(mutex_);
   work_.push_back(std::move(work));
   ++unfinished_;
@@ -58,12 +58,12 @@ void Helpers::run(std::function<void()> work) {
   }
 }
 
-bool Helpers::busy() {
+bool WaitingThreads::busy() {
   const std::scoped_lock lock(mutex_);
   return unfinished_ > 0;
 }
 
-void Helpers::serve() {
+void WaitingThreads::serve() {
   std::unique_lock lock(mutex_);
   for (;;) {
     ++idle_;

@@ -3,8 +3,8 @@
 //   Keeper keeper;
 //   keeper.run([&] { process = std::make_unique<ChildProcess>(command, fd); });
 //
-//   Helpers helpers;
-//   helpers.run([&] { … });          // beside the others; joined at the latest by the destructor
+//   WaitingThreads waiting;
+//   waiting.run([&] { … });          // beside the others; joined at the latest by the destructor
 //
 // Thread contract: run is [any]; made and destroyed by one thread.
 #pragma once
@@ -38,12 +38,12 @@ class Keeper {
 };
 
 // As many threads as there is work at once: it waits for somebody else.
-class Helpers {
+class WaitingThreads {
  public:
-  Helpers() = default;
-  Helpers(const Helpers&) = delete;
-  Helpers& operator=(const Helpers&) = delete;
-  ~Helpers();
+  WaitingThreads() = default;
+  WaitingThreads(const WaitingThreads&) = delete;
+  WaitingThreads& operator=(const WaitingThreads&) = delete;
+  ~WaitingThreads();
   void run(std::function<void()> work);  // which throws nothing
   [[nodiscard]] bool busy();
 

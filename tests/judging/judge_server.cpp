@@ -111,6 +111,10 @@ class Session {
       ::poll(&wait, 1, 20'000);
       return false;
     }
+    if (step == "meet") {  // until there was another one at the same time
+      for (int i = 0; i < 1000 && board_.most_at_once < 2; ++i)
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
     const std::string text = "item " + std::to_string(order.item) + ": [[" + std::to_string(order.item % 10 + 1) + "]]";
     Response response(http::status::ok, 11);
     response.body() = completion(text);
@@ -139,7 +143,7 @@ class Session {
     } else if (step == "429") {
       response.result(429);
       response.set("Retry-After-Ms", "30");
-    } else if (step != "ok" && step != "truncated") {
+    } else if (step != "ok" && step != "meet" && step != "truncated") {
       response.result(static_cast<unsigned>(std::stoul(step)));
       response.body() = R"({"error":{"message":"as planned"}})";
     }
@@ -154,7 +158,7 @@ class Session {
       return false;
     }
     http::write(stream, response, ec);
-    const bool good = step == "ok" || step == "vague" || step == "echo" || step == "filtered";
+    const bool good = step == "ok" || step == "meet" || step == "vague" || step == "echo" || step == "filtered";
     if (!ec && good && right_key) {
       ++board_.answered[order.item];
       ++board_.total_answered;

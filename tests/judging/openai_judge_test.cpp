@@ -184,11 +184,12 @@ BOOST_AUTO_TEST_CASE(no_more_requests_are_under_way_than_allowed) {
   Judging judging({.concurrency = 3});
   server().board().most_at_once = 0;
   std::vector<plumb::JudgeRequest> asked;
-  for (int item = 200; item < 300; ++item) asked.push_back(Judging::request(item, "ok"));
+  for (int item = 200; item < 300; ++item) asked.push_back(Judging::request(item, "meet"));
   std::vector<std::jthread> more;  // beside judge_all's own threads
-  for (int thread = 0; thread < 6; ++thread) {
-    more.emplace_back([&] {
-      for (const auto& request : asked) static_cast<void>(judging.judge->judge(request));
+  for (std::size_t thread = 0; thread < 6; ++thread) {
+    more.emplace_back([&, first = 16 * thread] {  // each at another item: who wants the same waits for one request
+      for (std::size_t i = 0; i < asked.size(); ++i)
+        static_cast<void>(judging.judge->judge(asked[(first + i) % asked.size()]));
     });
   }
   const auto judgements = plumb::judge_all(*judging.judge, asked, judging.plugin.host);
