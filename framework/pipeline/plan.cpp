@@ -128,25 +128,25 @@ class Planner {
     return planned;
   }
 
-  // From the last stage to the first: one that is asked for, or that a running one reads, is cached or must run.
+  // From the last stage to the first: one that is asked for, or that a running one reads, is cached or must run. What a
+  // cached one was made from belongs to the run, too, where it is still there.
   void decide(Plan& plan, const std::set<std::string>& targets) {
     const auto hash_of = [this](const std::filesystem::path& file) { return hashes_.of(file); };
-    std::set<std::string> wanted = targets;
+    std::set<std::string> wanted = targets, welcome;
     for (auto stage = plan.stages.rbegin(); stage != plan.stages.rend(); ++stage) {
-      const bool needed = targets.empty() || wanted.count(stage->spec->name) != 0;
-      if (!needed) {
-        stage->state = StageState::unneeded;
-        continue;
-      }
+      const std::string& name = stage->spec->name;
+      const bool needed = targets.empty() || wanted.count(name) != 0;
+      stage->state = needed ? StageState::run : StageState::unneeded;
+      if (!needed && welcome.count(name) == 0) continue;
       Result<std::optional<Artifact>> found = store_.find(stage->manifest.key, hash_of);
       if (found && *found) {
         stage->state = StageState::cached;
         stage->artifact = std::move(**found);
-        continue;
+      } else if (needed && !found) {
+        stage->why.emplace_back(found.error().what());
       }
-      stage->state = StageState::run;
-      if (!found) stage->why.emplace_back(found.error().what());
-      for (const StageInput& input : stage->spec->inputs) wanted.insert(input.stage);
+      std::set<std::string>& sources = stage->state == StageState::run ? wanted : welcome;
+      for (const StageInput& input : stage->spec->inputs) sources.insert(input.stage);
     }
   }
 

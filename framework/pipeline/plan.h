@@ -23,7 +23,7 @@ namespace plumb {
 enum class StageState {
   cached,   // its artifact is there
   run,      // it must run
-  unneeded  // not asked for, and everything that would need it is cached
+  unneeded  // not asked for, or not there any more while everything that would need it is cached
 };
 
 struct PlannedStage {

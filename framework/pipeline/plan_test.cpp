@@ -176,8 +176,8 @@ BOOST_AUTO_TEST_CASE(targets_need_their_ancestors_unless_cached) {
   BOOST_TEST(states({"pairs"}) == "rr-");
   make("rows");
   make("pairs");
-  BOOST_TEST(states({"aligned"}) == "-cr");
-  BOOST_TEST(states({"pairs"}) == "-c-");
+  BOOST_TEST(states({"aligned"}) == "ccr");
+  BOOST_TEST(states({"pairs"}) == "cc-");
   const Result<Plan> wrong = make_plan(recipe, store, {"pears"});
   BOOST_REQUIRE(!wrong);
   BOOST_TEST((wrong.error().code() == ErrorCode::recipe));

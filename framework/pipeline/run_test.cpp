@@ -155,6 +155,20 @@ BOOST_AUTO_TEST_CASE(until_leaves_out_what_is_not_asked_for) {
   BOOST_TEST(message_of([&] { sums.run({"nmbers"}); }, ErrorCode::recipe).find("numbers") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(what_a_cached_target_was_made_from_is_part_of_the_run_where_it_is_there) {
+  Sums sums;
+  sums.run();
+  fs::remove_all(sums.folder / "sums");
+  BOOST_TEST(sums.run({"total"}).ran == 0U);
+  BOOST_TEST(sums.status(0) == "cached");
+  BOOST_TEST(fs::exists(sums.folder / "sums/numbers"));
+
+  fs::remove_all(fs::canonical(sums.folder / "sums/numbers"));
+  BOOST_TEST(sums.run({"total"}).ran == 0U);
+  BOOST_TEST(sums.status(0) == "unneeded");
+  BOOST_TEST(sums.status(1) == "cached");
+}
+
 BOOST_AUTO_TEST_CASE(a_stage_sees_its_parameters_inputs_and_services) {
   Sums sums;
   std::string scratch;

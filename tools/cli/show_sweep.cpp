@@ -37,7 +37,8 @@ Made made_in(const fs::path& runs) {
   return out;
 }
 
-// Keys of the stages that an arm rests on. Its run calls those unneeded that only cached ones were made from.
+// Keys of the stages that an arm rests on. Its run calls those unneeded that were gone while what is made from them was
+// cached.
 std::set<std::string> needed_by(const Value& run, const Made& made) {
   std::vector<std::string> open;
   for (const Value& stage : run.at("stages").as_list()) {
