@@ -6,12 +6,14 @@
 set -euo pipefail
 place=$1 source=$2
 folder=$place/compile-time
-fail() { printf 'FAILED: %s\n' "$*" >&2; exit 1; }
+# shellcheck source=tests/install/place.sh
+source "$(dirname "$(readlink -f "$0")")/place.sh"
 
 rm -rf "$folder"
 mkdir -p "$folder"
-export HOME=$place/home PATH=$place/plumb/bin:/usr/bin:/bin CCACHE_DISABLE=1
-unset PLUMB_PLUGIN_PATH PLUMB_LIBTORCH PLUMB_PREFIX CMAKE_PREFIX_PATH CMAKE_CXX_COMPILER_LAUNCHER
+only_the_install_tree "$place"
+export CCACHE_DISABLE=1
+unset CMAKE_CXX_COMPILER_LAUNCHER
 
 # compile MOST_SECONDS EXAMPLE
 compile() {

@@ -6,7 +6,8 @@
 set -euo pipefail
 place=$1 source=$2 name=$3 most=${4:-}
 folder=$place/examples/$name
-fail() { printf 'FAILED: %s\n' "$*" >&2; exit 1; }
+# shellcheck source=tests/install/place.sh
+source "$(dirname "$(readlink -f "$0")")/place.sh"
 
 lines=$(wc -l <"$source/sdk/examples/$name/$name.cpp")
 [[ -z $most ]] || ((lines <= most)) || fail "$name.cpp has $lines lines, wanted at most $most"
@@ -14,8 +15,7 @@ rm -rf "$folder"
 mkdir -p "$place/examples"
 cp -r "$source/sdk/examples/$name" "$folder"
 cd "$folder"
-export HOME=$place/home PATH=$place/plumb/bin:/usr/bin:/bin
-unset PLUMB_PLUGIN_PATH PLUMB_LIBTORCH PLUMB_PREFIX CMAKE_PREFIX_PATH
+only_the_install_tree "$place"
 {
   cmake -S . -B build -DCMAKE_BUILD_TYPE=Release && cmake --build build && ctest --test-dir build --output-on-failure
   plumb plugins check "build/$name.plumb.so" --timeout 60

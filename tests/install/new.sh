@@ -5,13 +5,10 @@
 set -euo pipefail
 place=$1 kind=$2
 folder=$place/new/$kind
-fail() { printf 'FAILED: %s\n' "$*" >&2; exit 1; }
+# shellcheck source=tests/install/place.sh
+source "$(dirname "$(readlink -f "$0")")/place.sh"
 
-rm -rf "$folder"
-mkdir -p "$folder"
-cd "$folder"
-export HOME=$place/home PATH=$place/plumb/bin:/usr/bin:/bin
-unset PLUMB_PLUGIN_PATH PLUMB_LIBTORCH PLUMB_PREFIX CMAKE_PREFIX_PATH
+enter "$place" "$folder"
 plumb plugins new "$kind" "our-$kind"
 named=$(grep -rliE 'my[-_]?plugin|my-kind' "our-$kind") || true
 [[ -z $named ]] || fail "the template's name is left in $named"

@@ -4,7 +4,8 @@
 #   package.sh SCRATCH BUILD SOURCE
 set -euo pipefail
 place=$1 build=$2 source=$3
-fail() { printf 'FAILED: %s\n' "$*" >&2; exit 1; }
+# shellcheck source=tests/install/place.sh
+source "$(dirname "$(readlink -f "$0")")/place.sh"
 
 # use NAME SOURCE.cpp PREFIX OPTION...: builds a plugin of one file in a new folder, then asks the installed plumb for it
 use() {

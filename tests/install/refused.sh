@@ -6,13 +6,11 @@
 set -euo pipefail
 place=$1 source=$2
 folder=$place/refused
-fail() { printf 'FAILED: %s\n' "$*" >&2; exit 1; }
+# shellcheck source=tests/install/place.sh
+source "$(dirname "$(readlink -f "$0")")/place.sh"
 
-rm -rf "$folder"
-mkdir -p "$folder"
-cd "$folder"
-export HOME=$place/home PATH=$place/plumb/bin:/usr/bin:/bin
-unset PLUMB_PLUGIN_PATH PLUMB_LIBTORCH PLUMB_PREFIX CMAKE_PREFIX_PATH PLUMB_TEST_TRACE PLUMB_TEST_FAULT
+enter "$place" "$folder"
+unset PLUMB_TEST_TRACE PLUMB_TEST_FAULT
 cp "$source/tests/plugins/broken/misbehaving.cpp" .
 cat >CMakeLists.txt <<'END'
 cmake_minimum_required(VERSION 3.25)

@@ -6,23 +6,14 @@
 set -euo pipefail
 place=$1 source=$2
 folder=$place/sanitize
-fail() { printf 'FAILED: %s\n' "$*" >&2; exit 1; }
+# shellcheck source=tests/install/place.sh
+source "$(dirname "$(readlink -f "$0")")/place.sh"
 
-rm -rf "$folder"
-mkdir -p "$folder"
-cd "$folder"
-export HOME=$place/home PATH=$place/plumb/bin:/usr/bin:/bin
-unset PLUMB_PLUGIN_PATH PLUMB_LIBTORCH PLUMB_PREFIX CMAKE_PREFIX_PATH
+enter "$place" "$folder"
 plumb plugins new selection-policy my-plugin
 cd my-plugin
 
-typed=0
-while read -r command; do
-  [[ -n $command ]] || continue
-  echo "\$ $command"
-  eval "$command" >log 2>&1 </dev/null || { tail -n 40 log >&2; fail "$command"; }
-  typed=$((typed + 1))
-done < <(awk '/^```sh/ {inside = 1; next} /^```/ {inside = 0} inside' "$source/sdk/docs/debugging.md")
+type_commands "$source/sdk/docs/debugging.md"
 ((typed == 6)) || fail "$typed commands were found, wanted 6"
 
 refusal=$(plumb plugins list --plugin build/my_plugin.plumb.so | grep 'REFUSED') || fail "a host without a sanitizer takes it"

@@ -4,7 +4,8 @@
 #   tree.sh SCRATCH BUILD SOURCE
 set -euo pipefail
 place=$1 build=$2 source=$3
-fail() { printf 'FAILED: %s\n' "$*" >&2; exit 1; }
+# shellcheck source=tests/install/place.sh
+source "$(dirname "$(readlink -f "$0")")/place.sh"
 
 rm -rf "$place"
 mkdir -p "$place/home"
