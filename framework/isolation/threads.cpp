@@ -4,37 +4,10 @@
 
 namespace plumb {
 
-Keeper::Keeper()
-    : thread_([this] {
-        std::unique_lock lock(mutex_);
-        for (;;) {
-          changed_.wait(lock, [this] { return over_ || !work_.empty(); });
-          if (work_.empty()) return;
-          const std::function<void()> work = std::move(work_.front());
-          work_.pop_front();
-          lock.unlock();
-          work();
-          lock.lock();
-        }
-      }) {}
-
-Keeper::~Keeper() {
-  {
-    const std::scoped_lock lock(mutex_);
-    over_ = true;
-  }
-  changed_.notify_all();
-  thread_.join();
-}
-
 void Keeper::run(const std::function<void()>& work) {
   std::packaged_task<void()> task(work);
   std::future<void> done = task.get_future();
-  {
-    const std::scoped_lock lock(mutex_);
-    work_.emplace_back([&task] { task(); });
-  }
-  changed_.notify_all();
+  thread_.run([&task] { task(); });
   done.get();
 }
 
@@ -51,7 +24,7 @@ void WaitingThreads::run(std::function<void()> work) {
   const std::scoped_lock lock(mutex_);
   work_.push_back(std::move(work));
   ++unfinished_;
-  if (idle_ < work_.size()) {
+  if (idle_ < work_.size() && threads_.size() < most_) {
     threads_.emplace_back([this] { serve(); });
   } else {
     changed_.notify_one();
