@@ -185,52 +185,53 @@ void judge(Measure& measure) {
 }
 
 // The row that another's scores are set against. Where another reward model scored the baseline, it is the first row
-// that the same one scored; nothing for that row itself, or where the baseline was not measured.
+// that the same one scored.
 struct Reference {
-  std::optional<std::size_t> row;
-  bool other_scorer = false;  // of the baseline
+  std::size_t row = 0;
+  std::optional<Paired> paired;  // with that row; absent for the first one itself
+  bool other_scorer = false;     // of the baseline
 };
 
 Result<Reference> reference_of(const std::vector<Row>& rows, std::size_t baseline, std::size_t row,
                                const std::string& measure) {
-  if (row == baseline || cell_of(rows[baseline], measure).seeds == 0) return Reference{};
-  const Paired paired(rows[row], rows[baseline], measure);
+  Paired paired(rows[row], rows[baseline], measure);
   if (paired.gains.empty()) {
     return Error(ErrorCode::data, fmt::format("{} and {} were measured on different prompts; there is nothing to pair",
                                               rows[row].name, rows[baseline].name));
   }
-  if (!paired.other_scorer) return Reference{baseline, false};
+  if (!paired.other_scorer) return Reference{baseline, std::move(paired), false};
   for (std::size_t i = 0; i < row; ++i) {
     if (i == baseline) continue;
-    const Paired with(rows[row], rows[i], measure);
-    if (!with.gains.empty() && !with.other_scorer) return Reference{i, true};
+    Paired with(rows[row], rows[i], measure);
+    if (!with.gains.empty() && !with.other_scorer) return Reference{i, std::move(with), true};
   }
-  return Reference{std::nullopt, true};
+  return Reference{row, std::nullopt, true};
 }
 
 Result<Measure> measure_of(const std::vector<Row>& rows, std::size_t baseline, const std::string& name,
                            const CompareOptions& options, std::vector<std::string>& notes) {
   Measure measure{name, {}};
+  const bool has_baseline = cell_of(rows[baseline], name).seeds > 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     Cell cell = cell_of(rows[i], name);
     measure.cells.emplace_back();
     if (cell.seeds == 0) continue;
-    const Result<Reference> reference = reference_of(rows, baseline, i, name);
+    const Result<Reference> reference =
+        i == baseline || !has_baseline ? Reference{} : reference_of(rows, baseline, i, name);
     if (!reference) return reference.error();
     if (reference->other_scorer) {
       const std::string apart =
           fmt::format("{}: different reward models scored {} and {}; ", name, rows[i].name, rows[baseline].name);
-      notes.push_back(apart + (reference->row ? fmt::format("it is compared with {}", rows[*reference->row].name)
-                                              : std::string("their scores are not compared")));
+      notes.push_back(apart + (reference->paired ? fmt::format("it is compared with {}", rows[reference->row].name)
+                                                 : std::string("their scores are not compared")));
     }
-    if (reference->row) {
-      const Row& other = rows[*reference->row];
-      const Paired paired(rows[i], other, name);
-      cell.difference = difference_of(paired, options);
-      cell.difference->over = *reference->row;
-      if (paired.gains.size() < cell.prompts) {
+    if (reference->paired) {
+      cell.difference = difference_of(*reference->paired, options);
+      cell.difference->over = reference->row;
+      if (reference->paired->gains.size() < cell.prompts) {
         notes.push_back(fmt::format("{}: {} of {} prompts of {} are those of {}; only these are compared", name,
-                                    paired.gains.size(), cell.prompts, rows[i].name, other.name));
+                                    reference->paired->gains.size(), cell.prompts, rows[i].name,
+                                    rows[reference->row].name));
       }
     }
     measure.cells.back() = std::move(cell);

@@ -49,9 +49,9 @@ void require_locks(const LoadedRecipe& loaded, const SweepPlan& plan, const fs::
 }
 
 // A sweep that evaluates has its report at once; one that cannot be written takes nothing from the sweep.
-void write_report(const fs::path& folder, bool quiet) {
+void write_report(const fs::path& folder, std::optional<Comparison> comparison, bool quiet) {
   try {
-    write_file(folder / "report.html", to_html(sweep_page(folder, kExamples))).value();
+    write_file(folder / "report.html", to_html(sweep_page(folder, kExamples, std::move(comparison)))).value();
     if (!quiet) std::cout << fmt::format("report: {}\n", (folder / "report.html").string());
   } catch (const Error& error) {
     std::cerr << fmt::format("no report: {}\n", error.what());
@@ -59,12 +59,13 @@ void write_report(const fs::path& folder, bool quiet) {
 }
 
 // What `plumb compare` says, where there is something to compare.
-void print_comparison(const fs::path& folder) {
+std::optional<Comparison> print_comparison(const fs::path& folder) {
   Result<ScoresOf> scores = read_scores(folder);
-  if (!scores) return;
+  if (!scores) return std::nullopt;
   Result<Comparison> comparison = compare(std::move(scores->runs), {.baseline = scores->baseline});
-  // The baseline itself may have failed.
-  if (comparison) std::cout << to_text(*comparison, folder.string()) << "\n";
+  if (!comparison) return std::nullopt;  // the baseline itself may have failed
+  std::cout << to_text(*comparison, folder.string()) << "\n";
+  return std::move(*comparison);
 }
 
 void print_outcome(const Sweep& sweep, const SweepResult& result) {
@@ -111,22 +112,23 @@ int run_sweep(int argc, char** argv) {
   if (given->count("until") != 0) loaded.sweep->until = (*given)["until"].as<Texts>();
   const fs::path runs = (*given)["runs"].as<std::string>();
   const fs::path locked = given->count("locked") != 0 ? (*given)["locked"].as<std::string>() : "";
-  const SweepPlan plan = plan_sweep(*loaded.sweep, ArtifactStore(runs / artifacts_folder)).value();
+  const auto plan = [&] { return plan_sweep(*loaded.sweep, ArtifactStore(runs / artifacts_folder)).value(); };
   if (given->count("dry-run") != 0) {
-    print_sweep_plan(*loaded.sweep, plan, json);
+    print_sweep_plan(*loaded.sweep, plan(), json);
     return 0;
   }
   const std::size_t jobs = (*given)["jobs"].as<std::size_t>();
   if (jobs == 0) throw Error(ErrorCode::recipe, "--jobs must be at least 1");
   if (given->count("trust") == 0) require_trust(loaded);
-  if (!locked.empty()) require_locks(loaded, plan, locked);
+  if (!locked.empty()) require_locks(loaded, plan(), locked);
   const SweepResult result = plumb::run_sweep(loaded, {.runs = runs,
                                                        .command = command_of_an_arm(request, *given),
                                                        .locked = locked,
                                                        .jobs = jobs,
                                                        .form = Progress::choose(given->count("quiet") != 0, json)});
-  if (!json) print_comparison(result.folder);
-  if (result.done > 0) write_report(result.folder, json);
+  std::optional<Comparison> comparison;
+  if (!json) comparison = print_comparison(result.folder);
+  if (result.done > 0) write_report(result.folder, std::move(comparison), json);
   if (!json) print_outcome(*loaded.sweep, result);
   return result.failed > 0 ? static_cast<int>(ErrorCode::arms_failed) : 0;
 }

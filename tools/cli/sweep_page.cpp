@@ -29,10 +29,11 @@ bool evaluates(const SweepArm& arm) {
 }
 
 // Some studies end before an evaluation: reward gaps, the course of training.
-Comparison comparison_of(const fs::path& folder, const std::vector<SweepArm>& arms) {
+Comparison comparison_of(const fs::path& folder, const std::vector<SweepArm>& arms, std::optional<Comparison> made) {
   if (std::none_of(arms.begin(), arms.end(), evaluates)) return {};
   const ScoresOf scores = read_scores(folder).value();
-  Result<Comparison> comparison = compare(scores.runs, {.baseline = scores.baseline});
+  Result<Comparison> comparison =
+      made ? Result<Comparison>(std::move(*made)) : compare(scores.runs, {.baseline = scores.baseline});
   if (!comparison && comparison.error().code() == ErrorCode::recipe) {  // the baseline itself may have failed
     const std::string why = comparison.error().what();
     comparison = compare(scores.runs, {});
@@ -45,14 +46,14 @@ Comparison comparison_of(const fs::path& folder, const std::vector<SweepArm>& ar
 
 }  // namespace
 
-Document sweep_page(const fs::path& folder, std::size_t examples) {
+Document sweep_page(const fs::path& folder, std::size_t examples, std::optional<Comparison> made) {
   const Value sweep = read_sweep(folder);
   const std::vector<SweepArm> arms = arms_of(folder, sweep);
   if (arms.empty()) {
     throw Error(ErrorCode::data, fmt::format("no arm of {} is done; `plumb sweep {}` runs them", folder.string(),
                                              sweep.at("file").as_string()));
   }
-  const Comparison comparison = comparison_of(folder, arms);
+  const Comparison comparison = comparison_of(folder, arms, std::move(made));
   const Value* published = sweep.find("published");
   return write_sweep_report({.title = sweep.at("sweep").as_string(),
                              .comparison = comparison,

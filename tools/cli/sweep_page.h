@@ -8,13 +8,16 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <optional>
 
+#include "framework/evaluation/comparison.h"
 #include "framework/report/document.h"
 
 namespace plumb::cli {
 
-// `examples`: prompts whose answers are shown. A sweep that evaluates nothing has a page without measures. Throws
-// Error(data) when no arm is done.
-Document sweep_page(const std::filesystem::path& folder, std::size_t examples);
+// `examples`: prompts whose answers are shown. `comparison`: that of all the sweep's runs with its baseline, where it
+// is made already. A sweep that evaluates nothing has a page without measures. Throws Error(data) when no arm is done.
+Document sweep_page(const std::filesystem::path& folder, std::size_t examples,
+                    std::optional<Comparison> comparison = std::nullopt);
 
 }  // namespace plumb::cli
