@@ -10,14 +10,8 @@ using plumb::Value;
 
 namespace {
 
-// Llama-2-7B as its config.json says; 6,738,415,616 parameters (Hugging Face's model page).
+const Value& kLlama = plumb::test::llama_2_7b;
 const double kParameters = 6738415616;
-const Value kLlama = Value::map({{"model_type", "llama"},
-                                 {"hidden_size", 4096},
-                                 {"intermediate_size", 11008},
-                                 {"num_hidden_layers", 32},
-                                 {"num_attention_heads", 32},
-                                 {"vocab_size", 32000}});
 const auto near = boost::test_tools::tolerance(1e-9);
 
 struct Chain {

@@ -9,12 +9,7 @@ using plumb::Value;
 
 namespace {
 
-const Value kLlama = Value::map({{"model_type", "llama"},
-                                 {"hidden_size", 4096},
-                                 {"intermediate_size", 11008},
-                                 {"num_hidden_layers", 32},
-                                 {"num_attention_heads", 32},
-                                 {"vocab_size", 32000}});
+const Value& kLlama = plumb::test::llama_2_7b;
 const Value kPythia = Value::map({{"model_type", "gpt_neox"},
                                   {"hidden_size", 4096},
                                   {"intermediate_size", 16384},

@@ -16,6 +16,14 @@
 
 namespace plumb::test {
 
+// Llama-2-7B as its config.json says; 6,738,415,616 parameters (Hugging Face's model page).
+inline const Value llama_2_7b = Value::map({{"model_type", "llama"},
+                                            {"hidden_size", 4096},
+                                            {"intermediate_size", 11008},
+                                            {"num_hidden_layers", 32},
+                                            {"num_attention_heads", 32},
+                                            {"vocab_size", 32000}});
+
 class TestRecipe {
  public:
   explicit TestRecipe(const std::string& name) {
