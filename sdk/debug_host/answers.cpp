@@ -113,22 +113,19 @@ Judgement checked(Watch& watch, Judgement judgement) {
   return judgement;
 }
 
-class WatchedJudge final : public Watched<Judge> {
+template <class Kind>
+class WatchedJudge : public Watched<Kind> {
  public:
-  using Watched::Watched;
+  using Watched<Kind>::Watched;
   [[nodiscard]] Judgement judge(const JudgeRequest& request) override {
-    const Watch::Call call(watch(), "judge", Tag::any);
-    return checked(watch(), inner().judge(request));
+    const Watch::Call call(this->watch(), "judge", Tag::any);
+    return checked(this->watch(), this->inner().judge(request));
   }
 };
 
-class WatchedWaitingJudge final : public Watched<WaitingJudge> {
+class WatchedWaitingJudge final : public WatchedJudge<WaitingJudge> {
  public:
-  using Watched::Watched;
-  [[nodiscard]] Judgement judge(const JudgeRequest& request) override {
-    const Watch::Call call(watch(), "judge", Tag::any);
-    return checked(watch(), inner().judge(request));
-  }
+  using WatchedJudge::WatchedJudge;
   [[nodiscard]] std::size_t concurrency() const override {
     const Watch::Call call(watch(), "concurrency", Tag::any);
     return inner().concurrency();
@@ -214,7 +211,7 @@ std::unique_ptr<Component> watch_answers(const std::shared_ptr<Watch>& watch, st
   if (dynamic_cast<WaitingJudge*>(static_cast<Judge*>(made.get())) != nullptr) {
     return behind<WatchedWaitingJudge, WaitingJudge>(watch, std::move(made));
   }
-  return behind<WatchedJudge, Judge>(watch, std::move(made));
+  return behind<WatchedJudge<Judge>, Judge>(watch, std::move(made));
 }
 
 }  // namespace plumb::debug_host
