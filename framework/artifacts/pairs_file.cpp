@@ -1,6 +1,7 @@
 // Reading pairs back as groups of unique responses.
 #include <fmt/format.h>
 
+#include <limits>
 #include <unordered_map>
 
 #include "framework/artifacts/records_file.h"
@@ -42,10 +43,11 @@ class PairReader {
     return {};
   }
 
+  // NaN: the data has none.
   static double margin_of(const Preference& pair) {
     if (pair.margin) return *pair.margin;
     if (pair.chosen_reward && pair.rejected_reward) return *pair.chosen_reward - *pair.rejected_reward;
-    return 0;
+    return std::numeric_limits<double>::quiet_NaN();
   }
 
   PairSet finish() { return {std::move(groups_), std::move(pairs_)}; }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cmath>
 #include <fstream>
 #include <span>
 
@@ -163,7 +164,7 @@ void add_rewards(Value& row, const std::optional<double>& chosen, const std::opt
                  const std::optional<double>& margin) {
   if (chosen) row.set("chosen_reward", *chosen);
   if (rejected) row.set("rejected_reward", *rejected);
-  if (margin) row.set("margin", *margin);
+  if (margin && !std::isnan(*margin)) row.set("margin", *margin);  // NaN: there is none
 }
 
 Prompt prompt_of(const Row& row, Columns known) {

@@ -37,7 +37,7 @@ struct PairSet {
   struct Item {
     std::size_t group;
     int chosen, rejected;
-    double margin;
+    double margin;  // reward gap; NaN when the data has neither rewards nor a margin
   };  // PairChoice::annotated is resolved to a response
   std::vector<Item> pairs;
 };

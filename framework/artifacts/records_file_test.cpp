@@ -1,6 +1,7 @@
 #include "framework/artifacts/records_file.h"
 
 #include <boost/test/unit_test.hpp>
+#include <cmath>
 #include <fstream>
 
 #include "framework/artifacts/test_folder.h"
@@ -198,7 +199,8 @@ BOOST_AUTO_TEST_CASE(pairs_index_into_their_groups) {
   BOOST_TEST(set.groups[0].responses[static_cast<std::size_t>(set.pairs[1].chosen)].text == "good");
   BOOST_TEST(set.groups[0].responses[static_cast<std::size_t>(set.pairs[1].rejected)].text == "bad");
   BOOST_TEST(set.pairs[2].chosen == set.pairs[1].chosen);
-  BOOST_TEST(set.pairs[2].margin == 1.5);  // from the rewards
+  BOOST_TEST(std::isnan(set.pairs[1].margin));  // neither rewards nor a margin: not a gap of zero
+  BOOST_TEST(set.pairs[2].margin == 1.5);       // from the rewards
 }
 
 BOOST_AUTO_TEST_CASE(pairs_outside_their_group_are_refused) {
@@ -221,6 +223,12 @@ BOOST_AUTO_TEST_CASE(pairs_outside_their_group_are_refused) {
   BOOST_TEST(error(row).find("pairs.jsonl:1:1: prompt_id `p9` has no row in responses.jsonl") != std::string::npos);
 }
 
+// TRL's reward trainer makes one tensor of the column `margin`: it is there as numbers, or it is not there.
+BOOST_AUTO_TEST_CASE(a_margin_that_is_none_is_not_written) {
+  const Preference none{"a", {"p", {{"user", "Hi"}}, {}}, "yes", "no", {}, {}, std::nan("")};
+  BOOST_TEST((to_value(none).find("margin") == nullptr));
+}
+
 BOOST_AUTO_TEST_CASE(preferences_become_groups_of_two) {
   Folder folder;
   {
@@ -232,6 +240,7 @@ BOOST_AUTO_TEST_CASE(preferences_become_groups_of_two) {
   BOOST_REQUIRE(set.groups.size() == 2U);
   BOOST_TEST(set.groups[1].responses[1].text == "never");
   BOOST_TEST(set.pairs[0].margin == 1.5);
+  BOOST_TEST(std::isnan(set.pairs[1].margin));
   BOOST_TEST(set.pairs[1].group == 1U);
   BOOST_TEST(set.pairs[1].chosen == 0);
   BOOST_TEST(set.pairs[1].rejected == 1);

@@ -102,6 +102,11 @@ Lengths write_pairs(const StageContext& context, const std::vector<ResponseGroup
   const double share = pairs.empty() ? 0 : 1 / static_cast<double>(pairs.size());
   Lengths lengths;
   std::size_t longer = 0, last = groups.size();
+  // TRL reads the column `margin` of all rows or of none.
+  const bool margins = std::all_of(pairs.begin(), pairs.end(), [&](const ChosenPair& chosen) {
+    const ResponseGroup& group = groups[chosen.group];
+    return reward_of(group, chosen.pair.chosen, true) && reward_of(group, chosen.pair.rejected, false);
+  });
   for (const auto& [index, pair] : pairs) {
     const ResponseGroup& group = groups[index];
     if (index != last) responses.write(to_value(group));
@@ -113,7 +118,7 @@ Lengths write_pairs(const StageContext& context, const std::vector<ResponseGroup
                    reward_of(group, pair.chosen, true),
                    reward_of(group, pair.rejected, false),
                    {}};
-    if (row.chosen_reward && row.rejected_reward) row.margin = *row.chosen_reward - *row.rejected_reward;
+    if (margins) row.margin = *row.chosen_reward - *row.rejected_reward;
     lengths.chosen += share * static_cast<double>(row.chosen.size());
     lengths.rejected += share * static_cast<double>(row.rejected.size());
     longer += row.chosen.size() > row.rejected.size() ? 1 : 0;
