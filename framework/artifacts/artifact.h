@@ -62,7 +62,8 @@ struct PluginUse {
 
 struct ArtifactManifest {
   std::string key, type;
-  std::string stage;  // its name in the recipe that made it
+  std::string recipe;  // that made it; empty: not recorded
+  std::string stage;   // its name there
   std::string stage_kind;
   int revision = 0;                                           // of the stage's code: bumped when its output changes
   Value params;                                               // resolved

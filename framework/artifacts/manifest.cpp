@@ -58,6 +58,7 @@ Value manifest_value(const ArtifactManifest& manifest) {
   return Value::map({{"format", format_number},
                      {"key", manifest.key},
                      {"type", manifest.type},
+                     {"recipe", manifest.recipe},
                      {"stage", manifest.stage},
                      {"stage_kind", manifest.stage_kind},
                      {"revision", manifest.revision},
@@ -81,6 +82,7 @@ ArtifactManifest manifest_from(const Value& value) {
   ArtifactManifest out;
   out.key = value.at("key").as_string();
   out.type = value.at("type").as_string();
+  if (const Value* recipe = value.find("recipe"); recipe != nullptr) out.recipe = recipe->as_string();
   out.stage = value.at("stage").as_string();
   out.stage_kind = value.at("stage_kind").as_string();
   out.revision = static_cast<int>(value.at("revision").as_int());

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <map>
 #include <set>
-#include <tuple>
 
 namespace plumb {
 namespace {
@@ -136,16 +135,16 @@ std::vector<std::string> value_differences(const Value& before, const Value& aft
 }
 
 const ArtifactManifest* most_similar(const std::vector<ArtifactManifest>& all, const ArtifactManifest& now,
-                                     const StageSpec& spec) {
+                                     const StageSpec& spec, const std::set<std::string>& used) {
   const ArtifactManifest* best = nullptr;
-  std::tuple<bool, std::size_t> least;
+  std::size_t least = 0;
   for (const ArtifactManifest& candidate : all) {
-    if (candidate.stage_kind != now.stage_kind) continue;
-    const std::tuple distance(candidate.stage != now.stage, differences(candidate, now, spec).size());
-    if (best == nullptr || distance < least) {
-      best = &candidate;
-      least = distance;
-    }
+    const bool own = candidate.recipe == now.recipe && candidate.stage == now.stage;
+    if (candidate.stage_kind != now.stage_kind || (!own && used.count(candidate.key) == 0)) continue;
+    const std::size_t distance = differences(candidate, now, spec).size();
+    if (best != nullptr && distance >= least) continue;
+    best = &candidate;
+    least = distance;
   }
   return best;
 }

@@ -5,6 +5,7 @@
 // Thread contract: functions are [any].
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,9 +20,9 @@ std::vector<std::string> differences(const ArtifactManifest& earlier, const Arti
 // The same of two trees of values, such as resolved recipes: "stages.pairs.policy.eta 0.85 -> 0.9".
 std::vector<std::string> value_differences(const Value& before, const Value& after);
 
-// Of `all` the one most like `now`: the same stage kind, its name if any has it, then the fewest differences. Null:
-// none.
+// Of `all` the one most like `now` among those of the same stage of the same recipe: made by it, or with a key in
+// `used`, the keys that the recipe's last run had for this stage. Null: there is none.
 const ArtifactManifest* most_similar(const std::vector<ArtifactManifest>& all, const ArtifactManifest& now,
-                                     const StageSpec& spec);
+                                     const StageSpec& spec, const std::set<std::string>& used = {});
 
 }  // namespace plumb

@@ -10,6 +10,7 @@
 #include "framework/isolation/choice.h"
 #include "framework/pipeline/content_hash.h"
 #include "framework/pipeline/differences.h"
+#include "framework/pipeline/run.h"
 
 namespace plumb {
 namespace {
@@ -103,6 +104,7 @@ class Planner {
     PlannedStage planned{.spec = &stage};
     ArtifactManifest& m = planned.manifest;
     m.type = stage.output;
+    m.recipe = recipe_.name;
     m.stage = stage.name;
     m.stage_kind = stage.kind->kind;
     m.revision = stage.kind->revision;
@@ -152,17 +154,37 @@ class Planner {
 
   void explain(Plan& plan) const {
     std::vector<ArtifactManifest> all;
+    std::map<std::string, std::set<std::string>> last_run;
     bool read = false;
     for (PlannedStage& stage : plan.stages) {
       if (stage.state != StageState::run) continue;
-      if (!read) all = store_.all();
+      if (!read) {
+        all = store_.all();
+        last_run = keys_of_last_run();
+      }
       read = true;
-      const ArtifactManifest* earlier = most_similar(all, stage.manifest, *stage.spec);
+      const ArtifactManifest* earlier = most_similar(all, stage.manifest, *stage.spec, last_run[stage.spec->name]);
       if (earlier != nullptr) stage.earlier = *earlier;
       if (!stage.why.empty()) continue;  // damaged
       if (earlier != nullptr) stage.why = differences(*earlier, stage.manifest, *stage.spec);
       if (stage.why.empty()) stage.why.emplace_back("never run");
     }
+  }
+
+  // By stage: what the recipe's last run in the folder of this store made or found. It may have been made by another
+  // recipe, so that its manifest does not say that this one used it.
+  [[nodiscard]] std::map<std::string, std::set<std::string>> keys_of_last_run() const {
+    std::map<std::string, std::set<std::string>> out;
+    const Result<std::string> text = read_file(run_folder(store_.root().parent_path(), recipe_) / "run.json");
+    if (!text) return out;
+    try {
+      const Value run = parse_json(*text);
+      for (const Value& stage : run.at("stages").as_list()) {
+        out[stage.at("stage").as_string()].insert(stage.at("key").as_string());
+      }
+    } catch (const Error&) {  // a damaged record explains nothing
+    }
+    return out;
   }
 
   const Recipe& recipe_;

@@ -33,7 +33,8 @@ struct PlannedStage {
   // seed. The run adds summary, seconds and peak_bytes, commit the files.
   ArtifactManifest manifest;
   std::optional<Artifact> artifact;  // when cached
-  std::vector<std::string> why;      // when it must run: what changed since the most similar artifact, or "never run"
+  // When it must run: what changed since the most similar artifact of this stage of this recipe, or "never run".
+  std::vector<std::string> why;
   std::optional<ArtifactManifest> earlier;  // that artifact: its seconds and peak_bytes foretell this run's
 };
 

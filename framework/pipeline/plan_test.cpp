@@ -184,6 +184,30 @@ BOOST_AUTO_TEST_CASE(targets_need_their_ancestors_unless_cached) {
   BOOST_TEST(std::string(wrong.error().what()).find("rows, pairs, aligned") != std::string::npos);
 }
 
+// A stage of another recipe that happens to have the name is no earlier attempt of this one.
+BOOST_AUTO_TEST_CASE(another_recipes_stage_explains_nothing) {
+  recipe.name = "other";
+  make_all();
+  recipe.name = "demo";
+  BOOST_TEST(states() == "ccc");  // what is equal is shared all the same
+  recipe.stages[1].params.find("policy")->set("eta", 0.9);
+  for (const char* stage : {"pairs", "aligned"}) {
+    BOOST_TEST(why(stage) == Reasons{"never run"}, boost::test_tools::per_element());
+    BOOST_TEST(!plan().find(stage)->earlier.has_value());
+  }
+  // Its last run used the other's artifact: that is what changes now.
+  const std::string used = [&] {
+    recipe.stages[1].params.find("policy")->set("eta", 0.85);
+    const std::string key = plan().find("pairs")->manifest.key;
+    recipe.stages[1].params.find("policy")->set("eta", 0.9);
+    return key;
+  }();
+  std::filesystem::create_directories(folder / "demo");
+  write_file(folder / "demo" / "run.json", R"({"stages":[{"stage":"pairs","key":")" + used + R"("}]})").value();
+  BOOST_TEST(why("pairs") == Reasons{"stages.pairs.policy.eta 0.85 -> 0.9"}, boost::test_tools::per_element());
+  BOOST_TEST(why("aligned") == Reasons{"never run"}, boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(a_revision_reruns) {
   make_all();
   StageKind changed = *find_stage_kind("train");

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <iostream>
+#include <sstream>
 
 #include "framework/artifacts/disk.h"
 #include "framework/pipeline/estimate.h"
@@ -29,6 +30,8 @@ const char* spelling(StageState state) {
   return "";
 }
 
+constexpr std::size_t kLine = 120, kReasons = 40;  // characters of a line, and at least of its reasons
+
 struct Totals {
   std::array<std::size_t, 3> of_state{};
   std::uint64_t disk = 0, memory = 0;
@@ -52,7 +55,24 @@ std::string bytes(const std::optional<std::uint64_t>& value) {
   return value ? "~" + in_bytes(*value) : "-";
 }
 
-// Columns as wide as their widest cell; the last one, the reasons, is as long as it is.
+// Lines of at most `width` characters, cut between words; a longer word has a line of its own.
+std::vector<std::string> wrapped(const std::string& text, std::size_t width) {
+  std::vector<std::string> lines{""};
+  std::istringstream words(text);
+  for (std::string word; words >> word;) {
+    std::string& line = lines.back();
+    if (line.empty()) {
+      line = word;
+    } else if (line.size() + 1 + word.size() <= width) {
+      line += " " + word;
+    } else {
+      lines.push_back(word);
+    }
+  }
+  return lines;
+}
+
+// Columns as wide as their widest cell; the last one, the reasons, goes on below itself.
 void print_table(const std::vector<std::array<std::string, 7>>& rows) {
   std::array<std::size_t, 7> widths{};
   for (const auto& row : rows) {
@@ -61,9 +81,13 @@ void print_table(const std::vector<std::array<std::string, 7>>& rows) {
   for (const auto& row : rows) {
     std::string line;
     for (std::size_t i = 0; i + 1 < row.size(); ++i) line += fmt::format("{:<{}}  ", row[i], widths[i]);
-    line += row.back();
-    line.erase(line.find_last_not_of(' ') + 1);
-    std::cout << line << "\n";
+    const std::size_t before = line.size();
+    for (const std::string& part : wrapped(row.back(), std::max(kReasons, kLine - std::min(kLine, before)))) {
+      line += part;
+      line.erase(line.find_last_not_of(' ') + 1);
+      std::cout << line << "\n";
+      line.assign(before, ' ');
+    }
   }
 }
 
