@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "framework/artifacts/disk.h"
+#include "framework/modeling/reward_head.h"
 #include "framework/rollout/rollout.h"
 #include "framework/stages/training_rows.h"
 #include "plumb/json_rows.h"
@@ -41,11 +42,7 @@ Subject subject_at(const std::string& name, const fs::path& folder) {
     subject.manifest = std::move(*manifest);
   } else if (is_file(folder / "config.json")) {
     const Value config = read_json(folder / "config.json").value();
-    if (const Value* names = config.find("architectures"); names != nullptr && names->is_list()) {
-      for (const Value& architecture : names->as_list()) {
-        subject.reward |= architecture.is_string() && architecture.as_string().ends_with("ForSequenceClassification");
-      }
-    }
+    subject.reward = is_reward_model(config);
   }
   return subject;
 }

@@ -1,5 +1,6 @@
 #include "framework/modeling/grouped_forward.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
@@ -7,6 +8,7 @@
 #include <numeric>
 
 #include "framework/modeling/attention.h"
+#include "framework/modeling/reward_head.h"
 #include "framework/modeling/token_logps.h"
 #include "framework/registry/registry.h"
 
@@ -21,13 +23,21 @@ at::Tensor on(const at::Device& device, const std::vector<std::int64_t>& values)
   return at::tensor(values, at::kLong).to(device);
 }
 
+std::vector<TokenId> tokens_of(std::span<const std::int64_t> ids, std::int64_t begin, std::int64_t length) {
+  const auto part = ids.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(length));
+  return {part.begin(), part.end()};
+}
+
 // The tokens of a batch with what is to be read from the hidden states.
 struct Layout {
   std::vector<std::int64_t> ids, positions;
   std::vector<std::int64_t> predictors;  // the token before each learnt one
   std::vector<std::int64_t> targets;     // the learnt tokens' ids
   std::vector<std::int64_t> lengths;     // learnt tokens of each response or row
-  std::vector<std::int64_t> last;        // the last token of each response
+  struct Answer {                        // tokens of each response: `length` from `begin`, after those of its prompt
+    std::int64_t prompt_begin, prompt_length, begin, length;
+  };
+  std::vector<Answer> answers;
 
   // Returns where the tokens begin.
   std::int64_t add(std::span<const TokenId> tokens, std::int64_t first_position) {
@@ -53,14 +63,14 @@ void check_group(const SequenceGroup& group) {
   }
 }
 
-void add_completion(Layout& layout, const std::vector<TokenId>& completion, std::int64_t position,
-                    std::int64_t before) {
-  const std::int64_t begin = layout.add(completion, position);
+// Behind a prompt of `length` tokens that begins at `prompt`.
+void add_completion(Layout& layout, const std::vector<TokenId>& completion, std::int64_t prompt, std::int64_t length) {
+  const std::int64_t begin = layout.add(completion, length), before = prompt + length - 1;
   for (std::size_t t = 0; t < completion.size(); ++t) {
     layout.learn(t == 0 ? before : begin + static_cast<std::int64_t>(t) - 1, completion[t]);
   }
   layout.lengths.push_back(static_cast<std::int64_t>(completion.size()));
-  layout.last.push_back(begin + static_cast<std::int64_t>(completion.size()) - 1);
+  layout.answers.push_back({prompt, length, begin, static_cast<std::int64_t>(completion.size())});
 }
 
 struct Batch {
@@ -74,10 +84,10 @@ Batch shared_batch(std::span<const SequenceGroup> groups) {
   for (const SequenceGroup& group : groups) {
     check_group(group);
     const auto length = static_cast<std::int64_t>(group.prompt.size());
-    const std::int64_t end = layout.add(group.prompt, 0) + length;
+    const std::int64_t begin = layout.add(group.prompt, 0);
     PromptGroup& shape = shapes.emplace_back(PromptGroup{length, {}});
     for (const auto& completion : group.completions) {
-      add_completion(layout, completion, length, end - 1);
+      add_completion(layout, completion, begin, length);
       shape.responses.push_back(layout.lengths.back());
     }
   }
@@ -91,8 +101,7 @@ Batch separate_batch(std::span<const SequenceGroup> groups) {
     check_group(group);
     const auto length = static_cast<std::int64_t>(group.prompt.size());
     for (const auto& completion : group.completions) {
-      const std::int64_t end = layout.add(group.prompt, 0) + length;
-      add_completion(layout, completion, length, end - 1);
+      add_completion(layout, completion, layout.add(group.prompt, 0), length);
       lengths.push_back(length + layout.lengths.back());
     }
   }
@@ -113,6 +122,32 @@ at::Tensor logps_of(LanguageModel& model, const at::Tensor& hidden, const Layout
                     const ForwardOptions& options) {
   return token_logps([&model](const at::Tensor& rows) { return model.model->logits(rows); }, hidden,
                      on(hidden.device(), layout.targets), options.temperature, options.head_chunk);
+}
+
+// [responses, hidden] fp32: what the reward head reads of each response.
+at::Tensor pool(const at::Tensor& hidden, const Layout& layout, const RewardHead& head) {
+  std::vector<std::int64_t> tokens, response;
+  std::vector<float> share;
+  for (std::size_t i = 0; i < layout.answers.size(); ++i) {
+    const Layout::Answer& a = layout.answers[i];
+    if (head.pooling == RewardHead::Pooling::last) {
+      const std::span ids(layout.ids);
+      const std::int64_t at =
+          read_position(head, tokens_of(ids, a.prompt_begin, a.prompt_length), tokens_of(ids, a.begin, a.length));
+      tokens.push_back(at < a.prompt_length ? a.prompt_begin + at : a.begin + at - a.prompt_length);
+      continue;
+    }
+    for (const auto& [begin, length] : {std::pair{a.prompt_begin, a.prompt_length}, {a.begin, a.length}}) {
+      for (std::int64_t t = 0; t < length; ++t) tokens.push_back(begin + t);
+    }
+    response.resize(tokens.size(), static_cast<std::int64_t>(i));
+    share.resize(tokens.size(), 1.0F / static_cast<float>(a.prompt_length + a.length));
+  }
+  const at::Tensor read = hidden.index_select(0, on(hidden.device(), tokens)).to(at::kFloat);
+  if (head.pooling == RewardHead::Pooling::last) return read;
+  const auto count = static_cast<std::int64_t>(layout.answers.size());
+  return at::zeros({count, hidden.size(1)}, read.options())
+      .index_add(0, on(hidden.device(), response), read * at::tensor(share).to(hidden.device()).unsqueeze(1));
 }
 
 }  // namespace
@@ -153,9 +188,9 @@ at::Tensor completion_rewards(LanguageModel& reward_model, std::span<const Seque
                               const ForwardOptions& options) {
   if (reward_model.score == nullptr) throw Error(ErrorCode::run_failed, "this model has no reward head");
   Batch batch = batch_of(groups, options);
-  const at::Tensor hidden =
-      run_model(reward_model, batch).index_select(0, on(device_of(reward_model), batch.layout.last));
-  return (*reward_model.score)(hidden).squeeze(1).to(at::kFloat);
+  const RewardHead head = reward_head_of(reward_model.config);
+  const at::Tensor pooled = pool(run_model(reward_model, batch), batch.layout, head);
+  return (*reward_model.score)(pooled).squeeze(1);
 }
 
 CompletionLogps masked_logps(LanguageModel& model, std::span<const MaskedSequence> rows,

@@ -52,7 +52,8 @@ CompletionStates completion_states(LanguageModel& model, std::span<const Sequenc
 at::Tensor completion_hidden(LanguageModel& model, std::span<const SequenceGroup> groups,
                              const ForwardOptions& options);
 
-// Reward head at the last token of each response: [responses] fp32, differentiable.
+// The reward head on what it reads of each response (reward_head.h): [responses] fp32, differentiable. Head, product and
+// sum are float32 whatever the type of the layers.
 at::Tensor completion_rewards(LanguageModel& reward_model, std::span<const SequenceGroup> groups,
                               const ForwardOptions& options);
 

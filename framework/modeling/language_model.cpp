@@ -6,6 +6,7 @@
 #include "framework/modeling/lora.h"
 #include "framework/modeling/model_weights.h"
 #include "framework/modeling/quantised.h"
+#include "framework/modeling/reward_head.h"
 #include "framework/modeling/safetensors.h"
 #include "framework/modeling/tokenizer_choice.h"
 #include "framework/registry/registry.h"
@@ -53,7 +54,17 @@ LanguageModel assemble(const std::string& architecture, Value config, bool head,
 
 const Linear& declare_score(LanguageModel& model) {
   const std::int64_t hidden = model.model->shape().hidden;
-  return model.parameters->linear("score", hidden, 1, false, 1.0 / static_cast<double>(hidden + 1));
+  const RewardHead head = reward_head_of(model.config);
+  return model.parameters->linear(head.layer, hidden, 1, head.bias, 1.0 / static_cast<double>(hidden + 1));
+}
+
+// The head's own parameters: float32 whatever the type of the model, so that rewards are not rounded to 16 bits.
+template <class Fill>
+void fill_head(LanguageModel& model, const Fill& fill) {
+  const std::string layer = reward_head_of(model.config).layer;
+  for (const char* part : {".weight", ".bias"}) {
+    if (const Parameter* parameter = model.parameters->find(layer + part); parameter != nullptr) fill(*parameter);
+  }
 }
 
 std::string architecture_of(const fs::path& folder, const Value& config, const Registry& registry) {
@@ -81,6 +92,9 @@ void read_ours(LanguageModel& model, const fs::path& folder, bool tokenizer, con
                                                format, fmt::join(chat_format_names(), ", ")));
     }
   }
+  if (const Value* padding = ours.find("pad_token_id"); padding != nullptr && model.score != nullptr) {
+    model.config.set("pad_token_id", *padding);
+  }
   if (tokenizer) give_tokenizer(model, open_tokenizer(folder, text_of(ours, "tokenizer", file), registry, host));
 }
 
@@ -94,14 +108,20 @@ LanguageModel open_full(const fs::path& folder, const Registry& registry, Host& 
   Value config = read_map(folder / kConfig);
   const std::string architecture = architecture_of(folder, config, registry);
   const auto tensors = read_model_tensors(folder).value();
-  if (how.reward_head && !tensors.contains("score.weight")) {
-    throw Error(ErrorCode::data, folder.string() + ": no tensor score.weight; this is no reward model");
+  const std::string head = reward_head_of(config).layer + ".weight";
+  if (how.reward_head && !tensors.contains(head)) {
+    throw Error(ErrorCode::data, folder.string() + ": no tensor " + head + "; this is no reward model");
   }
   LanguageModel out = assemble(architecture, std::move(config), !how.reward_head, registry, host);
   if (how.reward_head) out.score = &declare_score(out);
   const bool own = how.training || out.parameter_count() < kCopied;
   const auto quantised = how.quantised ? quantised_names(*out.parameters) : std::set<std::string>{};
   fill_parameters(*out.parameters, tensors, tensor_place(how.dtype, how.device), own, folder, quantised);
+  if (how.reward_head) {
+    fill_head(out, [&](const Parameter& parameter) {
+      *parameter.tensor = tensors.at(parameter.name).to(at::Device(how.device), at::kFloat, false, own);
+    });
+  }
   if (how.training) require_gradients(out);
   out.folder = folder;
   read_ours(out, folder, how.tokenizer, registry, host);
@@ -186,7 +206,11 @@ LanguageModel new_language_model(const std::string& architecture, const Value& c
   LanguageModel out = assemble(component->info.name, full, !how.reward_head, registry, host);
   if (how.reward_head) out.score = &declare_score(out);
   out.config.set("architectures", Value::list({out.model->architecture(how.reward_head)}));
-  draw_parameters(*out.parameters, random, tensor_place(how.dtype, how.device));
+  const TensorPlace place = tensor_place(how.dtype, how.device);
+  draw_parameters(*out.parameters, random, place);
+  if (how.reward_head) {
+    fill_head(out, [&](const Parameter& parameter) { draw_parameter(parameter, random, {at::kFloat, place.device}); });
+  }
   if (how.training) require_gradients(out);
   return out;
 }
@@ -197,7 +221,7 @@ void add_reward_head(LanguageModel& model, Random random) {
   if (model.lora) throw Error(ErrorCode::run_failed, "the reward head comes before the adapter");
   auto before = std::move(model.parameters);
   const at::Tensor& first = *before->all().front()->tensor;
-  const TensorPlace place{first.scalar_type(), first.device()};
+  const at::Device device = first.device();
   const bool training = first.requires_grad();
   model.model = nullptr;  // refers to the old parameters
   model.parameters = std::make_unique<Parameters>();
@@ -212,7 +236,8 @@ void add_reward_head(LanguageModel& model, Random random) {
     *parameter->tensor = *old->tensor;
   }
   model.score = &declare_score(model);
-  draw_parameter(*model.parameters->find("score.weight"), random, place);
+  fill_head(model, [&](const Parameter& parameter) { draw_parameter(parameter, random, {at::kFloat, device}); });
+  settle_padding(model);
   if (training) require_gradients(model);
 }
 

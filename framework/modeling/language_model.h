@@ -5,7 +5,7 @@
 //
 // Folders are Hugging Face's. A folder with adapter_config.json is a PEFT adapter over base_model_name_or_path
 // (relative paths start at the folder). plumb.json beside config.json holds what HF has no place for: {"chat_format",
-// "tokenizer"}. Thread contract: opening is [setup]; the object is [lane].
+// "tokenizer"; of a reward adapter "pad_token_id"}. Thread contract: opening is [setup]; the object is [lane].
 #pragma once
 
 #include <deque>
@@ -43,7 +43,7 @@ struct LanguageModel {
   std::string tokenizer_component;          // "byte-bpe"
   std::filesystem::path tokenizer_folder;
   std::filesystem::path folder;                    // where it was opened
-  const Linear* score = nullptr;                   // reward head [1, hidden], no bias: parameter "score.weight"
+  const Linear* score = nullptr;                   // reward head [1, hidden], float32 (reward_head.h says which layer)
   std::optional<LoraSettings> lora;                // set while an adapter is attached
   std::filesystem::path base_folder;               // of an adapter
   std::shared_ptr<std::deque<Parameter>> adapter;  // its A and B, in the order of the layers; null without one
@@ -75,8 +75,8 @@ LanguageModel open_language_model(const std::filesystem::path& folder, const Reg
 LanguageModel new_language_model(const std::string& architecture, const Value& config, const Registry& registry,
                                  Host& host, Random random, const OpenModel& how);
 
-// Replaces the LM head by a fresh reward head, normal(0, 1 / (hidden + 1)) as OpenRLHF draws it. Parameters require
-// gradients as before.
+// Replaces the LM head by a fresh reward head, normal(0, 1 / (hidden + 1)) as OpenRLHF draws it, with a padding token
+// that ends no row (reward_head.h). Parameters require gradients as before.
 void add_reward_head(LanguageModel& model, Random random);
 
 // PEFT's initialisation drawn from `random` by layer name. Base weights stop requiring gradients, the reward head's

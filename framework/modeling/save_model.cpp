@@ -3,6 +3,7 @@
 #include "framework/artifacts/disk.h"
 #include "framework/modeling/language_model.h"
 #include "framework/modeling/lora.h"
+#include "framework/modeling/reward_head.h"
 #include "framework/modeling/safetensors.h"
 
 namespace plumb {
@@ -31,7 +32,9 @@ bool lacks(const Value& config, const char* key) {
 Value config_of(const LanguageModel& model) {
   Value config = model.config;
   const bool classifier = model.score != nullptr;
-  config.set("architectures", Value::list({model.model->architecture(classifier)}));
+  // A head of Open Assistant's layout has its own class, which config.json names already.
+  const bool foreign_head = classifier && reward_head_of(config).layer != "score";
+  if (!foreign_head) config.set("architectures", Value::list({model.model->architecture(classifier)}));
   const char* type = name_of(model.parameters->all().front()->tensor->scalar_type());
   if (config.find("dtype") != nullptr || config.find("torch_dtype") == nullptr) {
     config.set("dtype", type);  // transformers 5
@@ -40,18 +43,9 @@ Value config_of(const LanguageModel& model) {
   const SpecialTokens special = model.tokenizer ? model.tokenizer->special() : SpecialTokens{};
   if (lacks(config, "bos_token_id") && special.bos) config.set("bos_token_id", id_or_null(special.bos));
   if (lacks(config, "eos_token_id") && special.eos) config.set("eos_token_id", id_or_null(special.eos));
-  if (!classifier) return config;
+  if (!classifier || foreign_head) return config;
   config.set("id2label", Value::map({{"0", "LABEL_0"}}));
   config.set("label2id", Value::map({{"LABEL_0", 0}}));
-  // Without one, transformers classifies no batch of more than one row.
-  if (lacks(config, "pad_token_id")) {
-    const Value* eos = config.find("eos_token_id");
-    if (special.pad) {
-      config.set("pad_token_id", id_or_null(special.pad));
-    } else if (eos != nullptr && eos->type() == Value::Type::integer) {
-      config.set("pad_token_id", *eos);
-    }
-  }
   return config;
 }
 
@@ -76,8 +70,38 @@ void copy_tokenizer(const LanguageModel& model, const fs::path& folder) {
   }
 }
 
-void write_ours(const LanguageModel& model, const fs::path& folder) {
+// A token's own spelling, or nothing when the tokenizer does not lead back from it.
+std::string spelling_of(const Tokenizer& tokenizer, TokenId id) {
+  const std::vector<TokenId> one{id};
+  for (const std::string& text : {tokenizer.decode(one, true), tokenizer.piece_bytes(id), std::string("<unk>")}) {
+    if (!text.empty() && tokenizer.find(text) == id) return text;
+  }
+  return {};
+}
+
+// So that rows padded with the saved tokenizer are padded with the token that config.json says is padding: a reward
+// model that is padded with another one is read at the padding.
+void declare_padding(const LanguageModel& model, const Value& config, const fs::path& folder) {
+  if (model.score == nullptr || !model.tokenizer || lacks(config, "pad_token_id")) return;
+  if (model.tokenizer->special().pad == config.at("pad_token_id").as_int()) return;
+  const std::string text = spelling_of(*model.tokenizer, static_cast<TokenId>(config.at("pad_token_id").as_int()));
+  if (text.empty()) return;
+  for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) {
+    std::error_code ignored;
+    if (!fs::exists(folder / name, ignored)) continue;
+    Value declared = read_json(folder / name).value();
+    if (!declared.is_map()) continue;
+    declared.set("pad_token", text);
+    write_json(folder / name, declared);
+  }
+}
+
+// An adapter has no config.json: its reward head's padding token stands here.
+void write_ours(const LanguageModel& model, const fs::path& folder, bool adapter_only = false) {
   Value ours = Value::map();
+  if (adapter_only && model.score != nullptr && model.config.find("pad_token_id") != nullptr) {
+    ours.set("pad_token_id", model.config.at("pad_token_id"));
+  }
   if (model.chat_format != nullptr) ours.set("chat_format", model.chat_format->name());
   if (!model.tokenizer_component.empty()) ours.set("tokenizer", model.tokenizer_component);
   write_json(folder / "plumb.json", ours);
@@ -89,7 +113,7 @@ void save_language_model(const LanguageModel& model, const fs::path& folder, boo
   fs::create_directories(folder);
   if (adapter_only) {
     save_adapter(model, folder);
-    write_ours(model, folder);
+    write_ours(model, folder, true);
     return;
   }
   // Of 8-bit layers the full weights, which are still where the model was opened; views of that file until they are
@@ -110,6 +134,7 @@ void save_language_model(const LanguageModel& model, const fs::path& folder, boo
   const Value config = config_of(model);
   if (model.score == nullptr) write_json(folder / "generation_config.json", generation_config_of(model, config));
   copy_tokenizer(model, folder);
+  declare_padding(model, config, folder);
   write_ours(model, folder);
   write_json(folder / "config.json", config);
 }

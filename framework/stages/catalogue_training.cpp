@@ -211,7 +211,9 @@ StageKind sft_kind() {
   return declare_sft().kind("sft", type::model);
 }
 StageKind reward_model_kind() {
-  return declare_reward_model().kind("reward_model", type::reward_model);
+  StageKind kind = declare_reward_model().kind("reward_model", type::reward_model);
+  kind.revision = 2;
+  return kind;
 }
 StageKind train_kind() {
   return declare_train().kind("train", type::model);

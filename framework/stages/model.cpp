@@ -7,6 +7,7 @@
 #include "framework/artifacts/disk.h"
 #include "framework/modeling/language_model.h"
 #include "framework/modeling/lora.h"
+#include "framework/modeling/reward_head.h"
 #include "framework/modeling/tokenizer_choice.h"
 #include "framework/registry/registry.h"
 #include "framework/stages/bodies.h"
@@ -70,9 +71,7 @@ bool is_classifier(const fs::path& folder) {
   std::error_code ignored;
   if (!fs::exists(folder / "config.json", ignored)) return false;
   const Value config = read_json(folder / "config.json").value();
-  const Value* names = config.is_map() ? config.find("architectures") : nullptr;
-  return names != nullptr && names->is_list() && !names->as_list().empty() && names->as_list().front().is_string() &&
-         names->as_list().front().as_string().ends_with("ForSequenceClassification");
+  return is_reward_model(config);
 }
 
 void summarise(const LanguageModel& model, StageContext& context) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "framework/modeling/reward_head.h"
 #include "framework/registry/registry.h"
 
 namespace plumb {
@@ -55,6 +56,12 @@ LanguageModel open_trainee(StageContext& context, const TrainingSettings& settin
                                              .reward_head = headed,
                                              .quantised = quantised});
   if (reward && !headed) add_reward_head(model, context.random().derive("score"));
+  if (headed && settle_padding(model)) {
+    context.log(LogLevel::warning,
+                start.folder.string() +
+                    ": its pad_token_id ends an answer, so that its reward was read before that token; from here on it "
+                    "is read at the EOS, and another token is the padding");
+  }
   add_adapter(model, lora, context.random().derive("lora"));
   std::int64_t trainable = 0;
   for (const TrainedTensor& tensor : trained_tensors(model)) trainable += tensor.value.numel();

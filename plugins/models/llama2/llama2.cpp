@@ -119,7 +119,8 @@ class Llama final : public plumb::Model {
     for (std::size_t i = 0; i < layers_.size(); ++i) {
       x = layers_[i](static_cast<std::int64_t>(i), x, angles, batch.attention);
     }
-    return plumb::rms_norm(x, *norm_, sizes_.epsilon);
+    if (head_ != nullptr) return plumb::rms_norm(x, *norm_, sizes_.epsilon);
+    return plumb::rms_norm(x.to(at::kFloat), norm_->to(at::kFloat), sizes_.epsilon);  // a reward head reads float32
   }
 
   [[nodiscard]] at::Tensor logits(const at::Tensor& hidden) override {

@@ -48,6 +48,9 @@ struct LayerNorm {
         bias(p.vector(name + ".bias", s.shape.hidden, 0)),
         epsilon(s.epsilon) {}
   at::Tensor operator()(const at::Tensor& x) const { return at::layer_norm(x, {x.size(-1)}, weight, bias, epsilon); }
+  at::Tensor in_float32(const at::Tensor& x) const {
+    return at::layer_norm(x.to(at::kFloat), {x.size(-1)}, weight.to(at::kFloat), bias.to(at::kFloat), epsilon);
+  }
 
   const at::Tensor &weight, &bias;
   double epsilon;
@@ -120,7 +123,7 @@ class Pythia final : public plumb::Model {
     for (std::size_t i = 0; i < layers_.size(); ++i) {
       x = layers_[i](static_cast<std::int64_t>(i), x, angles, batch.attention);
     }
-    return (*norm_)(x);
+    return head_ == nullptr ? norm_->in_float32(x) : (*norm_)(x);  // a reward head reads float32
   }
 
   [[nodiscard]] at::Tensor logits(const at::Tensor& hidden) override {
@@ -145,5 +148,5 @@ class Pythia final : public plumb::Model {
 }  // namespace
 
 PLUMB_PLUGIN(registrar, "org.plumbline.pythia", "1.0.0", "Apache-2.0", "the GPT-NeoX architecture of Pythia") {
-  registrar.add<Pythia>("pythia").claims({"gpt_neox"});
+  registrar.add<Pythia>("pythia").claims({"gpt_neox", "gpt_neox_reward_model"});
 }

@@ -68,14 +68,17 @@ def compare_logits(name, folder, model, rows=None):
 
 @torch.no_grad()
 def compare_rewards(name, folder, model):
-    """Single rows, and one batch padded on either side: the pad id stands nowhere in the rows."""
+    """Single rows, and one batch padded on either side. Rows end as answers do, with EOS, once or twice, and with the
+    padding token: where it is EOS, transformers reads the token before."""
     model.eval()
-    pad = model.config.pad_token_id
-    rows = [[t for t in row if t != pad] or [5, 6] for row in random_rows(model.config.vocab_size)]
-    rows = [row if len(row) > 1 else row * 2 for row in rows]
+    pad, eos = model.config.pad_token_id, model.config.eos_token_id
+    ends = [[eos], [eos, eos], [5], [eos if pad is None else pad, eos], [6, eos if pad is None else pad]]
+    rows = [[3] + row + end for row, end in zip(random_rows(model.config.vocab_size), ends, strict=True)]
     ours = probe("rewards", folder, rows)["rewards"]
     alone = torch.stack([model(torch.tensor([row])).logits[0, 0] for row in rows])
     report(f"{name}, row by row", farthest(ours, alone))
+    if pad is None:
+        return  # transformers refuses a batch
     width = max(map(len, rows))
     for side in ("right", "left"):
         def padded(row, value):
@@ -130,6 +133,8 @@ def ours_in_theirs(folder):
         compare_logits(f"our {kind} with the adapter folded in", tuned, adapted)
 
         rewarding = AutoModelForSequenceClassification.from_pretrained(run / f"{kind}-reward", num_labels=1)
+        if rewarding.config.pad_token_id == rewarding.config.eos_token_id:
+            report(f"our {kind} reward model is padded with EOS", float("inf"))
         compare_rewards(f"our {kind} reward model in transformers", run / f"{kind}-reward", rewarding)
 
 
@@ -177,10 +182,13 @@ def theirs_in_ours(folder):
         (adapter / "adapter_config.json").write_text(json.dumps(config))
         compare_logits(f"their adapter on {name}", adapter, adapted, random_rows(97, longest=100))
 
-    heads = {"llama reward model": LlamaForSequenceClassification(LlamaConfig(**small, num_labels=1)),
-             "neox reward model": GPTNeoXForSequenceClassification(GPTNeoXConfig(**small, num_labels=1))}
+    ended = {**small, "eos_token_id": 2, "num_labels": 1}
+    heads = {f"{kind} reward model{padding}": made({**ended, "pad_token_id": pad})
+             for kind, made in (("llama", lambda c: LlamaForSequenceClassification(LlamaConfig(**c))),
+                                ("neox", lambda c: GPTNeoXForSequenceClassification(GPTNeoXConfig(**c))))
+             for padding, pad in (("", 0), (", padded with EOS", 2), (", without padding", None))}
     for seed, (name, model) in enumerate(heads.items()):
-        place = folder / name.replace(" ", "_")
+        place = folder / name.replace(" ", "_").replace(",", "")
         randomise(model, seed + 50).save_pretrained(place)
         compare_rewards(f"their {name}", place, model)
 
