@@ -1,5 +1,8 @@
 #include "framework/stages/training_stage.h"
 
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/isfinite.h>
+
 #include <algorithm>
 
 #include "framework/modeling/reward_head.h"
@@ -70,6 +73,17 @@ LanguageModel open_trainee(StageContext& context, const TrainingSettings& settin
   return model;
 }
 
+// The trainer stops before such weights; this holds whatever wrote them.
+void require_finite(const LanguageModel& model) {
+  const at::NoGradGuard no_grad;
+  for (const Parameter* parameter : model.trainable()) {
+    if (at::isfinite(*parameter->tensor).all().item<bool>()) continue;
+    throw Error(ErrorCode::run_failed, "the trained weights of " + parameter->name +
+                                           " hold a NaN or an infinity; the model is not saved. Look at "
+                                           "learning_rate, weight_decay and dtype");
+  }
+}
+
 std::vector<TrainedTensor> trained_tensors(const LanguageModel& model) {
   std::vector<TrainedTensor> tensors;
   for (const Parameter* parameter : model.trainable()) {
@@ -79,6 +93,7 @@ std::vector<TrainedTensor> trained_tensors(const LanguageModel& model) {
 }
 
 void save_trainee(const LanguageModel& model, StageContext& context) {
+  require_finite(model);
   if (model.lora) save_language_model(model, context.folder() / "adapter", /*adapter_only=*/true);
   save_language_model(model, context.folder());
 }

@@ -28,6 +28,10 @@ LanguageModel open_trainee_of(const std::string& param, StageContext& context, c
 
 std::vector<TrainedTensor> trained_tensors(const LanguageModel& model);
 
+// Throws Error(run_failed) that names a trained tensor with a NaN or an infinity.
+void require_finite(const LanguageModel& model);
+
+// Refuses weights that are not finite.
 void save_trainee(const LanguageModel& model, StageContext& context);
 
 // Trains all of the model's tensors on `objective` in this order, evaluates on `eval` unless it is null, then saves and

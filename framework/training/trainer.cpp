@@ -110,6 +110,7 @@ class Loop {
     rate_ = schedule_.rate(step());
     rule_.step(rate_);
     rule_.clear_gradients();
+    require_finite_weights();
 
     if (done_ == 0) result_.first_loss = loss;
     ++done_;
@@ -198,6 +199,11 @@ class Loop {
       }
     }
     rule_.restore(of_rule, updates);
+    if (const std::string tensor = rule_.first_bad_value(); !tensor.empty()) {
+      throw Error(ErrorCode::data, checkpoints_.folder().string() + ": the checkpoint of update " +
+                                       std::to_string(checkpoint->step) + " holds weights of " + tensor +
+                                       " that are NaN or infinite. Remove the folder to start again");
+    }
     run_.train->restore(state.at("objective"), of_objective);
     done_ = saved_ = checkpoint->step;
     tokens_ = state.at("tokens").as_int();
@@ -209,6 +215,18 @@ class Loop {
     // An evaluation that is still due has no row; the loss of the same step has.
     context_.rewind_metrics(step());
     context_.log(LogLevel::info, "going on from the checkpoint of update " + std::to_string(done_));
+  }
+
+  // After every update, so that neither a checkpoint nor the model ever holds a weight that is no number.
+  void require_finite_weights() {
+    const std::string tensor = rule_.first_bad_value();
+    if (tensor.empty()) return;
+    const std::string kept = saved_ > 0 ? "the checkpoint of update " + std::to_string(saved_) + " is the last one kept"
+                                        : "there is no checkpoint";
+    throw Error(ErrorCode::run_failed,
+                "update " + std::to_string(done_ + 1) + " of " + std::to_string(plan_.updates()) + " made weights of " +
+                    tensor + " NaN or infinite, although loss and gradient were finite; nothing of it was saved, " +
+                    kept + ". Look at learning_rate, weight_decay, adam_epsilon and the betas");
   }
 
   // Which of the examples alone give a loss or a gradient that is not finite.

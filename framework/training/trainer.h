@@ -49,8 +49,8 @@ BatchPlan batch_plan(std::size_t examples, const EpochOrder& order, const Traini
 
 // Metrics go to context.metrics under TRL's names: loss, learning_rate, grad_norm, epoch, num_tokens and what the
 // optimizer reports, averaged over the examples since the last row; evaluations with the prefix eval_.
-// Throws Error(run_failed) before an update that a NaN or an infinity would spoil, naming update, tensor and examples;
-// the last checkpoint stays. Throws Cancelled after writing a checkpoint when the context asks to stop.
+// Throws Error(run_failed) before an update that a NaN or an infinity would spoil, naming update, tensor and examples,
+// and after one that made weights NaN or infinite; the last checkpoint, whose weights are finite, stays. Throws Cancelled after writing a checkpoint when the context asks to stop.
 TrainingResult train(const TrainingRun& run, const TrainingSettings& settings, StageContext& context);
 
 // Loss and metrics over all examples, without prefix: `loss` is the loss of all examples as one batch.

@@ -226,6 +226,70 @@ BOOST_AUTO_TEST_CASE(a_nan_stops_the_run_before_the_update_and_names_the_row) {
   BOOST_TEST(!line.weights.grad().defined());
 }
 
+// What AdamW makes of settings that overflow float32: w - lr * 1e300 * w, and 0 / (sqrt(0) + 1e-300).
+BOOST_AUTO_TEST_CASE(weights_that_an_update_made_infinite_are_never_saved) {
+  struct Case {
+    double weight_decay, adam_epsilon;
+    std::int64_t max_steps;
+  };
+  for (const Case& c : {Case{1e300, 1e-8, 1}, Case{0, 1e-300, 1}, Case{1e300, 1e-8, 3}}) {
+    const Folder folder;
+    RecordingContext context(folder.path());
+    Line line(10);
+    {
+      const at::NoGradGuard no_grad;
+      line.weights.fill_(1);
+    }
+    if (c.adam_epsilon < 1e-100) {  // a loss without a gradient: the points lie on the line
+      for (auto& [x, y] : line.points) y = 1 + x;
+    }
+    auto s = settings();
+    s.weight_decay = c.weight_decay;
+    s.adam_epsilon = c.adam_epsilon;
+    s.max_steps = c.max_steps;
+    s.save_steps = 1;
+    std::string message;
+    try {
+      plumb::train(run_of(line), s, context);
+    } catch (const plumb::Error& error) {
+      message = error.what();
+    }
+    BOOST_TEST_CONTEXT(message) {
+      BOOST_TEST(message.find("update 1 of " + std::to_string(c.max_steps) + " made weights of w NaN or infinite") ==
+                 0);
+      BOOST_TEST(message.find("there is no checkpoint") != std::string::npos);
+      BOOST_TEST(!std::filesystem::exists(context.work_folder() / "checkpoints"));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_last_finite_checkpoint_is_named_and_kept) {
+  const Folder folder;
+  RecordingContext context(folder.path());
+  Line line(10);
+  {
+    const at::NoGradGuard no_grad;
+    line.weights.fill_(1e-20);
+  }
+  auto s = settings();  // an update multiplies by 1 - 0.05 * 1e32: to -5e10, then past float32's 3.4e38
+  s.lr_scheduler_type = "constant";
+  s.weight_decay = 1e32;
+  s.max_steps = 3;
+  s.save_steps = 1;
+  const auto attempt = [&]() -> std::string {
+    try {
+      plumb::train(run_of(line), s, context);
+    } catch (const plumb::Error& error) {
+      return error.what();
+    }
+    return {};
+  };
+  const std::string message = attempt();
+  BOOST_TEST(message.find("update 2 of 3 made weights of w NaN or infinite") == 0, message);
+  BOOST_TEST(message.find("the checkpoint of update 1 is the last one kept") != std::string::npos, message);
+  BOOST_TEST(attempt() == message);  // from that checkpoint: its weights were finite
+}
+
 BOOST_AUTO_TEST_CASE(nothing_trainable_is_an_error) {
   const Folder folder;
   RecordingContext context(folder.path());

@@ -10,6 +10,8 @@
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <cmath>
+
 #include "plumb/error.h"
 
 namespace plumb {
@@ -88,6 +90,22 @@ std::string UpdateRule::first_bad_gradient() const {
   for (const TrainedTensor& trained : tensors_) {
     const at::Tensor& gradient = trained.value.grad();
     if (gradient.defined() && !at::isfinite(gradient).all().item<bool>()) return trained.name;
+  }
+  return {};
+}
+
+// By the largest magnitude, which a NaN or an infinity decides and no finite weight makes overflow.
+std::string UpdateRule::first_bad_value() const {
+  const at::NoGradGuard no_grad;
+  std::vector<at::Tensor> values;
+  for (const TrainedTensor& trained : tensors_) {
+    if (trained.value.numel() > 0) values.push_back(trained.value.detach());
+  }
+  if (values.empty()) return {};
+  const auto largest = at::_foreach_norm(values, INFINITY, at::kFloat);
+  if (at::isfinite(at::stack(largest)).all().item<bool>()) return {};
+  for (const TrainedTensor& trained : tensors_) {
+    if (!at::isfinite(trained.value).all().item<bool>()) return trained.name;
   }
   return {};
 }

@@ -46,6 +46,8 @@ class UpdateRule {
   void clear_gradients();
   // The first tensor whose gradient holds a NaN or an infinity; empty when there is none.
   [[nodiscard]] std::string first_bad_gradient() const;
+  // The same of the values themselves, in one pass over them.
+  [[nodiscard]] std::string first_bad_value() const;
 
   [[nodiscard]] const std::vector<TrainedTensor>& tensors() const { return tensors_; }
   // Updates made of each tensor: equal for all unless a tensor went without a gradient.
