@@ -191,7 +191,7 @@ void wire_fields(Wire& wire, Selection& v) {
 }
 template <class Wire>
 void wire_fields(Wire& wire, JudgeRequest& v) {
-  wire(v.id, v.prompt, v.answer, v.other, v.reference, v.messages, v.temperature);
+  wire(v.id, v.prompt, v.answer, v.other, v.reference, v.messages, v.temperature, v.anew);
 }
 template <class Wire>
 void wire_fields(Wire& wire, Judgement& v) {

@@ -55,6 +55,27 @@ std::vector<Judgement> judge_all(Judge& judge, std::span<const JudgeRequest> req
   return judgements;
 }
 
+std::vector<Judgement> judge_all(Judge& judge, std::span<const JudgeRequest> requests, Host& host,
+                                 std::string_view what, const std::function<void(Judgement&)>& read) {
+  std::vector<Judgement> judgements = judge_all(judge, requests, host, what);
+  std::vector<JudgeRequest> unread;
+  std::vector<std::size_t> places;
+  for (std::size_t i = 0; i < judgements.size(); ++i) {
+    read(judgements[i]);
+    if (judgements[i].failure.empty() || judgements[i].text.empty()) continue;
+    unread.push_back(requests[i]);
+    unread.back().anew = true;
+    places.push_back(i);
+  }
+  if (unread.empty()) return judgements;
+  std::vector<Judgement> second = judge_all(judge, unread, host, what);
+  for (std::size_t i = 0; i < second.size(); ++i) {
+    read(second[i]);
+    judgements[places[i]] = std::move(second[i]);
+  }
+  return judgements;
+}
+
 std::size_t accept_failures(std::span<const Judgement> judgements, double tolerated) {
   std::size_t failed = 0;
   const Judgement* first = nullptr;

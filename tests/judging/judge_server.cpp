@@ -67,10 +67,16 @@ std::string step_of(const Order& order, unsigned request) {
   return step == "faults" ? fault_of(order.item, request) : step;
 }
 
-std::string completion(const std::string& text) {
+std::string completion(const std::string& text, std::int64_t read = 10, std::int64_t written = 2) {
   return to_json(Value::map(
       {{"choices", Value::list({Value::map({{"message", Value::map({{"role", "assistant"}, {"content", text}})}})})},
-       {"usage", Value::map({{"prompt_tokens", 10}, {"completion_tokens", 2}})}}));
+       {"usage", Value::map({{"prompt_tokens", read}, {"completion_tokens", written}})}}));
+}
+
+std::string bytes_of(const Response& response) {
+  std::ostringstream whole;
+  whole << response;
+  return std::move(whole).str();
 }
 
 class Session {
@@ -137,28 +143,36 @@ class Session {
       response.set(http::field::location,
                    "http://localhost:" + std::to_string(board_.ports[static_cast<std::size_t>(Door::plain)]) +
                        "/v1/chat/completions");
-    } else if (step == "wait") {
+    } else if (step == "wait" || step == "now") {
       response.result(429);
-      response.set(http::field::retry_after, "1");
+      response.set(http::field::retry_after, step == "now" ? "0" : "1");
+    } else if (step == "usage") {
+      response.body() = completion(text, INT64_MAX, -5);
     } else if (step == "429") {
       response.result(429);
       response.set("Retry-After-Ms", "30");
-    } else if (step != "ok" && step != "meet" && step != "truncated") {
+    } else if (step != "ok" && step != "meet" && step != "truncated" && step != "interim" && step != "twice") {
       response.result(static_cast<unsigned>(std::stoul(step)));
       response.body() = R"({"error":{"message":"as planned"}})";
     }
     response.prepare_payload();
     error_code ec;
     if (step == "truncated") {
-      std::ostringstream whole;
-      whole << response;
-      const std::string bytes = std::move(whole).str();
+      const std::string bytes = bytes_of(response);
       asio::write(stream, asio::buffer(bytes.data(), bytes.size() - 20), ec);
       socket.shutdown(tcp::socket::shutdown_both, ec);
       return false;
     }
-    http::write(stream, response, ec);
-    const bool good = step == "ok" || step == "meet" || step == "vague" || step == "echo" || step == "filtered";
+    std::string bytes = bytes_of(response);
+    if (step == "interim") {
+      bytes.insert(0, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n");
+    } else if (step == "twice") {
+      response.body() = completion("nobody asked: [[10]]");
+      response.prepare_payload();
+      bytes += bytes_of(response);
+    }
+    asio::write(stream, asio::buffer(bytes), ec);
+    const bool good = step != "html" && step != "empty" && response.result() == http::status::ok;
     if (!ec && good && right_key) {
       ++board_.answered[order.item];
       ++board_.total_answered;

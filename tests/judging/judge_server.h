@@ -7,7 +7,10 @@
 // A plan says what happens to the first, second … request for an item; its last word is for all that follow:
 //   ok          an answer whose text is "item 17: [[8]]" (the rating is the item modulo 10, plus 1)
 //   429 500 …   that status; 429 asks to wait 30 ms
-//   wait        429 that asks for one second by Retry-After
+//   wait        429 that asks for one second by Retry-After;   now: one that asks for none at all
+//   interim     100 and 103 before a good answer
+//   twice       a good answer and, in the same bytes, another one that nobody asked for
+//   usage       a good answer that counts tokens no one has
 //   reset stall truncated     the connection is reset, says nothing, or ends in the middle of a good answer
 //   html empty filtered       200 with a page, with {}, or without a text
 //   vague       an answer without a rating

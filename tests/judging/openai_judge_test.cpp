@@ -31,7 +31,7 @@ namespace {
 struct Setup {
   Door door = Door::good;
   std::int64_t concurrency = 8, attempts = 6;
-  double timeout = 20;
+  double timeout = 20, first_wait = 0.02;
   std::string cache = {};  // empty: one of its own
 };
 
@@ -50,7 +50,7 @@ class Judging {
                                                   {"concurrency", setup.concurrency},
                                                   {"attempts", setup.attempts},
                                                   {"timeout", setup.timeout},
-                                                  {"first_wait", 0.02}}));
+                                                  {"first_wait", setup.first_wait}}));
   }
   plumb::Judgement ask(int item, const std::string& plan) { return judge->judge(request(item, plan)); }
 
@@ -104,9 +104,13 @@ BOOST_AUTO_TEST_CASE(answers_come_over_one_kept_connection_and_are_paid_once) {
   BOOST_TEST(requests(7) == 1U);
   BOOST_TEST(server().board().wrong_key == 0U);
   judging.judge.reset();
+  std::string kept_in;
+  for (const auto& entry : fs::directory_iterator(judging.cache)) {
+    if (entry.path().extension() == ".jsonl") kept_in = entry.path().string();
+  }
   BOOST_REQUIRE(judging.plugin.host.messages.size() == 1U);
   BOOST_TEST(judging.plugin.host.messages[0] ==
-             "openai-judge: 20 judgments by 20 requests (200 + 40 tokens), 1 known from before");
+             "openai-judge: 20 judgments by 20 requests (200 + 40 tokens), 1 known from before; kept in " + kept_in);
 }
 
 BOOST_AUTO_TEST_CASE(what_passes_is_asked_again_until_it_has_passed) {
@@ -129,6 +133,57 @@ BOOST_AUTO_TEST_CASE(a_server_that_asks_for_a_second_gets_it) {
   BOOST_TEST((std::chrono::steady_clock::now() - start >= std::chrono::seconds(1)));
 }
 
+BOOST_AUTO_TEST_CASE(a_server_that_asks_for_no_wait_is_not_asked_without_one) {
+  Judging judging({.attempts = 4, .first_wait = 0.2});
+  const auto start = std::chrono::steady_clock::now();
+  BOOST_TEST(judging.ask(151, "now,now,now,ok").text == Judging::answer(151));
+  BOOST_TEST((std::chrono::steady_clock::now() - start >= std::chrono::milliseconds(1000)));  // ¾ of 0.2 + 0.4 + 0.8 s
+}
+
+BOOST_AUTO_TEST_CASE(interim_answers_are_passed_over) {
+  Judging judging;
+  for (int item = 152; item < 156; ++item) BOOST_TEST(judging.ask(item, "interim").text == Judging::answer(item));
+  BOOST_TEST(requests(152) == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_that_nobody_asked_for_is_nobodys) {
+  Judging judging;
+  std::vector<plumb::JudgeRequest> asked;
+  for (int item = 3500; item < 3550; ++item) asked.push_back(Judging::request(item, "twice"));
+  const auto judgements = plumb::judge_all(*judging.judge, asked, judging.plugin.host);
+  for (std::size_t i = 0; i < asked.size(); ++i)
+    BOOST_TEST(judgements[i].text == Judging::answer(static_cast<int>(i) + 3500));
+}
+
+BOOST_AUTO_TEST_CASE(numbers_of_tokens_that_cannot_be_are_none) {
+  Judging judging;
+  const auto judgement = judging.ask(156, "usage");
+  BOOST_TEST(judgement.text == Judging::answer(156));
+  BOOST_TEST(judgement.prompt_tokens == 0);
+  BOOST_TEST(judgement.completion_tokens == 0);
+}
+
+BOOST_AUTO_TEST_CASE(what_could_not_be_read_is_asked_again_by_the_next_run_and_once_in_each) {
+  const auto read = [](plumb::Judgement& judgement) {
+    if (judgement.text.find("[[") == std::string::npos) judgement.failure = "no rating: " + judgement.text;
+  };
+  const std::vector<plumb::JudgeRequest> asked{Judging::request(157, "vague,vague,ok"), Judging::request(158, "ok")};
+  const auto run = [&] {
+    Judging judging({.cache = "vague"});
+    return plumb::judge_all(*judging.judge, asked, judging.plugin.host, "ratings", read);
+  };
+  for (const unsigned already : {1U, 2U}) {
+    const auto judgements = run();
+    BOOST_TEST(judgements[0].failure.starts_with("no rating: I like item 157"));
+    BOOST_TEST(judgements[1].failure == "");
+    BOOST_TEST(requests(157) == already);
+  }
+  BOOST_TEST(run()[0].text == Judging::answer(157));
+  BOOST_TEST(run()[0].text == Judging::answer(157));  // and that is kept
+  BOOST_TEST(requests(157) == 3U);
+  BOOST_TEST(requests(158) == 1U);
+}
+
 BOOST_AUTO_TEST_CASE(what_does_not_pass_becomes_a_failure_that_says_why) {
   Judging judging({.attempts = 3});
   const auto spent = judging.ask(160, "500");
@@ -142,7 +197,9 @@ BOOST_AUTO_TEST_CASE(what_does_not_pass_becomes_a_failure_that_says_why) {
   BOOST_TEST(vague.text == "I like item 163 very much.");
   BOOST_TEST(judging.ask(164, "filtered").failure.find("content_filter") != std::string::npos);
   BOOST_TEST(judging.ask(164, "filtered").failure.find("content_filter") != std::string::npos);
-  BOOST_TEST(requests(164) == 1U);  // it was paid for
+  BOOST_TEST(requests(164) == 2U);  // no text is no judgement to keep
+  BOOST_TEST(judging.ask(165, "filtered,ok").failure.find("content_filter") != std::string::npos);
+  BOOST_TEST(judging.ask(165, "filtered,ok").text == Judging::answer(165));
   BOOST_TEST(judging.ask(160, "500").failure != "");
   BOOST_TEST(requests(160) == 6U);  // a failure of the server is not kept
 }

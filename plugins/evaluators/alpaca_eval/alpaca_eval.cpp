@@ -16,6 +16,7 @@
 
 #include <algorithm>
 
+#include "../beginning.h"
 #include "comparison_prompt.h"
 
 #include <plumb/plugin.h>
@@ -50,7 +51,9 @@ class AlpacaEval final : public plumb::Evaluator {
     plumb::Params<S> p{"AlpacaEval: win rate against reference outputs by the stage's judge", "arXiv:2305.14387"};
     p.add(&S::reference_outputs, "reference_outputs", "alpaca_eval's model_outputs.json of the model to compare with")
         .path();
-    p.add(&S::judge_prompt, "judge_prompt", "a prompt template of alpaca_eval; empty: our own wording").path();
+    p.add(&S::judge_prompt, "judge_prompt",
+          "a prompt template of alpaca_eval, answered by a ranked list; empty: our own wording")
+        .path();
     p.add(&S::swap, "swap", "draw which answer the judge sees first; false: the reference's always");
     p.add(&S::judge_name, "judge_name", "what the annotations call the judge");
     p.add(&S::tolerated_failures, "tolerated_failures", "the share of failed judgements that ends the evaluation")
@@ -152,8 +155,8 @@ class AlpacaEval final : public plumb::Evaluator {
       requests.push_back(std::move(request));
     }
     std::vector<plumb::Judgement> judgements =
-        plumb::judge_all(*context.judge(), requests, host_, "comparisons of " + model);
-    for (plumb::Judgement& judgement : judgements) read_preference(judgement);
+        plumb::judge_all(*context.judge(), requests, host_, "comparisons of " + model,
+                         [this](plumb::Judgement& judgement) { read_preference(judgement); });
     plumb::accept_failures(judgements, settings_.tolerated_failures);
     auto next = judgements.begin();
     for (Compared& row : compared) {
@@ -167,10 +170,12 @@ class AlpacaEval final : public plumb::Evaluator {
     return compared;
   }
 
-  static void read_preference(plumb::Judgement& judgement) {
+  void read_preference(plumb::Judgement& judgement) const {
     if (judgement.preference || !judgement.failure.empty()) return;
-    judgement.preference = read_verdict(judgement.text);
-    if (!judgement.preference) judgement.failure = "the judge's answer holds no verdict such as [[1]]";
+    judgement.preference = prompt_.verdict(judgement.text);
+    if (judgement.preference) return;
+    judgement.failure =
+        "the judge's answer is no " + std::string(prompt_.wanted()) + ": " + evaluators::beginning(judgement.text);
   }
 
   static void add_metrics(const std::string& model, const std::vector<std::string>& outputs, const Reference& reference,

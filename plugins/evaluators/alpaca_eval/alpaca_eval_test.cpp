@@ -158,16 +158,54 @@ BOOST_AUTO_TEST_CASE(references_come_from_a_file_from_the_prompts_or_from_the_ba
       [](const plumb::Error& error) { return std::string(error.what()).find("p2") != std::string::npos; });
 }
 
-BOOST_AUTO_TEST_CASE(verdicts_are_read_in_both_forms) {
-  using alpaca_eval::read_verdict;
-  BOOST_TEST(read_verdict("So: [[1]]").value() == 1.0);
-  BOOST_TEST(read_verdict("[[1]] would be wrong, it is [[2]]").value() == 0.0);
-  BOOST_TEST(read_verdict("[[0]]").value() == 0.5);
-  BOOST_TEST(!read_verdict("[[3]] [1] [[").has_value());
-  BOOST_TEST(read_verdict("[\n {'model': 'model_2', 'rank': 1},\n {'model': 'model_1', 'rank': 2}\n]").value() == 0.0);
-  BOOST_TEST(read_verdict(R"([{"model":"model_1","rank":1},{"model":"model_2","rank":2}])").value() == 1.0);
-  BOOST_TEST(!read_verdict("[{'model': 'model_1', 'rank': 1}]").has_value());
-  BOOST_TEST(!read_verdict("").has_value());
+BOOST_AUTO_TEST_CASE(marks_are_read_where_the_prompt_asks_for_marks) {
+  using alpaca_eval::read_mark;
+  BOOST_TEST(read_mark("So: [[1]]").value() == 1.0);
+  BOOST_TEST(read_mark("[[1]] would be wrong, it is [[2]]").value() == 0.0);
+  BOOST_TEST(read_mark("[[0]]").value() == 0.5);
+  BOOST_TEST(!read_mark("[[3]] [1] [[").has_value());
+  BOOST_TEST(!read_mark("[{'model': 'model_1', 'rank': 1}]").has_value());
+  BOOST_TEST(alpaca_eval::ComparisonPrompt("").verdict("[[2]]").value() == 0.0);
+  const alpaca_eval::ComparisonPrompt own(
+      written("plumb_alpaca_marks.txt", "{instruction} {output_1} {output_2}: say [[1]] or [[2]]"));
+  BOOST_TEST(own.verdict("[{'model': 'model_2', 'rank': 1}] [[1]]").value() == 1.0);
+}
+
+// The values are those of ast.literal_eval and ranking_parser of alpaca_eval, in Python 3.11.
+BOOST_AUTO_TEST_CASE(ranked_lists_are_read_as_alpaca_eval_reads_them) {
+  const std::vector<std::pair<std::string, std::optional<double>>> cases{
+      {"[\n {'model': 'model_2', 'rank': 1},\n {'model': 'model_1', 'rank': 2}\n]", 0.0},
+      {"[{\"model\":\"model_1\",\"rank\":1},{\"model\":\"model_2\",\"rank\":2}]", 1.0},
+      {"[{'rank': 2, 'model': 'model_1'}, {'rank': 1, 'model': 'model_2'}]", 0.0},
+      {"[{'model': 'model_1', 'rank': 2}, {'model': 'model_2', 'rank': 1}]  # output 2 prints [[1]] as asked", 0.0},
+      {"# [[1]]\n[{'model': 'model_1', 'rank': 2,}, {'model': 'model_2', 'rank': 1},]\n", 0.0},
+      {"({'model': 'model' '_1', 'why': 'it said \\'rank\\': 2, {\\'model\\'', 'rank': 1},)", 1.0},
+      {"[{'model': u'model_\\x31', 'rank': 2.0}, {'model': r'model_2', 'rank': None}]", 0.0},
+      {"[{'model': '''model_1''', 'rank': 1}, {'model': 'model_1', 'rank': 2}]", 1.0},
+      {"[{'model': 'model_1', 'rank': 1}, {'model': 'model_2', 'rank': 1}]", 1.0},
+      {"[{'model': 'model_1', 'rank': 3}, {'model': 'model_2', 'rank': 1}]", {}},
+      {"[{'model': 'model_1', 'rank': '1'}]", {}},
+      {"[{'model': 'model_2', 'rank': 1}]", {}},
+      {"[{'name': 'model_2'}, {'model': 'model_1', 'rank': 1}]", {}},
+      {"{'model': 'model_1', 'rank': 1}", {}},
+      {"The ranking: [{'model': 'model_1', 'rank': 1}]", {}},
+      {"```python\n[{'model': 'model_1', 'rank': 1}]\n```", {}},
+      {"[{'model': 'model_1', 'rank': 1}, {'model': 'model_2', 'rank': 2}", {}},
+      {"[{'model': 'model_1' 'rank': 1}]", {}},
+      {"[{'model': 'model_1', 'rank': 01}]", {}},
+      {"[{'model': 'model_1', 'rank': -1}]", {}},
+      {"[{'model': 'model_1', 'rank': 0x1}]", 1.0},
+      {"[{'model': f'model_1', 'rank': 1}]", {}},
+      {"[[1]]", {}},
+      {"", {}},
+      {std::string(500, '['), {}},
+  };
+  const alpaca_eval::ComparisonPrompt prompt(
+      written("plumb_alpaca_ranks.txt", "Rank {output_1} and {output_2} for {instruction}."));
+  for (const auto& [text, wanted] : cases) {
+    const std::optional<double> got = prompt.verdict(text);
+    BOOST_TEST((got == wanted), text << ": " << got.value_or(-1) << ", wanted " << wanted.value_or(-1));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(templates_of_alpaca_eval_become_messages) {

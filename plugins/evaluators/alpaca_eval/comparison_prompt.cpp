@@ -3,14 +3,15 @@
 #include <plumb/error.h>
 #include <plumb/json_fields.h>
 
-#include <array>
-#include <regex>
 #include <string_view>
 
 #include "../fill_template.h"
+#include "python_literal.h"
 
 namespace alpaca_eval {
 namespace {
+
+using plumb::Value;
 
 constexpr const char* kTask =
     "You compare two answers to the same instruction. Prefer the one that does what was asked, correctly and "
@@ -40,18 +41,6 @@ plumb::Conversation split_messages(const std::string& text) {
   return messages;
 }
 
-// Ranks by model_1 and model_2, in the order of the list.
-std::optional<double> read_ranking(const std::string& text) {
-  static const std::regex entry(R"(['"]model['"]\s*:\s*['"]model_([12])['"]\s*,\s*['"]rank['"]\s*:\s*([0-9]+))");
-  std::array<int, 3> rank{};
-  for (std::sregex_iterator found(text.begin(), text.end(), entry), none; found != none; ++found) {
-    if ((*found)[2].length() > 6) return std::nullopt;
-    rank.at(static_cast<std::size_t>(std::stoi((*found)[1]))) = std::stoi((*found)[2]);
-  }
-  if (rank[1] == 0 || rank[2] == 0) return std::nullopt;
-  return rank[1] < rank[2] ? 1.0 : rank[1] > rank[2] ? 0.0 : 0.5;
-}
-
 }  // namespace
 
 ComparisonPrompt::ComparisonPrompt(const std::string& file)
@@ -65,6 +54,7 @@ ComparisonPrompt::ComparisonPrompt(const std::string& file)
                          file + ": no " + place + "; a comparison shows the instruction and both answers");
     }
   }
+  asks_for_mark_ = all.find("[[1]]") != std::string::npos;
 }
 
 plumb::Conversation ComparisonPrompt::render(const std::string& instruction, const std::string& first,
@@ -77,14 +67,38 @@ plumb::Conversation ComparisonPrompt::render(const std::string& instruction, con
   return messages;
 }
 
-std::optional<double> read_verdict(const std::string& text) {
+std::optional<double> ComparisonPrompt::verdict(const std::string& text) const {
+  return asks_for_mark_ ? read_mark(text) : read_ranking(text);
+}
+
+const char* ComparisonPrompt::wanted() const {
+  return asks_for_mark_ ? "verdict such as [[1]]" : "list such as [{'model': 'model_1', 'rank': 1}, …]";
+}
+
+std::optional<double> read_mark(const std::string& text) {
   std::optional<double> verdict;
   for (std::size_t at = text.find("[["); at != std::string::npos; at = text.find("[[", at + 1)) {
     if (at + 5 > text.size() || text.compare(at + 3, 2, "]]") != 0) continue;
     const char said = text[at + 2];
     if (said >= '0' && said <= '2') verdict = said == '1' ? 1.0 : said == '2' ? 0.0 : 0.5;
   }
-  return verdict ? verdict : read_ranking(text);
+  return verdict;
+}
+
+std::optional<double> read_ranking(const std::string& text) {
+  const std::optional<Value> list = read_python_literal(text);
+  if (!list || !list->is_list()) return std::nullopt;
+  const Value* first = nullptr;
+  for (const Value& entry : list->as_list()) {
+    const Value* model = entry.is_map() ? entry.find("model") : nullptr;
+    if (model == nullptr) return std::nullopt;  // alpaca_eval looks at every entry's
+    if (first == nullptr && model->is_string() && model->as_string() == "model_1") first = &entry;
+  }
+  const Value* rank = first == nullptr ? nullptr : first->find("rank");
+  if (rank == nullptr || (rank->type() != Value::Type::integer && rank->type() != Value::Type::real))
+    return std::nullopt;
+  if (rank->as_double() == 1) return 1.0;
+  return rank->as_double() == 2 ? std::optional(0.0) : std::nullopt;
 }
 
 }  // namespace alpaca_eval

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <set>
 
+#include "../beginning.h"
 #include "fastchat_files.h"
 #include "judge_prompts.h"
 #include "questions.h"
@@ -160,8 +161,8 @@ class MtBench final : public plumb::Evaluator {
         }
       }
     }
-    std::vector<plumb::Judgement> judgements = plumb::judge_all(*context.judge(), requests, host_, "ratings");
-    for (std::size_t i = 0; i < rated.size(); ++i) read_rating(judgements[i]);
+    std::vector<plumb::Judgement> judgements =
+        plumb::judge_all(*context.judge(), requests, host_, "ratings", read_rating);
     plumb::accept_failures(judgements, settings_.tolerated_failures);
     for (std::size_t i = 0; i < rated.size(); ++i) rated[i].judgement = std::move(judgements[i]);
     return rated;
@@ -172,7 +173,7 @@ class MtBench final : public plumb::Evaluator {
     if (judgement.score || !judgement.failure.empty()) return;
     judgement.score = plumb::parse_rating(judgement.text);
     if (!judgement.score) {
-      judgement.failure = "the judge's answer holds no rating such as [[7]]";
+      judgement.failure = "the judge's answer holds no rating such as [[7]]: " + evaluators::beginning(judgement.text);
     } else if (*judgement.score < 1 || *judgement.score > 10) {
       judgement.failure = "the judge's rating is not from 1 to 10";
       judgement.score.reset();

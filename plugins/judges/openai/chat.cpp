@@ -14,9 +14,12 @@ const Value* find(const Value* map, const char* key) {
   return map != nullptr && map->is_map() ? map->find(key) : nullptr;
 }
 
+// What a server counts is shown and added up, so a number that cannot be one of tokens is none.
 std::int64_t count(const Value* usage, const char* key) {
+  constexpr std::int64_t most = std::int64_t{1} << 40;
   const Value* found = find(usage, key);
-  return found != nullptr && found->type() == Value::Type::integer ? found->as_int() : 0;
+  const std::int64_t counted = found != nullptr && found->type() == Value::Type::integer ? found->as_int() : 0;
+  return counted >= 0 && counted <= most ? counted : 0;
 }
 
 // A text, or a list of parts of which those with a text are joined.

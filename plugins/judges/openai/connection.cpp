@@ -2,6 +2,7 @@
 
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <poll.h>
 
 #include <plumb/error.h>
 #include <boost/asio/ip/tcp.hpp>
@@ -27,6 +28,7 @@ using boost::system::error_code;
 using Clock = std::chrono::steady_clock;
 
 constexpr std::uint64_t longest_answer = std::uint64_t{16} << 20;  // bytes
+constexpr int most_interim_answers = 32;                           // before one answer
 
 Clock::duration seconds(double count) {
   return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(count));
@@ -139,22 +141,33 @@ struct Connection::Wire {
     tcp().expires_after(seconds(limits.exchange));
     const error_code sent =
         run(limits.exchange, [&](auto done) { http::async_write(stream, request, std::move(done)); });
-    http::response_parser<http::string_body> parser;
-    parser.body_limit(longest_answer);
-    const error_code read =
-        sent ? sent
-             : run(limits.exchange, [&](auto done) { http::async_read(stream, buffer, parser, std::move(done)); });
-    if (read) {
-      const std::string what = "the exchange with " + authority(url) + " broke off: " + read.message();
-      if (used && read != asio::error::timed_out && !parser.got_some()) throw Stale(what);
-      throw Broken(what);
+    for (int interim = 0; interim <= most_interim_answers; ++interim) {
+      http::response_parser<http::string_body> parser;
+      parser.body_limit(longest_answer);
+      const error_code read =
+          sent ? sent
+               : run(limits.exchange, [&](auto done) { http::async_read(stream, buffer, parser, std::move(done)); });
+      if (read) {
+        const std::string what = "the exchange with " + authority(url) + " broke off: " + read.message();
+        if (used && interim == 0 && read != asio::error::timed_out && !parser.got_some()) throw Stale(what);
+        throw Broken(what);
+      }
+      const unsigned status = parser.get().result_int();
+      if (status / 100 == 1 && status != 101) continue;
+      tcp().expires_never();
+      used = true;
+      keep = parser.keep_alive() && status != 101;
+      http::response<http::string_body> response = parser.release();
+      return {status, std::string(response["Retry-After"]), std::string(response["Retry-After-Ms"]),
+              std::move(response.body())};
     }
-    tcp().expires_never();
-    used = true;
-    keep = parser.keep_alive();
-    http::response<http::string_body> response = parser.release();
-    return {response.result_int(), std::string(response["Retry-After"]), std::string(response["Retry-After-Ms"]),
-            std::move(response.body())};
+    throw Broken(authority(url) + " sends interim answers without end");
+  }
+
+  [[nodiscard]] bool silent() {
+    if (buffer.size() > 0 || (tls && SSL_pending(tls->native_handle()) > 0)) return false;
+    pollfd socket{tcp().socket().native_handle(), POLLIN, 0};
+    return ::poll(&socket, 1, 0) == 0;
   }
 };
 
@@ -175,7 +188,7 @@ Connection::Connection(const Url& url, const Trust& trust, TimeLimits limits, st
 Connection::~Connection() = default;
 
 bool Connection::reusable() const {
-  return wire_->keep;
+  return wire_->keep && wire_->silent();
 }
 
 HttpAnswer Connection::post(const std::string& target, const std::vector<std::pair<std::string, std::string>>& headers,

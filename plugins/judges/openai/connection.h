@@ -5,6 +5,9 @@
 //   HttpAnswer answer = connection.post("/v1/chat/completions", headers, body);
 //   if (connection.reusable()) …
 //
+// Interim answers (1xx) are passed over, as RFC 9110, 15.2 asks. Bytes behind an answer belong to no request: they end
+// the connection (RFC 9112, 6.3), or the next request would get them for its answer.
+//
 // TLS is 1.2 or later, the certificate is checked against the system's roots or `ca_file`, its name against the host.
 // Every wait ends: at its time limit, or soon after `stop` says so. Thread contract: [lane]; Trust is [any] once made.
 #pragma once
@@ -65,6 +68,7 @@ class Connection {
 
   HttpAnswer post(const std::string& target, const std::vector<std::pair<std::string, std::string>>& headers,
                   const std::string& body);
+  // The last exchange ended well, and the server has said nothing since: neither more bytes nor the end.
   [[nodiscard]] bool reusable() const;
 
  private:

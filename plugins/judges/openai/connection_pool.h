@@ -45,10 +45,12 @@ class ConnectionPool {
 
   std::unique_ptr<Connection> take() {
     const std::scoped_lock lock(mutex_);
-    if (kept_.empty()) return nullptr;
-    std::unique_ptr<Connection> last = std::move(kept_.back());
-    kept_.pop_back();
-    return last;
+    while (!kept_.empty()) {
+      std::unique_ptr<Connection> last = std::move(kept_.back());
+      kept_.pop_back();
+      if (last->reusable()) return last;
+    }
+    return nullptr;
   }
 
   HttpAnswer post_over(std::unique_ptr<Connection> connection, const std::string& target,

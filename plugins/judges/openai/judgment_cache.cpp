@@ -49,7 +49,7 @@ off_t size_of(const fs::path& file, int fd) {
 std::string line_of(const std::string& hash, const ChatAnswer& answer) {
   return plumb::to_json(Value::map({{"request", hash},
                                     {"text", answer.text},
-                                    {"failure", answer.failure},
+                                    {"failure", ""},
                                     {"prompt_tokens", answer.prompt_tokens},
                                     {"completion_tokens", answer.completion_tokens}})) +
          '\n';
@@ -90,8 +90,9 @@ void JudgmentCache::read_new() {
   for (std::size_t end = text.find('\n'); end != std::string::npos; begin = end + 1, end = text.find('\n', begin)) {
     try {
       const Value row = plumb::parse_json(std::string_view(text).substr(begin, end - begin), file_.string());
-      known_[row.at("request").as_string()] = {row.at("text").as_string(), row.at("failure").as_string(),
-                                               row.at("prompt_tokens").as_int(), row.at("completion_tokens").as_int()};
+      if (!row.at("failure").as_string().empty()) continue;
+      known_[row.at("request").as_string()] = {
+          row.at("text").as_string(), {}, row.at("prompt_tokens").as_int(), row.at("completion_tokens").as_int()};
     } catch (const plumb::Error&) {
       ++unreadable_;
     }

@@ -7,8 +7,9 @@
 //   if (auto known = cache.find(hash)) return *known;      // one of them was first
 //   cache.keep(hash, ask());                               // on the disk when it returns
 //
-// The file holds one JSON object a line and only grows. A line that a killed process left half-written is cut off; one
-// that cannot be read is passed over and asked again. Thread contract: every method is [any].
+// The file holds one JSON object a line and only grows; of two lines for one request the later counts. A line that a
+// killed process left half-written is cut off; one that cannot be read, or that holds a failure and no text, is passed
+// over and asked again. Thread contract: every method is [any].
 #pragma once
 
 #include <sys/types.h>

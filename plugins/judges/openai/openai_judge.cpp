@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <random>
 #include <thread>
+#include <unordered_set>
 
 #include "connection_pool.h"
 #include "judgment_cache.h"
@@ -59,7 +60,7 @@ class OpenAiJudge final : public plumb::WaitingJudge {
         .at_least(0)
         .at_most(3600)
         .unit("s");
-    p.add(&S::longest_wait, "longest_wait", "between two attempts, unless the server asks for more")
+    p.add(&S::longest_wait, "longest_wait", "between two attempts; a server that asks for more gets it, up to 60 s")
         .at_least(0)
         .at_most(3600)
         .unit("s");
@@ -88,10 +89,10 @@ class OpenAiJudge final : public plumb::WaitingJudge {
   }
 
   ~OpenAiJudge() override {
-    host_.log(plumb::LogLevel::info, "openai-judge: " + std::to_string(paid_) + " judgments by " +
-                                         std::to_string(sent_) + " requests (" + std::to_string(prompt_tokens_) +
-                                         " + " + std::to_string(completion_tokens_) + " tokens), " +
-                                         std::to_string(known_) + " known from before");
+    host_.log(plumb::LogLevel::info,
+              "openai-judge: " + std::to_string(paid_) + " judgments by " + std::to_string(sent_) + " requests (" +
+                  std::to_string(prompt_tokens_) + " + " + std::to_string(completion_tokens_) + " tokens), " +
+                  std::to_string(known_) + " known from before; kept in " + cache_.file().string());
   }
 
   [[nodiscard]] std::size_t concurrency() const override { return static_cast<std::size_t>(settings_.concurrency); }
@@ -105,11 +106,11 @@ class OpenAiJudge final : public plumb::WaitingJudge {
     const std::string body =
         chat_body(settings_.model, request.messages, request.temperature, settings_.max_tokens, settings_.extra);
     const std::string hash = request_hash(settings_.url, body);
-    if (auto known = cache_.find(hash)) return from_before(*known);
+    if (auto known = find(hash, request.anew)) return from_before(*known);
     try {
       const auto claim = cache_.claim(hash, [this] { return host_.cancelled(); });
       if (!claim) throw Stopped{};
-      if (auto known = cache_.find(hash)) return from_before(*known);
+      if (auto known = find(hash, request.anew)) return from_before(*known);
       return ask(body, hash);
     } catch (const Stopped&) {
       return failed("stopped");
@@ -121,6 +122,15 @@ class OpenAiJudge final : public plumb::WaitingJudge {
   }
 
  private:
+  // An answer that is wanted anew counts as known only if it came in this process: it is no better a minute later.
+  std::optional<ChatAnswer> find(const std::string& hash, bool anew) {
+    if (anew) {
+      const std::scoped_lock lock(own_mutex_);
+      if (!own_.contains(hash)) return std::nullopt;
+    }
+    return cache_.find(hash);
+  }
+
   static plumb::Judgement failed(std::string why) {
     plumb::Judgement judgement;
     judgement.failure = std::move(why);
@@ -228,7 +238,11 @@ class OpenAiJudge final : public plumb::WaitingJudge {
     }
     answer.text = key_.strike(std::move(answer.text));
     answer.failure = key_.strike(std::move(answer.failure));
-    cache_.keep(hash, answer);
+    if (answer.failure.empty()) {  // an answer without a text is paid for, but another run may do better
+      cache_.keep(hash, answer);
+      const std::scoped_lock lock(own_mutex_);
+      own_.insert(hash);
+    }
     ++paid_;
     prompt_tokens_ += answer.prompt_tokens;
     completion_tokens_ += answer.completion_tokens;
@@ -260,6 +274,8 @@ class OpenAiJudge final : public plumb::WaitingJudge {
   Secret key_;
   Trust trust_;
   JudgmentCache cache_;
+  std::mutex own_mutex_;
+  std::unordered_set<std::string> own_;  // requests answered in this process
   std::atomic<std::int64_t> sent_{0}, paid_{0}, known_{0}, prompt_tokens_{0}, completion_tokens_{0};
   ConnectionPool pool_;
 };

@@ -57,7 +57,8 @@ BOOST_AUTO_TEST_CASE(addresses_are_taken_apart) {
   BOOST_TEST(!openai::is_loopback(url));
   for (const char* bad :
        {"api.example.org", "ftp://a/", "https://", "https://sk-secret1@host/", "https://host?key=sk-secret1",
-        "https://host:99999/", "https://host:/", "https://ho st/", "https://host/\r\nX: y"}) {
+        "https://host:99999/", "https://host:/", "https://host:0/", "https://ho st/", "https://ho%73t/", "nonsense",
+        "https://host/\r\nX: y", "https://ho\xc3\xb6st/"}) {
     const std::string said = message_of([&] { openai::parse_url(bad); });
     BOOST_TEST(said.find("wanted https://") != std::string::npos, bad);
     BOOST_TEST(said.find("secret") == std::string::npos);
@@ -85,7 +86,9 @@ BOOST_AUTO_TEST_CASE(waits_double_up_to_a_bound_and_a_server_may_ask_for_its_own
   BOOST_TEST(openai::wait_before(5, {}, limits, 0.999) > 3.0);
   BOOST_TEST(openai::wait_before(2, 7.0, limits, 0) == 7.0);
   BOOST_TEST(openai::wait_before(2, 7.0, limits, 0.999) >= 7.0);
-  BOOST_TEST(openai::wait_before(2, 1e9, limits, 0) == 100.0);
+  BOOST_TEST(openai::wait_before(2, 60.0, limits, 0) == 60.0);
+  BOOST_TEST(openai::wait_before(5, 0.25, limits, 0) == 4.0);  // never below our own
+  for (const double senseless : {0.0, -3.0, 60.5, 1e9}) BOOST_TEST(openai::wait_before(3, senseless, limits, 0) == 1.0);
   BOOST_TEST(openai::asked_to_wait("3", "", 0).value() == 3.0);
   BOOST_TEST(openai::asked_to_wait("3", "250", 0).value() == 0.25);
   BOOST_TEST(openai::asked_to_wait("Sun, 06 Nov 1994 08:49:37 GMT", "", 784111767).value() ==
@@ -114,6 +117,11 @@ BOOST_AUTO_TEST_CASE(answers_are_read_and_others_are_not_mistaken_for_them) {
   const auto filtered =
       openai::read_chat_answer(R"({"choices":[{"message":{"content":null},"finish_reason":"content_filter"}]})");
   BOOST_TEST(filtered.failure.find("content_filter") != std::string::npos);
+  for (const char* odd : {"-1", "9223372036854775807", "1.5", "\"7\""}) {
+    const auto counted = openai::read_chat_answer(
+        R"({"choices":[{"message":{"content":"a"}}],"usage":{"prompt_tokens":)" + std::string(odd) + "}}");
+    BOOST_TEST(counted.prompt_tokens == 0, odd);
+  }
   for (const char* bad : {"<html>", "{}", R"({"choices":[]})", R"({"choices":[{}]})", R"({"choices":[3]})"}) {
     BOOST_CHECK_THROW(openai::read_chat_answer(bad), plumb::Error);
   }
@@ -134,6 +142,8 @@ BOOST_AUTO_TEST_CASE(a_key_comes_from_the_environment_and_is_never_repeated) {
   const openai::Secret key("PLUMB_UNIT_KEY");
   BOOST_TEST(key.header() == "Bearer sk-secret1");
   BOOST_TEST(key.strike("your key sk-secret1 (sk-secret1) is wrong") == "your key *** (***) is wrong");
+  BOOST_TEST(key.strike("your key SK-SECRET1 and sk-secre***") == "your key *** and ******");
+  BOOST_TEST(key.strike("sk-secr is 7 letters") == "sk-secr is 7 letters");
   for (const char* bad : {"", "short", "sk-secret1\r\nX: y", "sk secret1"}) {
     ::setenv("PLUMB_UNIT_KEY", bad, 1);
     const std::string said = message_of([] { openai::Secret("PLUMB_UNIT_KEY"); });
@@ -150,9 +160,22 @@ BOOST_AUTO_TEST_CASE(the_cache_gives_back_what_it_kept_also_to_others) {
   one.keep(hash, {"line one\nline two", "", 3, 4});
   BOOST_TEST(other.find(hash).value().text == "line one\nline two");
   BOOST_TEST(other.find(hash).value().completion_tokens == 4);
-  other.keep(second, {"", "filtered", 0, 0});
-  BOOST_TEST(one.find(second).value().failure == "filtered");
-  BOOST_TEST(openai::JudgmentCache(file).find(second).has_value());
+  other.keep(second, {"old", "", 0, 0});
+  other.keep(second, {"new", "", 0, 0});
+  BOOST_TEST(one.find(second).value().text == "new");
+  BOOST_TEST(openai::JudgmentCache(file).find(second).value().text == "new");
+}
+
+BOOST_AUTO_TEST_CASE(a_failure_in_a_file_is_not_known) {
+  const fs::path file = fresh_folder("failed") / "a.jsonl";
+  const std::string hash(64, 'c');
+  fs::create_directories(file.parent_path());
+  std::ofstream(file) << R"({"request":")" << hash
+                      << R"(","text":"","failure":"the judge gave no text","prompt_tokens":1,"completion_tokens":0})"
+                      << '\n';
+  openai::JudgmentCache cache(file);
+  BOOST_TEST(!cache.find(hash).has_value());
+  BOOST_TEST(cache.unreadable() == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(half_a_line_is_cut_off_and_a_broken_one_passed_over) {

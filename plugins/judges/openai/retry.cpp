@@ -40,9 +40,10 @@ std::optional<double> asked_to_wait(const std::string& retry_after, const std::s
 }
 
 double wait_before(std::int64_t attempt, std::optional<double> asked, const RetryLimits& limits, double uniform) {
-  if (asked) return std::min(*asked, 10 * limits.longest_wait) + 0.05 * uniform;  // never before the time asked for
   const double doubled = std::ldexp(limits.first_wait, static_cast<int>(std::min<std::int64_t>(attempt - 2, 60)));
-  return std::min(doubled, limits.longest_wait) * (1 - 0.25 * uniform);
+  const double own = std::min(doubled, limits.longest_wait) * (1 - 0.25 * uniform);
+  if (!asked || *asked <= 0 || *asked > longest_asked) return own;
+  return std::max(own, *asked + 0.05 * uniform);  // never before the time asked for
 }
 
 }  // namespace openai

@@ -15,7 +15,7 @@ namespace openai {
 struct RetryLimits {
   std::int64_t attempts = 8;  // requests in all, the first among them
   double first_wait = 0.5;    // seconds before the second attempt; doubles from attempt to attempt
-  double longest_wait = 60;   // seconds; a server that asks for more is waited for up to ten times this
+  double longest_wait = 60;   // seconds
 };
 
 enum class Verdict {
@@ -30,8 +30,12 @@ Verdict verdict_on(unsigned status, const std::string& body);
 // are headers that are absent.
 std::optional<double> asked_to_wait(const std::string& retry_after, const std::string& retry_after_ms, std::time_t now);
 
-// Seconds before attempt `attempt` (the second is 2): what the server asks for, else exponential; `uniform` in [0, 1)
-// takes off up to a quarter, so that clients which failed together do not come back together.
+// What a server asks for is taken up to here, in seconds; more is a mistake or a trap, and our own wait holds.
+constexpr double longest_asked = 60;
+
+// Seconds before attempt `attempt` (the second is 2): exponential, less up to a quarter by `uniform` in [0, 1), so that
+// clients which failed together do not come back together; longer where the server asks for longer, up to
+// longest_asked. A server that asks for less does not make anybody hurry: a clock that is ahead says "now" to all.
 double wait_before(std::int64_t attempt, std::optional<double> asked, const RetryLimits& limits, double uniform);
 
 }  // namespace openai

@@ -2,9 +2,15 @@
 
 #include <plumb/error.h>
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
 
 namespace openai {
+namespace {
+
+constexpr std::size_t shortest_part = 8;  // letters of the key's beginning that are no accident
+
+}  // namespace
 
 std::string wrong_variable(const std::string& name) {
   const auto allowed = [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; };
@@ -33,9 +39,23 @@ Secret::Secret(const std::string& variable) {
 
 std::string Secret::strike(std::string text) const {
   if (key_.empty()) return text;
-  for (std::size_t at = text.find(key_); at != std::string::npos; at = text.find(key_, at))
-    text.replace(at, key_.size(), "***");
-  return text;
+  const auto same = [](char a, char b) {
+    return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
+  };
+  std::string struck;
+  for (std::size_t at = 0; at < text.size();) {
+    // Servers that say which key is wrong cut it or change its case: its first letters are enough to be struck.
+    const auto [stop, ignored] =
+        std::mismatch(text.begin() + static_cast<std::ptrdiff_t>(at), text.end(), key_.begin(), key_.end(), same);
+    const auto length = static_cast<std::size_t>(stop - text.begin()) - at;
+    if (length >= shortest_part) {
+      struck += "***";
+      at += length;
+    } else {
+      struck += text[at++];
+    }
+  }
+  return struck;
 }
 
 }  // namespace openai

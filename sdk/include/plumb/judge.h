@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -32,6 +33,7 @@ struct JudgeRequest {
   std::optional<std::string> reference;  // a reference answer
   Conversation messages;                 // the rendered judge prompt, for language-model judges
   double temperature = 0;
+  bool anew = false;  // what the judge kept from an earlier run could not be read: ask again, and keep that instead
 };
 
 struct Judgement {
@@ -64,6 +66,12 @@ class WaitingJudge : public Judge {
 // cancelled before all are judged. `what` names the work on the progress line. Call it from one thread: [lane].
 std::vector<Judgement> judge_all(Judge& judge, std::span<const JudgeRequest> requests, Host& host,
                                  std::string_view what = "judgements");
+
+// The same for a judge that answers in words: `read` takes the score or the preference out of a text, or says in
+// `failure` why it cannot. An answer that cannot be read may have been kept from an earlier run; its request is sent
+// once more, marked `anew`.
+std::vector<Judgement> judge_all(Judge& judge, std::span<const JudgeRequest> requests, Host& host,
+                                 std::string_view what, const std::function<void(Judgement&)>& read);
 
 // How many of these judgements failed. Throws Error(run_failed) naming the first failure when they are more than
 // `tolerated`, a fraction, or all of them: a mean over the rest would mislead.
