@@ -242,6 +242,34 @@ BOOST_AUTO_TEST_CASE(benchmark_prompts_of_the_shared_data) {
   const auto eval = all<Prompt>(*source("alpaca-eval-instructions", outputs, {{"deduplicate", false}}));
   BOOST_TEST(eval.size() == 805U);
   BOOST_TEST(!eval[0].extra.at("reference").as_string().empty());
+  // Counted with Python's json in the same file.
+  const auto helpful = all<Prompt>(*source("alpaca-eval-instructions", outputs,
+                                           {{"deduplicate", false}, {"datasets", Value::list({"helpful_base"})}}));
+  BOOST_TEST(helpful.size() == 129U);
+  const auto one = all<Prompt>(*source("alpaca-eval-instructions", outputs, {{"rows", Value::list({335})}}));
+  BOOST_REQUIRE(one.size() == 1U);
+  BOOST_TEST(one[0].messages[0].content == eval[334].messages[0].content);
+}
+
+BOOST_AUTO_TEST_CASE(a_part_of_a_benchmark_is_taken_by_its_groups_and_numbers) {
+  const File rows(R"({"question_id": 7, "category": "math", "turns": ["a", "b"]}
+{"question_id": 9, "category": "writing", "turns": ["c"]}
+{"question_id": 8, "category": "math", "turns": ["d"]}
+)");
+  const auto ids = [&](std::initializer_list<std::pair<std::string, Value>> params) {
+    std::string found;
+    for (const Prompt& prompt : all<Prompt>(*source("mt-bench-questions", rows.path(), params)))
+      found += prompt.messages[0].content;
+    return found;
+  };
+  BOOST_TEST(ids({{"categories", Value::list({"math"})}}) == "ad");
+  BOOST_TEST(ids({{"question_ids", Value::list({8, 9})}}) == "cd");
+  const auto says = [](const char* what) {
+    return [what](const Error& error) { return std::string(error.what()).find(what) != std::string::npos; };
+  };
+  BOOST_CHECK_EXCEPTION(ids({{"categories", Value::list({"maths"})}}), Error, says("there are: math, writing"));
+  BOOST_CHECK_EXCEPTION(ids({{"question_ids", Value::list({81})}}), Error,
+                        says("there is no 81; there are 3, from 7 to 9"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
