@@ -14,7 +14,8 @@ mv "$place/first" "$place/plumb"
 cd "$place"
 
 for file in bin/plumb bin/plumb-describe bin/plumb-component lib/libplumb_core.so lib/libplumb_engine.so include/plumb/plugin.h \
-  lib/cmake/PlumbSdk/PlumbSdkConfig.cmake lib/cmake/PlumbSdk/PlumbPlugin.cmake share/plumb/recipes/lab/smoke.yaml; do
+  lib/cmake/PlumbSdk/PlumbSdkConfig.cmake lib/cmake/PlumbSdk/PlumbPlugin.cmake share/plumb/recipes/lab/smoke.yaml \
+  share/plumb/LICENSE share/plumb/NOTICE; do
   [[ -e plumb/$file ]] || fail "the install tree lacks $file"
 done
 named=$(grep -rlF -e "$build" -e "$place/first" -e "$source/" plumb/bin plumb/lib/cmake plumb/lib/plumb plumb/lib/*.so plumb/share) || true

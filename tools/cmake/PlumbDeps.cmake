@@ -1,6 +1,6 @@
 # The libraries that come from Debian. tools/setup installs their packages.
 
-find_package(Boost 1.81 REQUIRED COMPONENTS json url program_options unit_test_framework)
+find_package(Boost 1.81 REQUIRED COMPONENTS url program_options unit_test_framework)
 find_package(OpenSSL REQUIRED)
 find_package(TBB REQUIRED)
 find_package(Threads REQUIRED)
