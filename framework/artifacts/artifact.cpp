@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "framework/artifacts/disk.h"
+#include "framework/artifacts/file_system_error.h"
 #include "framework/artifacts/manifest.h"
 
 namespace plumb {
@@ -158,10 +159,6 @@ bool holds_a_file(const fs::path& folder) {
   return false;
 }
 
-Error as_error(const fs::filesystem_error& error) {
-  return disk_error("write", error.path1(), error.code().value());
-}
-
 }  // namespace
 
 struct ArtifactWriter::State {
@@ -243,7 +240,7 @@ Result<Artifact> ArtifactWriter::commit(ArtifactManifest manifest) {
     }
     if (Result<void> moved = state_->move_in_place(); !moved) return moved.error();
   } catch (const fs::filesystem_error& error) {
-    return as_error(error);
+    return disk_error("write", error);
   } catch (const Error& error) {
     return error;
   }
@@ -297,7 +294,7 @@ Result<ArtifactWriter> ArtifactStore::begin(const std::string& key, const std::s
     }
     return ArtifactWriter(std::move(state));
   } catch (const fs::filesystem_error& error) {
-    return as_error(error);
+    return disk_error("write", error);
   }
 }
 

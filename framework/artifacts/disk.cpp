@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "framework/artifacts/descriptor.h"
+#include "framework/artifacts/file_system_error.h"
 
 namespace plumb {
 namespace fs = std::filesystem;
@@ -27,6 +28,37 @@ fs::path nearest_existing(fs::path path) {
   path = fs::absolute(path, ignored);
   while (!fs::exists(path, ignored) && path.has_relative_path()) path = path.parent_path();
   return path;
+}
+
+// Where the file system of an existing path begins.
+fs::path mount_point(fs::path path) {
+  struct stat here {
+  }, above{};
+  std::error_code ignored;
+  path = fs::canonical(path, ignored);
+  if (ignored || ::stat(path.c_str(), &here) != 0) return path;
+  while (path.has_relative_path() && ::stat(path.parent_path().c_str(), &above) == 0 && above.st_dev == here.st_dev) {
+    path = path.parent_path();
+  }
+  return path;
+}
+
+// Why there is no room, and what to do.
+std::string no_room(const fs::path& file, std::uint64_t wanted) {
+  const fs::path place = nearest_existing(file.parent_path());
+  struct statvfs info {};
+  const bool known = ::statvfs(place.c_str(), &info) == 0;
+  const std::string where = mount_point(place).string();
+  constexpr const char* cure = "then run the same command again; finished work is kept";
+  if (known && info.f_files > 0 && info.f_favail == 0) {
+    return fmt::format(
+        " (the file system at {} can hold no more files: all of its {} entries are used). Remove some "
+        "files, {}",
+        where, info.f_files, cure);
+  }
+  return fmt::format(" ({}{} are free there, on the file system at {}). Free some space, {}",
+                     wanted > 0 ? in_bytes(wanted) + " more were wanted, " : "", in_bytes(free_bytes(place)), where,
+                     cure);
 }
 
 void sync_path(const fs::path& path, int flags) {
@@ -83,13 +115,19 @@ Error disk_error(std::string_view verb, const fs::path& file, int error_number, 
       fmt::format("cannot {} {}: {}", verb, file.string(), std::generic_category().message(error_number));
   if (error_number == EFBIG) {
     text += fmt::format(" ({} more were wanted; `ulimit -f` limits the size of a file)", in_bytes(wanted));
-  } else if (error_number == ENOSPC || error_number == EDQUOT) {
+  } else if (error_number == ENOSPC) {
+    text += no_room(file, wanted);
+  } else if (error_number == EDQUOT) {
     text += fmt::format(
-        " ({} more were wanted, {} are free there). Free some space, then run the same command again; "
+        " ({}`quota` shows how much you may use). Free some space, then run the same command again; "
         "finished work is kept",
-        in_bytes(wanted), in_bytes(free_bytes(file)));
+        wanted > 0 ? in_bytes(wanted) + " more were wanted; " : "");
   }
   return {ErrorCode::data, text};
+}
+
+Error disk_error(std::string_view verb, const fs::filesystem_error& error) {
+  return disk_error(verb, error.path2().empty() ? error.path1() : error.path2(), error.code().value());
 }
 
 void write_all(int fd, std::string_view bytes, const fs::path& file) {

@@ -16,7 +16,7 @@
 
 namespace plumb {
 
-// Error(data): "cannot write F: No space left on device (12 KiB more were wanted, 0 bytes of 9.8 GiB are free there)".
+// Error(data): "cannot write F: No space left on device (12 KiB more were wanted, 0 bytes are free there, on …)".
 // `verb` is what was tried; `wanted` bytes matter when the disk, the quota or the file size limit is exhausted.
 Error disk_error(std::string_view verb, const std::filesystem::path& file, int error_number, std::uint64_t wanted = 0);
 

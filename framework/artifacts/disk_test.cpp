@@ -1,5 +1,6 @@
 #include "framework/artifacts/disk.h"
 
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include <csignal>
 #include <fstream>
 
+#include "framework/artifacts/file_system_error.h"
 #include "framework/artifacts/test_folder.h"
 
 namespace plumb {
@@ -58,6 +60,32 @@ BOOST_AUTO_TEST_CASE(errors_name_the_file) {
   BOOST_TEST(std::string(read_file("/").error().what()) == "cannot read /: Is a directory");
   const std::string full = disk_error("write", "/nonexistent/x", ENOSPC, 12288).what();
   BOOST_TEST(full.starts_with("cannot write /nonexistent/x: No space left on device (12.0 KiB more were wanted, "));
+}
+
+// The file system named is the one of the file that could not be made, also when a call had two paths.
+BOOST_AUTO_TEST_CASE(a_full_file_system_is_named_and_files_that_ran_out_are_not_bytes) {
+  namespace fs = std::filesystem;
+  test::Folder folder;
+  if (::mount("tmpfs", folder.path().c_str(), "tmpfs", 0, "size=1m,nr_inodes=4") != 0) {
+    BOOST_TEST_MESSAGE("skipped: a small tmpfs needs root");
+    return;
+  }
+  const std::string place = "file system at " + fs::canonical(folder.path()).string();
+  const fs::path file = folder / "a";
+  BOOST_TEST(std::string(disk_error("write", file, ENOSPC, 12288).what())
+                 .find("12.0 KiB more were wanted, 1.0 MiB are free there, on the " + place) != std::string::npos);
+  BOOST_TEST(std::string(disk_error("create", file, ENOSPC).what()).find("0 bytes") == std::string::npos);
+  for (int i = 0; i < 3; ++i) std::ofstream(folder / std::to_string(i)) << "";
+  std::string said;
+  try {
+    fs::create_symlink("/nonexistent/target", folder / "link");
+  } catch (const fs::filesystem_error& error) {
+    said = disk_error("link", error).what();
+  }
+  ::umount2(folder.path().c_str(), MNT_DETACH);
+  BOOST_TEST(said.starts_with("cannot link " + (folder / "link").string() + ": No space left on device"), said);
+  BOOST_TEST(said.find("can hold no more files: all of its 4 entries are used") != std::string::npos, said);
+  BOOST_TEST(said.find(place) != std::string::npos, said);
 }
 
 BOOST_AUTO_TEST_CASE(sizes_read_well) {

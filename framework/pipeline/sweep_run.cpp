@@ -8,6 +8,7 @@
 #include <set>
 
 #include "framework/artifacts/disk.h"
+#include "framework/artifacts/file_system_error.h"
 #include "framework/pipeline/child_process.h"
 #include "framework/pipeline/interruption.h"
 #include "framework/pipeline/run.h"
@@ -237,7 +238,7 @@ SweepResult run_sweep(const LoadedRecipe& loaded, const SweepOptions& options) {
   try {
     return SweepRun(loaded, options).execute();
   } catch (const fs::filesystem_error& error) {
-    throw disk_error("use", error.path1(), error.code().value());
+    throw disk_error("use", error);
   }
 }
 
