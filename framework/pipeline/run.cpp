@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "framework/artifacts/disk.h"
+#include "framework/artifacts/file_system_error.h"
 #include "framework/pipeline/engine.h"
 #include "framework/pipeline/estimate.h"
 #include "framework/pipeline/interruption.h"
@@ -55,7 +56,7 @@ bool is_stop(const Error& error) {
     const std::string what = error.what();
     throw Error(error.code(), what.starts_with(where) || is_stop(error) ? what : where + what);
   } catch (const fs::filesystem_error& error) {
-    throw Error(ErrorCode::data, where + disk_error("use", error.path1(), error.code().value()).what());
+    throw Error(ErrorCode::data, where + disk_error("use", error).what());
   } catch (const std::bad_alloc&) {
     throw Error(ErrorCode::run_failed, where + "out of memory; a smaller model or micro_batch_size needs less");
   } catch (const std::exception& error) {
@@ -97,7 +98,7 @@ class Run {
         options_(options),
         store_(options.runs / artifacts_folder),
         plan_(make_plan(recipe, store_, options.until).value()),
-        record_(run_folder(options.runs, recipe), recipe, recipe_text, plan_, registry),
+        record_(run_folder(options.runs, recipe), store_.root(), recipe, recipe_text, plan_, registry),
         progress_({.form = options.form, .log_file = run_folder(options.runs, recipe) / "log.txt"}) {
     result_.folder = run_folder(options.runs, recipe);
   }
@@ -125,6 +126,8 @@ class Run {
 
  private:
   void announce() {
+    for (const std::string& warning : record_.warnings()) progress_.message(LogLevel::warning, warning);
+    for (const std::string& note : record_.notes()) progress_.message(LogLevel::info, note);
     std::string cached;
     for (const PlannedStage& stage : plan_.stages) {
       if (stage.state == StageState::run) ++total_;
@@ -174,7 +177,9 @@ class Run {
     const std::string& name = stage.spec->name;
     record_.set_complete(name, artifact, cached);
     ++(cached ? result_.cached : result_.ran);
-    if (artifact.manifest.type == artifact_type::report) result_.reports.push_back(result_.folder / name);
+    if (artifact.manifest.type == artifact_type::report) {
+      result_.reports.push_back({result_.folder / name, artifact.folder});
+    }
     if (artifact.manifest.type == artifact_type::model && stage.spec->section == "stages") {
       result_.models.push_back(name);
     }
@@ -250,7 +255,7 @@ RunResult run_recipe(const Recipe& recipe, const std::string& recipe_text, const
   try {
     return Run(recipe, recipe_text, registry, options).execute();
   } catch (const fs::filesystem_error& error) {
-    throw disk_error("use", error.path1(), error.code().value());
+    throw disk_error("use", error);
   }
 }
 

@@ -31,8 +31,12 @@ struct RunResult {
   std::filesystem::path folder;
   std::size_t ran = 0, cached = 0;
   double seconds = 0;
-  std::vector<std::filesystem::path> reports;  // links in `folder` to report artifacts
-  std::vector<std::string> models;             // stages whose artifacts are models
+  struct Report {
+    std::filesystem::path link;      // in `folder`; another command may replace it any time
+    std::filesystem::path artifact;  // what this command made or found
+  };
+  std::vector<Report> reports;
+  std::vector<std::string> models;  // stages whose artifacts are models
 };
 
 // runs/NAME, of an arm of a sweep runs/NAME/ARM.

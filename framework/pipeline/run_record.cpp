@@ -3,10 +3,13 @@
 #include <fmt/chrono.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 #include "framework/artifacts/disk.h"
 #include "framework/pipeline/lock.h"
 #include "framework/recipe/yaml.h"
 #include "framework/registry/registry.h"
+#include "framework/report/html.h"
 
 namespace plumb {
 namespace fs = std::filesystem;
@@ -21,25 +24,16 @@ Value entry_of(const PlannedStage& stage) {
                      {"status", stage.state == StageState::unneeded ? "unneeded" : "waiting"}});
 }
 
-void drop_links(const fs::path& folder) {
-  std::error_code ignored;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-    if (entry.is_symlink()) fs::remove(entry.path(), ignored);
-  }
-}
-
 }  // namespace
 
-RunRecord::RunRecord(const fs::path& folder, const Recipe& recipe, const std::string& recipe_text, const Plan& plan,
-                     const Registry& registry)
-    : folder_(fs::absolute(folder).lexically_normal()) {
-  fs::create_directories(folder_);
-  drop_links(folder_);
-  write_file(folder_ / "recipe.yaml", recipe_text).value();
-  write_file(folder_ / "recipe.resolved.yaml", write_recipe(recipe)).value();
-  write_file(folder_ / "recipe.lock.yaml", write_yaml(lock_of(recipe, plan, registry))).value();
+RunRecord::RunRecord(const fs::path& folder, const fs::path& store, const Recipe& recipe,
+                     const std::string& recipe_text, const Plan& plan, const Registry& registry)
+    : folder_(fs::absolute(folder).lexically_normal()), earlier_(take_over(folder_, store, recipe, plan)) {
   Value::List stages;
-  for (const PlannedStage& stage : plan.stages) stages.push_back(entry_of(stage));
+  for (const PlannedStage& stage : plan.stages) {
+    const auto kept = earlier_.kept.find(stage.spec->name);
+    stages.push_back(kept != earlier_.kept.end() ? kept->second : entry_of(stage));
+  }
   run_ = Value::map({{"recipe", recipe.name},
                      {"arm", recipe.arm.empty() ? Value() : Value(recipe.arm)},
                      {"file", recipe.file.string()},
@@ -48,7 +42,25 @@ RunRecord::RunRecord(const fs::path& folder, const Recipe& recipe, const std::st
                      {"process", static_cast<std::int64_t>(::getpid())},
                      {"started", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))},
                      {"stages", std::move(stages)}});
-  save();
+  fs::create_directories(folder_);
+  save();  // before anything else: it is what makes the rest a run's
+  std::error_code ignored;
+  for (const std::string& stage : earlier_.drop) fs::remove(folder_ / stage, ignored);
+  if (earlier_.changes) drop_page();
+  write_file(folder_ / "recipe.yaml", recipe_text).value();
+  write_file(folder_ / "recipe.resolved.yaml", write_recipe(recipe)).value();
+  write_file(folder_ / "recipe.lock.yaml", write_yaml(lock_of(recipe, plan, registry))).value();
+}
+
+void RunRecord::drop_page() {
+  const fs::path page = folder_ / "report.html";
+  std::error_code ignored;
+  if (!fs::is_regular_file(page, ignored)) return;
+  const Result<std::string> text = read_file(page);
+  if (!text || !is_page(*text) || !fs::remove(page, ignored)) return;
+  earlier_.notes.push_back(
+      fmt::format("{} showed the earlier results and was removed; `plumb report {}` writes it anew", page.string(),
+                  folder_.string()));
 }
 
 void RunRecord::set_running(const std::string& stage, const fs::path& partial) {
@@ -88,10 +100,11 @@ Value& RunRecord::entry(const std::string& stage) {
 void RunRecord::link(const std::string& stage, const fs::path& target) {
   // By a rename, since another run of the recipe may set the same link now.
   const fs::path fresh = folder_ / fmt::format(".{}.plumb-tmp-{}", stage, ::getpid());
+  const fs::path link = folder_ / stage;
   std::error_code ignored;
   fs::remove(fresh, ignored);
-  fs::create_directory_symlink(target.lexically_relative(folder_), fresh);
-  fs::rename(fresh, folder_ / stage);
+  if (::symlink(target.lexically_relative(folder_).c_str(), fresh.c_str()) != 0) throw disk_error("link", link, errno);
+  if (::rename(fresh.c_str(), link.c_str()) != 0) throw disk_error("link", link, errno);
 }
 
 void RunRecord::save() const {

@@ -8,22 +8,29 @@
 //   runs/NAME/STAGE                  link to the stage's artifact, so that a model's is a model folder
 //
 // A run is running, finished, failed or stopped; its stages are waiting, running, done, cached, failed, stopped, or
-// unneeded (left out by --until). run.json is replaced as a whole whenever one of these changes.
+// unneeded (left out by --until, and never made). A stage that --until leaves out keeps the link that an earlier
+// command made: it stays done or cached, or is outdated when the recipe would make something else now. run.json is
+// replaced as a whole whenever one of these changes. Nothing that no run made is replaced (pipeline/earlier_run.h).
 // Thread contract: one thread.
 #pragma once
 
 #include <filesystem>
 #include <string>
 
-#include "framework/pipeline/plan.h"
+#include "framework/pipeline/earlier_run.h"
 
 namespace plumb {
 
 class RunRecord {
  public:
-  // Creates the folder, writes the recipes and the lock, drops links of an earlier run. Throws Error(data).
-  RunRecord(const std::filesystem::path& folder, const Recipe& recipe, const std::string& recipe_text, const Plan& plan,
-            const Registry& registry);
+  // Creates the folder, writes the recipes and the lock, takes away the links of an earlier run that this one replaces,
+  // and `plumb report`'s page when it will no longer be true. `store`: the folder of the artifacts. Throws Error(data).
+  RunRecord(const std::filesystem::path& folder, const std::filesystem::path& store, const Recipe& recipe,
+            const std::string& recipe_text, const Plan& plan, const Registry& registry);
+
+  // What to tell of the earlier run.
+  [[nodiscard]] const std::vector<std::string>& notes() const { return earlier_.notes; }
+  [[nodiscard]] const std::vector<std::string>& warnings() const { return earlier_.warnings; }
 
   void set_running(const std::string& stage, const std::filesystem::path& partial);
   void set_complete(const std::string& stage, const Artifact& artifact, bool cached);
@@ -34,8 +41,10 @@ class RunRecord {
   Value& entry(const std::string& stage);
   void link(const std::string& stage, const std::filesystem::path& target);
   void save() const;
+  void drop_page();
 
   std::filesystem::path folder_;
+  TakenOver earlier_;
   Value run_;
 };
 

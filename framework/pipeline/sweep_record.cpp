@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "framework/artifacts/disk.h"
+#include "framework/pipeline/earlier_run.h"
 
 namespace plumb {
 namespace {
@@ -33,8 +34,7 @@ Value read_earlier(const fs::path& file) {
 SweepRecord::SweepRecord(const fs::path& folder, const Recipe& recipe, const std::string& recipe_text,
                          const Sweep& sweep)
     : folder_(fs::absolute(folder).lexically_normal()), earlier_(read_earlier(folder_ / "sweep.json")) {
-  fs::create_directories(folder_);
-  write_file(folder_ / "recipe.yaml", recipe_text).value();
+  require_sweep_folder(folder_);
   Value::List arms;
   for (const Arm& arm : sweep.arms) arms.push_back(to_value(arm));
   sweep_ = Value::map({{"sweep", recipe.name},
@@ -45,7 +45,9 @@ SweepRecord::SweepRecord(const fs::path& folder, const Recipe& recipe, const std
                        {"baseline", sweep.baseline.empty() ? Value() : Value(sweep.baseline)},
                        {"published", sweep.published},
                        {"arms", std::move(arms)}});
-  save();
+  fs::create_directories(folder_);
+  save();  // before anything else: it is what makes the rest a sweep's
+  write_file(folder_ / "recipe.yaml", recipe_text).value();
 }
 
 std::optional<double> SweepRecord::done_before(std::size_t arm) const {

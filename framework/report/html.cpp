@@ -102,6 +102,11 @@ struct Writer {
   }
 };
 
+constexpr const char* kBeginning =
+    "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+    "img-src data:\">";
+
 std::string contents(const Document& document) {
   std::string out = "<nav><ul>";
   int section = 0;
@@ -142,10 +147,8 @@ std::string escape_html(std::string_view text) {
 }
 
 std::string to_html(const Document& document) {
-  std::string out = fmt::format(
-      "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
-      "img-src data:\">"
+  std::string out = kBeginning;
+  out += fmt::format(
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
       "<link rel=\"icon\" href=\"data:,\">"
       "<title>{0}</title><style>{1}</style></head>\n<body><main><h1>{0}</h1>\n",
@@ -154,6 +157,10 @@ std::string to_html(const Document& document) {
   Writer writer{out};
   for (const Block& block : document.blocks) std::visit(writer, block);
   return out + "</main></body></html>\n";
+}
+
+bool is_page(std::string_view text) {
+  return text.starts_with(kBeginning);
 }
 
 }  // namespace plumb

@@ -16,6 +16,9 @@ namespace plumb {
 
 std::string to_html(const Document& document);
 
+// Whether a file begins as the pages of to_html do.
+bool is_page(std::string_view text);
+
 // The text as it is, for HTML text and double-quoted attributes; control characters and those that change the direction
 // of writing become U+FFFD, invalid UTF-8 too; line breaks stay.
 std::string escape_html(std::string_view text);

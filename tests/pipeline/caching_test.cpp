@@ -149,5 +149,18 @@ BOOST_AUTO_TEST_CASE(two_runs_at_once_share_the_work_and_spoil_nothing) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(fifteen_cached_runs_three_at_a_time_all_succeed) {
+  const Command plumb(kSmoke);
+  successful(plumb.run());
+  for (int round = 0; round < 5; ++round) {
+    Process first = plumb.start("run", {}, {}, "-1"), second = plumb.start("run", {}, {}, "-2"),
+            third = plumb.start("run", {}, {}, "-3");
+    for (const Outcome& outcome : {plumb.wait(first, "-1"), plumb.wait(second, "-2"), plumb.wait(third, "-3")}) {
+      BOOST_TEST(successful(outcome).output.find("0 stages ran") != std::string::npos, outcome.output);
+    }
+  }
+  check_record(plumb, "smoke");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 }  // namespace plumb

@@ -20,10 +20,14 @@ namespace po = boost::program_options;
 using Texts = std::vector<std::string>;
 
 void print_outcome(const RunResult& result) {
-  for (const auto& report : result.reports) std::cout << read_file(report / "report.txt").value() << "\n";
+  for (const auto& report : result.reports) {
+    std::cout << read_file(report.artifact / "report.txt").value() << "\n";
+  }
   std::cout << fmt::format("{}: {} stages ran, {} came from the cache, {}\n", result.folder.string(), result.ran,
                            result.cached, show_duration(result.seconds));
-  for (const auto& report : result.reports) std::cout << fmt::format("report: {}\n", (report / "report.html").string());
+  for (const auto& report : result.reports) {
+    std::cout << fmt::format("report: {}\n", (report.link / "report.html").string());
+  }
   for (const std::string& model : result.models) {
     std::cout << fmt::format("model: {}\n", (result.folder / model).string());
   }

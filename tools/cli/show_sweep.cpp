@@ -42,7 +42,8 @@ Made made_in(const fs::path& runs) {
 std::set<std::string> needed_by(const Value& run, const Made& made) {
   std::vector<std::string> open;
   for (const Value& stage : run.at("stages").as_list()) {
-    if (stage.at("status") != Value("unneeded")) open.push_back(stage.at("key").as_string());
+    if (stage.at("status") != Value("unneeded") && stage.at("status") != Value("outdated"))
+      open.push_back(stage.at("key").as_string());
   }
   std::set<std::string> out;
   while (!open.empty()) {
