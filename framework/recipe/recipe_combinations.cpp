@@ -5,6 +5,7 @@
 #include <set>
 
 #include "framework/recipe/checking.h"
+#include "plumb/description.h"
 
 namespace plumb {
 namespace {
@@ -89,30 +90,69 @@ bool has_annotations(Checking& c, const StageSpec& stage, std::set<std::string>&
   return false;
 }
 
-// What components ask for (`needs`): another parameter of the stage of that name, or annotations in its data.
+// Whether `judge` gives any of what stands between the `|` of `wanted`. Unknown of one that does not say what it gives.
+bool gives(const ComponentInfo& judge, const std::string& wanted) {
+  if (judge.yields.empty() || wanted.empty()) return true;
+  const std::string all = "|" + wanted + "|";
+  return std::any_of(judge.yields.begin(), judge.yields.end(),
+                     [&](const std::string& word) { return all.find("|" + word + "|") != std::string::npos; });
+}
+
+// An evaluator that reads scores is of no use with a judge that writes texts only, and the other way round.
+void check_judge(Checking& c, const StageSpec& stage, const ComponentUse& evaluator, const std::string& wanted) {
+  for (const ComponentUse& use : stage.components) {
+    if (use.param != "judge" || gives(use.component->info, wanted)) continue;
+    std::vector<std::string> fit;
+    for (const KnownComponent* judge : c.registry.all("judge")) {
+      if (!judge->info.yields.empty() && gives(judge->info, wanted)) fit.push_back(judge->info.name);
+    }
+    std::sort(fit.begin(), fit.end());
+    std::string what = wanted;
+    for (auto at = what.find('|'); at != std::string::npos; at = what.find('|')) what.replace(at, 1, " or ");
+    c.complain(stage, mark_of(stage, evaluator.param), evaluator.param,
+               fmt::format("{} needs a judge that gives a {}, and {} gives {}; those that do: {}",
+                           evaluator.component->info.name, what, use.component->info.name,
+                           joined(use.component->info.yields, " and "), fit.empty() ? "none" : joined(fit)));
+  }
+}
+
+// What a component asks for (`needs`, plumb/description.h): another parameter of the stage of that name, annotations in
+// its data, a judge of the right sort.
+void check_need(Checking& c, const StageSpec& stage, const ComponentUse& use, const Need& need) {
+  const std::string& who = use.component->info.name;
+  if (need.what == "annotation") {
+    std::set<std::string> seen;
+    if (stage.inputs.empty() || has_annotations(c, stage, seen)) return;
+    c.complain(stage, mark_of(stage, use.param), use.param,
+               fmt::format("{} needs prompts that come with a preference; sample from a dataset of preferences", who));
+    return;
+  }
+  if (need.what == "one-answer") {
+    const Value* samples = stage.params.find("samples");
+    if (samples == nullptr || samples->type() != Value::Type::integer || samples->as_int() == 1) return;
+    c.complain(stage, samples->mark, "samples",
+               fmt::format("found {}, but {} judges one answer to each prompt; give 1", samples->as_int(), who));
+    return;
+  }
+  std::string param = need.what;
+  std::replace(param.begin(), param.end(), '-', '_');
+  // An optimizer's reference is the starting model unless the recipe names another. A reward component that is named
+  // says itself whether it reads a model.
+  if (need.what == "reference" || find_param(stage, param) == nullptr) return;
+  if (const Value* reward = stage.params.find("reward");
+      need.what == "reward-model" && reward != nullptr && !reward->is_null())
+    return;
+  const Value* value = stage.params.find(param);
+  if (value == nullptr || value->is_null()) {
+    c.complain(stage, mark_of(stage, use.param), param, fmt::format("required by {}, but missing", who));
+  } else if (need.what == "judge") {
+    check_judge(c, stage, use, need.detail);
+  }
+}
+
 void check_needs(Checking& c, const StageSpec& stage) {
   for (const ComponentUse& use : stage.components) {
-    for (const std::string& need : use.component->info.needs) {
-      std::string param = need;
-      std::replace(param.begin(), param.end(), '-', '_');
-      if (need == "annotation") {
-        std::set<std::string> seen;
-        if (stage.inputs.empty() || has_annotations(c, stage, seen)) continue;
-        c.complain(stage, mark_of(stage, use.param), use.param,
-                   fmt::format("{} needs prompts that come with a preference; sample from a dataset of preferences",
-                               use.component->info.name));
-        continue;
-      }
-      // An optimizer's reference is the starting model unless the recipe names another. A reward component that is
-      // named says itself whether it reads a model.
-      if (need == "reference" || find_param(stage, param) == nullptr) continue;
-      if (const Value* reward = stage.params.find("reward");
-          need == "reward-model" && reward != nullptr && !reward->is_null())
-        continue;
-      if (const Value* value = stage.params.find(param); value != nullptr && !value->is_null()) continue;
-      c.complain(stage, mark_of(stage, use.param), param,
-                 fmt::format("required by {}, but missing", use.component->info.name));
-    }
+    for (const std::string& need : use.component->info.needs) check_need(c, stage, use, parse_need(need));
   }
 }
 

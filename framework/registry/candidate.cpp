@@ -9,6 +9,7 @@
 #include "framework/artifacts/records_file.h"
 #include "framework/registry/elf_note.h"
 #include "framework/registry/fingerprint.h"
+#include "plumb/description.h"
 
 namespace plumb {
 
@@ -61,6 +62,11 @@ std::string read_schema(PluginCandidate& candidate, const PluginNote& note) {
     }
     for (const Value& component : schema.at("components").as_list()) {
       candidate.components.push_back(parse_component(component));
+    }
+    for (const ComponentInfo& info : candidate.components) {
+      if (const std::string wrong = wrong_description(info); !wrong.empty()) {
+        return "its description of " + info.kind + " " + info.name + " cannot hold: " + wrong;
+      }
     }
   } catch (const Error& caught) {
     return "its schema cannot be read (" + std::string(caught.what()) + "): " + run_describe(candidate.file);

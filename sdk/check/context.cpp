@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <typeinfo>
 
+#include "plumb/description.h"
 #include "plumb/error.h"
 #include "sdk/debug_host/debug_host.h"
 
@@ -133,7 +134,7 @@ std::string Context::make_and_use() {
 
 bool Context::needs(const std::string& what) const {
   for (const std::string& one : component->needs) {
-    if (one == what) return true;
+    if (parse_need(one).what == what) return true;
   }
   return false;
 }

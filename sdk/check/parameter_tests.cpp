@@ -1,8 +1,6 @@
 // The declaration of a component's parameters.
 #include <algorithm>
 #include <cmath>
-#include <regex>
-#include <set>
 
 #include "plumb/error.h"
 #include "sdk/check/context.h"
@@ -14,42 +12,6 @@ void documented(Context& c) {
   require(!c.component->doc.empty(), "the component says nothing of what it does");
   for (const ParamInfo& info : c.component->params)
     require(!info.doc.empty(), "parameter " + info.name + " has no text");
-}
-
-bool outside(const ParamInfo& info, double value) {
-  if (info.min && (info.min_open ? value <= *info.min : value < *info.min)) return true;
-  return info.max && (info.max_open ? value >= *info.max : value > *info.max);
-}
-
-void numbers_fit(const ParamInfo& info, const Value& value) {
-  if (value.is_list()) {
-    for (const Value& item : value.as_list()) numbers_fit(info, item);
-  } else if (value.type() == Value::Type::integer || value.type() == Value::Type::real) {
-    const std::string number = exact(value.as_double());
-    require(std::isfinite(value.as_double()), "parameter " + info.name + ": the default is not finite");
-    require(!outside(info, value.as_double()),
-            "parameter " + info.name + ": the default " + number + " is out of range");
-  }
-}
-
-void limits(Context& c) {
-  static const std::regex spelling("[a-z][a-z0-9_]*");
-  std::set<std::string> names;
-  for (const ParamInfo& info : c.component->params) {
-    const std::string who = "parameter " + info.name + ": ";
-    require(std::regex_match(info.name, spelling), who + "a name has lower-case letters, digits and _");
-    require(names.insert(info.name).second, who + "declared twice");
-    require(
-        !info.min || !info.max || *info.min < *info.max || (*info.min == *info.max && !info.min_open && !info.max_open),
-        who + "no value is above " + exact(info.min.value_or(0)) + " and below " + exact(info.max.value_or(0)));
-    require(info.type != ParamType::choice || !info.choices.empty(), who + "there is nothing to choose from");
-    if (info.type == ParamType::choice && info.default_value.is_string()) {
-      const auto& all = info.choices;
-      require(std::find(all.begin(), all.end(), info.default_value.as_string()) != all.end(),
-              who + "the default " + info.default_value.as_string() + " is none of the choices");
-    }
-    numbers_fit(info, info.default_value);
-  }
 }
 
 enum class Answer { accepted, refused };
@@ -150,7 +112,6 @@ void random_values(Context& c) {
 std::vector<Test> parameter_tests() {
   return {
       {"parameters.documented", "the component and each parameter have a text", documented},
-      {"parameters.limits", "names, ranges, choices and defaults fit together", limits},
       {"parameters.rejects", "unknown names, wrong types and values out of range are refused", rejects},
       {"parameters.random", "values within the limits are accepted, or refused with plumb::Error", random_values},
   };

@@ -13,6 +13,7 @@
 #include <sstream>
 #include <string>
 
+#include "plumb/description.h"
 #include "plumb/error.h"
 #include "plumb/plugin.h"
 
@@ -100,7 +101,13 @@ Value describe(const std::string& file) {
   out.set("fingerprint", entry->fingerprint);
   out.set("build_id", build_id(handle));
   Value::List components;
-  for (const auto& component : registrar.entries()) components.push_back(plumb::describe(component->info));
+  for (const auto& component : registrar.entries()) {
+    const plumb::ComponentInfo& info = component->info;
+    if (const std::string wrong = plumb::wrong_description(info); !wrong.empty()) {
+      throw Error(ErrorCode::plugin, file + ": " + info.kind + " " + info.name + ": " + wrong);
+    }
+    components.push_back(plumb::describe(info));
+  }
   out.set("components", components);
   return out;
 }

@@ -99,5 +99,5 @@ class RequestsSource final : public plumb::DataSource {
 PLUMB_PLUGIN(registrar, "org.plumbline.requests", "1.0.0", "Apache-2.0",
              "a generated corpus of requests and its gold judge") {
   registrar.add<requests::RequestsSource>("requests").yields({"prompts", "demonstrations", "preferences"});
-  registrar.add<requests::GoldJudge>("gold");
+  registrar.add<requests::GoldJudge>("gold").yields({"score", "preference"});
 }

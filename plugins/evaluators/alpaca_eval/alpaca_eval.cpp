@@ -257,5 +257,5 @@ class AlpacaEval final : public plumb::Evaluator {
 
 PLUMB_PLUGIN(registrar, "org.plumbline.alpaca-eval", "1.0.0", "Apache-2.0",
              "AlpacaEval: win rate against reference outputs by a judge") {
-  registrar.add<AlpacaEval>("alpaca-eval").needs({"judge"});
+  registrar.add<AlpacaEval>("alpaca-eval").needs({"judge:preference|text", "one-answer"});
 }

@@ -71,5 +71,5 @@ class JudgeScore final : public plumb::Evaluator {
 }  // namespace
 
 PLUMB_PLUGIN(registrar, "org.plumbline.judge-score", "1.0.0", "Apache-2.0", "mean score by a judge") {
-  registrar.add<JudgeScore>("judge-score").needs({"judge"});
+  registrar.add<JudgeScore>("judge-score").needs({"judge:score"});
 }

@@ -324,5 +324,5 @@ class MtBench final : public plumb::Evaluator {
 
 PLUMB_PLUGIN(registrar, "org.plumbline.mt-bench", "1.0.0", "Apache-2.0",
              "MT-Bench: two-turn answers rated by a judge") {
-  registrar.add<MtBench>("mt-bench").needs({"judge"});
+  registrar.add<MtBench>("mt-bench").needs({"judge:score|text", "one-answer"});
 }

@@ -52,5 +52,5 @@ class Local final : public plumb::Generator {
 }  // namespace
 
 PLUMB_PLUGIN(registrar, "org.plumbline.local", "1.0.0", "Apache-2.0", "sampling on this machine") {
-  registrar.add<Local>("local");
+  registrar.add<Local>("local").needs({"language-models"});
 }

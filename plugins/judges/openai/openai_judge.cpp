@@ -65,7 +65,13 @@ class OpenAiJudge final : public plumb::WaitingJudge {
         .at_most(3600)
         .unit("s");
     p.add(&S::extra, "extra", "further keys of the request's body, such as top_p; null takes one out");
+    p.check([](const S& s) { return wrong_url(s.url); });
     p.check([](const S& s) { return wrong_variable(s.key_from); });
+    p.check([](const S& s) {
+      const Url url = parse_url(s.url);
+      const bool seen_by_others = !s.key_from.empty() && !url.tls && !is_loopback(url);
+      return seen_by_others ? "url: the key would travel in the clear; give a url with https://" : "";
+    });
     p.check([](const S& s) { return s.extra.is_null() || s.extra.is_map() ? "" : "extra wants a map"; });
     return p;
   }
@@ -78,10 +84,6 @@ class OpenAiJudge final : public plumb::WaitingJudge {
         trust_(in_recipe(settings.ca_file)),
         cache_(cache_file()),
         pool_([this] { return connect(); }, settings.concurrency) {
-    if (!key_.empty() && !url_.tls && !is_loopback(url_)) {
-      throw plumb::Error(plumb::ErrorCode::recipe,
-                         "openai-judge: the key would travel in the clear; give a url with https://");
-    }
     if (cache_.unreadable() > 0) {
       host_.log(plumb::LogLevel::warning, cache_.file().string() + ": passed over " +
                                               std::to_string(cache_.unreadable()) + " lines that cannot be read");
@@ -284,5 +286,5 @@ class OpenAiJudge final : public plumb::WaitingJudge {
 
 PLUMB_PLUGIN(registrar, "org.plumbline.openai-judge", "1.0.0", "Apache-2.0",
              "a language model behind an OpenAI-compatible server") {
-  registrar.add<OpenAiJudge>("openai-judge");
+  registrar.add<OpenAiJudge>("openai-judge").yields({"text"}).needs({"environment:key_from"});
 }

@@ -48,6 +48,17 @@ std::string authority(const Url& url) {
   return url.port == (url.tls ? "443" : "80") ? host : host + ":" + url.port;
 }
 
+std::string wrong_url(const std::string& text) {
+  try {
+    static_cast<void>(parse_url(text));
+    return {};
+  } catch (const plumb::Error& error) {
+    constexpr std::string_view who = "openai-judge: ";
+    const std::string_view what = error.what();
+    return std::string(what.starts_with(who) ? what.substr(who.size()) : what);
+  }
+}
+
 bool is_loopback(const Url& url) {
   if (url.host == "localhost") return true;
   boost::system::error_code ec;

@@ -84,5 +84,5 @@ class ReplayJudge final : public plumb::Judge {
 
 PLUMB_PLUGIN(registrar, "org.plumbline.replay-judge", "1.0.0", "Apache-2.0",
              "recorded judgments of MT-Bench and AlpacaEval") {
-  registrar.add<ReplayJudge>("replay-judge");
+  registrar.add<ReplayJudge>("replay-judge").yields({"score", "preference", "text"});
 }

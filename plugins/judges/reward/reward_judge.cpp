@@ -48,5 +48,5 @@ class RewardJudge final : public plumb::Judge {
 }  // namespace
 
 PLUMB_PLUGIN(registrar, "org.plumbline.reward-judge", "1.0.0", "Apache-2.0", "a reward model as the judge") {
-  registrar.add<RewardJudge>("reward-judge");
+  registrar.add<RewardJudge>("reward-judge").yields({"score", "preference"}).needs({"language-models"});
 }

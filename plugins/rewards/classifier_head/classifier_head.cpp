@@ -49,5 +49,5 @@ class ClassifierHead final : public plumb::RewardModel {
 }  // namespace
 
 PLUMB_PLUGIN(registrar, "org.plumbline.classifier-head", "1.0.0", "Apache-2.0", "rewards by a model's score head") {
-  registrar.add<ClassifierHead>("classifier-head");
+  registrar.add<ClassifierHead>("classifier-head").needs({"language-models"});
 }

@@ -55,5 +55,5 @@ class MyPlugin final : public plumb::Generator {
 }  // namespace
 
 PLUMB_PLUGIN(registrar, "org.example.my-plugin", "0.1.0", "Apache-2.0", "answers at two temperatures") {
-  registrar.add<MyPlugin>("my-plugin");
+  registrar.add<MyPlugin>("my-plugin").needs({"language-models"});
 }

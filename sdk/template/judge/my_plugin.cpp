@@ -47,5 +47,5 @@ class MyPlugin final : public plumb::Judge {
 }  // namespace
 
 PLUMB_PLUGIN(registrar, "org.example.my-plugin", "0.1.0", "Apache-2.0", "rates answers by their repetitions") {
-  registrar.add<MyPlugin>("my-plugin");
+  registrar.add<MyPlugin>("my-plugin").yields({"score", "preference"});
 }

@@ -80,16 +80,21 @@ std::atomic<int> inside{0}, made{0}, destroyed{0}, asked{0};
 class Best final : public plumb::SelectionPolicy {
  public:
   struct Settings {
-    double above = 0.5;
+    double above = broken("default-not-finite") ? NAN : 0.5;
     std::int64_t most = broken("next-default") ? 5 : 4;
     std::int64_t seed = 0;
     std::string order = "reward";
   };
   static plumb::Params<Settings> params() {
     plumb::Params<Settings> p{broken("undocumented") ? "" : "the best response against the others"};
-    p.add(&Settings::above, broken("parameter-name") ? "Above It" : "above", "the largest gap that is dropped")
+    p.add(&Settings::above,
+          broken("parameter-name")          ? "Above It"
+          : broken("parameter-called-name") ? "name"
+                                            : "above",
+          "the largest gap that is dropped")
         .at_least(broken("default-out-of-range") ? 0.75 : 0)
         .at_most(broken("next-narrows") ? 5 : 10);
+    if (broken("parameter-twice")) p.add(&Settings::above, "above", "the same again");
     if (broken("next-requires")) p.add(&Settings::seed, "seed", "of nothing").required();
     if (!broken("next-removes"))
       p.add(&Settings::most, "most", broken("undocumented-parameter") ? "" : "pairs of a prompt")
@@ -220,7 +225,8 @@ PLUMB_PLUGIN(registrar, "test.broken-selection", "1.0.0", "Apache-2.0", "a polic
   static int opened = 0;
   if (broken("open-throws")) throw std::runtime_error("the sky is falling");
   if (broken("open-abort")) std::abort();
-  registrar.add<Best>("best").yields({"pairs"});
+  auto added = registrar.add<Best>("best").yields({broken("yields-typo") ? "piars" : "pairs"});
+  if (broken("needs-typo")) added.needs({"annotatoin"});
   if (broken("undescribed") || (broken("open-differs") && opened++ > 0))
     registrar.add<Best>("surprise").yields({"pairs"});
 }
