@@ -13,9 +13,9 @@
 #include <thread>
 
 #include "framework/artifacts/descriptor.h"
+#include "framework/isolation/component_program.h"
 #include "framework/isolation/thrown.h"
 #include "framework/pipeline/stage.h"
-#include "framework/registry/installation.h"
 
 namespace plumb {
 namespace {
@@ -26,37 +26,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds kSlice{100};         // between two looks at the host and the process
 constexpr std::chrono::seconds kToStop{5};  // for a call to come to its end once the run is to stop
 constexpr milliseconds kForItsEnd{5000};    // of a process that closed its socket or was told to end
-constexpr std::size_t kLastLines = 3;       // of its standard error, shown with a failure
-constexpr std::size_t kLongestLine = 300;
-
-std::filesystem::path program() {
-  const std::filesystem::path file = installation_prefix() / "bin" / "plumb-component";
-  std::error_code error;
-  if (!std::filesystem::exists(file, error)) {
-    throw Error(ErrorCode::plugin, "`isolation: process` needs the program " + file.string() +
-                                       ", which is not there; build or install the whole product");
-  }
-  return file;
-}
-
-std::string last_lines(const std::string& text) {
-  std::vector<std::string> lines;
-  for (std::size_t start = 0; start < text.size();) {
-    const std::size_t end = std::min(text.find('\n', start), text.size());
-    if (end > start) lines.push_back(text.substr(start, std::min(end - start, kLongestLine)));
-    start = end + 1;
-  }
-  if (lines.size() > kLastLines) lines.erase(lines.begin(), lines.end() - kLastLines);
-  return lines.empty() ? "" : fmt::format("; its last words: {}", fmt::join(lines, " / "));
-}
-
-std::string how_it_ended(const ChildProcess& child) {
-  if (child.signal() == 0) return fmt::format("ended with status {}", child.status());
-  const char* description = ::sigdescr_np(child.signal());
-  const char* name = ::sigabbrev_np(child.signal());
-  return fmt::format("was killed by SIG{} ({})", name == nullptr ? std::to_string(child.signal()) : name,
-                     description == nullptr ? "a signal" : description);
-}
 
 }  // namespace
 
@@ -80,7 +49,7 @@ ComponentProcess::ComponentProcess(const IsolatedSubject& subject, const Surroun
   }
   socket_ = std::make_unique<FrameSocket>(ends[0]);
   const Descriptor theirs(ends[1]);
-  const std::vector<std::string> command{program().string(), subject_.title()};
+  const std::vector<std::string> command{component_program().string(), subject_.title()};
   around.keeper.run([&] { child_ = std::make_unique<ChildProcess>(command, theirs.get()); });
   made_ = request(FrameKind::make,
                   packed(subject_.kind, subject_.name, subject_.file, subject_.id, subject_.version, subject_.identity,
@@ -246,7 +215,7 @@ void ComponentProcess::died(const std::string& during) {
   child_->stop_all(SIGKILL);
   pass_on_output(true);
   const std::string how = ended ? how_it_ended(*child_) : "closed its connection and was killed";
-  throw CallFailed{fmt::format("{} {} in {}{}", who(), how, during, last_lines(child_->errors()))};
+  throw CallFailed{fmt::format("{} {} in {}{}", who(), how, during, last_words(child_->errors()))};
 }
 
 void ComponentProcess::hung(const std::string& during) {
@@ -254,7 +223,7 @@ void ComponentProcess::hung(const std::string& during) {
   pass_on_output(true);
   throw CallFailed{
       fmt::format("{} gave no sign of life for {} s in {} and was killed; `call_timeout` lets it have more{}", who(),
-                  subject_.call_timeout, during, last_lines(child_->errors())),
+                  subject_.call_timeout, during, last_words(child_->errors())),
       true};
 }
 

@@ -33,7 +33,7 @@ void Connection::arrived(Frame frame) {
   }
   {
     const std::scoped_lock lock(mutex_);
-    if (frame.kind == FrameKind::make || frame.kind == FrameKind::call || frame.kind == FrameKind::end) {
+    if (frame.kind <= FrameKind::end) {  // work comes first in the enumeration
       work_.push_back(std::move(frame));
     } else if (const auto ask = waiting_.find(frame.id); ask != waiting_.end()) {
       ask->second.push_back(std::move(frame));

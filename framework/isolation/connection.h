@@ -1,7 +1,7 @@
 // An isolated component's connection to the framework.
 //
 //   Connection connection(3);
-//   Frame work = connection.next_work();                        // make, call or end
+//   Frame work = connection.next_work();                        // make, examine, call or end
 //   std::string answer = connection.ask(Operation::scratch_folder, {});
 //   connection.tell(FrameKind::result, work.id, payload);
 //

@@ -19,6 +19,7 @@ namespace plumb {
 enum class FrameKind : std::uint32_t {
   // to the component
   make,      // load the plugin and make the component
+  examine,   // load the plugin and run a component's parameter rules
   call,      // one of its methods
   end,       // destroy it
   cancel,    // the run is to stop: Host::cancelled
@@ -26,8 +27,8 @@ enum class FrameKind : std::uint32_t {
   refusal,   // of an ask: the framework failed
   streamed,  // a part of an ask's answer
   // to the framework
-  result,    // of make, call or end
-  thrown,    // by make, call or end
+  result,    // of make, examine, call or end
+  thrown,    // by make, examine, call or end
   ask,       // for something that the framework does
   log,       // Host::log
   progress,  // Host::progress

@@ -4,11 +4,13 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <map>
 #include <memory>
 
 #include "framework/isolation/component_process.h"
 #include "framework/isolation/remote_host.h"
 #include "framework/isolation/thrown.h"
+#include "framework/pipeline/engine.h"
 #include "framework/registry/candidate.h"
 #include "framework/registry/loaded_plugin.h"
 #include "sdk/debug_host/debug_host.h"
@@ -37,6 +39,7 @@ class Serving {
   std::string done(const Frame& work) {
     WireReader in(work.payload);
     if (work.kind == FrameKind::make) return make(in);
+    if (work.kind == FrameKind::examine) return examine(in);
     if (work.kind == FrameKind::call) return call(in);
     component_.reset();
     return {};
@@ -65,6 +68,46 @@ class Serving {
     return packed(waiting != nullptr, static_cast<std::uint64_t>(waiting == nullptr ? 0 : waiting->concurrency()));
   }
 
+  // What a component says of parameters: empty, or why it refuses them. Whatever is wrong with the plugin is thrown.
+  std::string examine(WireReader& in) {
+    std::string file, kind, name;
+    std::optional<Value> params;
+    in(file, kind, name, params);
+    in.end();
+    const ComponentEntry& entry = entry_of(file, kind, name);
+    std::string broken;
+    if (params) {
+      guarded(kind.substr(0, kind.find('/')) + " `" + name + "` of " + file + ", in the rules of its parameters", "",
+              [&] { broken = broken_rule(entry, *params); });
+    }
+    return packed(broken);
+  }
+
+  static std::string broken_rule(const ComponentEntry& entry, const Value& params) {
+    try {
+      entry.check(params);
+      return {};
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::recipe) throw;
+      return error.what();
+    }
+  }
+
+  const ComponentEntry& entry_of(const std::string& file, const std::string& kind, const std::string& name) {
+    std::unique_ptr<Registrar>& registrar = examined_[file];
+    if (registrar == nullptr) {
+      const PluginCandidate candidate = inspect_plugin(file);
+      if (!candidate.refused.empty()) throw Error(ErrorCode::plugin, file + ": " + candidate.refused);
+      // As in a run, where the engine has loaded LibTorch before any plugin that needs it.
+      if (!candidate.fingerprint.ends_with("torch=none")) static_cast<void>(Engine::open());
+      registrar = load_plugin(candidate);
+    }
+    for (const auto& entry : registrar->entries()) {
+      if (entry->info.kind == kind && entry->info.name == name) return *entry;
+    }
+    throw Error(ErrorCode::plugin, file + " does not provide " + kind + " " + name + " any more");
+  }
+
   std::string call(WireReader& in) {
     switch (in.take<Operation>()) {
       case Operation::judge:
@@ -91,6 +134,7 @@ class Serving {
   std::unique_ptr<RemoteHost> host_;
   std::unique_ptr<Registrar> registrar_;
   std::unique_ptr<Component> component_;
+  std::map<std::string, std::unique_ptr<Registrar>> examined_;  // by file
 };
 
 }  // namespace

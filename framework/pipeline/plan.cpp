@@ -11,28 +11,10 @@
 #include "framework/pipeline/content_hash.h"
 #include "framework/pipeline/differences.h"
 #include "framework/pipeline/run.h"
+#include "framework/recipe/dotted_value.h"
 
 namespace plumb {
 namespace {
-
-// The value at a dotted name, or null when there is none.
-Value* at(Value& tree, std::string_view name) {
-  Value* here = &tree;
-  while (!name.empty()) {
-    const auto dot = std::min(name.find('.'), name.size());
-    const std::string_view part = name.substr(0, dot);
-    name.remove_prefix(std::min(dot + 1, name.size()));
-    if (here->is_list()) {
-      const auto index = static_cast<std::size_t>(std::stoul(std::string(part)));
-      if (index >= here->as_list().size()) return nullptr;
-      here = &here->as_list()[index];
-    } else {
-      here = here->is_map() ? here->find(part) : nullptr;
-      if (here == nullptr) return nullptr;
-    }
-  }
-  return here;
-}
 
 // Dotted names of the path parameters in use, of components too.
 class Paths {
@@ -41,7 +23,7 @@ class Paths {
     declared(stage.kind->params, stage.params, "");
     for (const ComponentUse& use : stage.components) {
       Value params = stage.params;
-      if (const Value* own = at(params, use.param); own != nullptr && own->is_map()) {
+      if (const Value* own = find_dotted(params, use.param); own != nullptr && own->is_map()) {
         declared(use.component->info.params, *own, use.param + ".");
       }
     }
@@ -65,7 +47,8 @@ class Paths {
 Value params_of_content(const StageSpec& stage) {
   Value params = stage.params;
   for (const ComponentUse& use : stage.components) {
-    if (Value* own = at(params, use.param); own != nullptr) *own = without_isolation(use.component->info, *own);
+    if (Value* own = find_dotted(params, use.param); own != nullptr)
+      *own = without_isolation(use.component->info, *own);
   }
   return params;
 }
@@ -204,16 +187,9 @@ const PlannedStage* Plan::find(const std::string& name) const {
 std::string content_key(const ArtifactManifest& manifest) {
   Value params = manifest.params;
   for (const auto& [name, hash] : manifest.contents) {
-    if (Value* path = at(params, name)) *path = hash;
+    if (Value* path = find_dotted(params, name)) *path = hash;
   }
-  std::set<std::string> inputs;
-  for (const auto& [param, key] : manifest.inputs) inputs.insert(param.substr(0, param.find('/')));
-  Value kept = Value::map();
-  if (params.is_map()) {
-    for (const auto& [name, value] : params.as_map()) {
-      if (inputs.count(name) == 0) kept.set(name, value);
-    }
-  }
+  for (const auto& [param, key] : manifest.inputs) erase_dotted(params, param.substr(0, param.find('/')));
   Value::List keys, components;
   for (const auto& [param, key] : manifest.inputs) keys.push_back(Value::list({param, key}));
   for (const PluginUse& use : manifest.plugins) {
@@ -221,7 +197,7 @@ std::string content_key(const ArtifactManifest& manifest) {
   }
   const Value identity = Value::map({{"kind", manifest.stage_kind},
                                      {"revision", manifest.revision},
-                                     {"params", std::move(kept)},
+                                     {"params", params.is_map() ? std::move(params) : Value::map()},
                                      {"inputs", Value(std::move(keys))},
                                      {"components", Value(std::move(components))},
                                      {"seed", manifest.seed ? Value(std::to_string(*manifest.seed)) : Value()}});

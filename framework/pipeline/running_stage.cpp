@@ -6,11 +6,32 @@
 
 #include "framework/pipeline/engine.h"
 #include "framework/pipeline/interruption.h"
+#include "framework/recipe/dotted_value.h"
 
 namespace plumb {
 namespace fs = std::filesystem;
 
 namespace {
+
+// A component's own inputs reach it as the folders of their artifacts; names mean nothing to it.
+Value with_folders(const StageSpec& spec, const std::map<std::string, Artifact>& artifacts) {
+  Value params = spec.params;
+  for (const StageInput& input : spec.inputs) {
+    const std::string param = input.param.substr(0, input.param.find('/'));
+    if (param.find('.') == std::string::npos) continue;
+    Value* named = find_dotted(params, param);
+    if (named == nullptr) continue;
+    const std::string folder = artifacts.at(input.stage).folder.string();
+    if (!named->is_list()) {
+      *named = folder;
+    } else {
+      for (Value& item : named->as_list()) {
+        if (item == Value(input.stage)) item = folder;
+      }
+    }
+  }
+  return params;
+}
 
 // A thread of a parallel loop shares the cores with the others, so LibTorch must not start its own threads in it.
 class OneThread {
@@ -31,7 +52,10 @@ class OneThread {
 }  // namespace
 
 RunningStage::RunningStage(const Setting& setting, const ArtifactWriter& writer)
-    : setting_(setting), writer_(writer), metrics_(writer.folder()) {
+    : setting_(setting),
+      writer_(writer),
+      params_(with_folders(*setting.planned.spec, setting.artifacts)),
+      metrics_(writer.folder()) {
   fs::remove_all(scratch_root());  // of an attempt that was killed
 }
 
@@ -85,7 +109,7 @@ const std::string& RunningStage::name() const {
   return setting_.planned.spec->name;
 }
 const Value& RunningStage::params() const {
-  return setting_.planned.spec->params;
+  return params_;
 }
 
 const Artifact* RunningStage::optional_input(const std::string& param) const {

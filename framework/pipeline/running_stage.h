@@ -56,6 +56,7 @@ class RunningStage final : public StageContext {
 
   Setting setting_;
   const ArtifactWriter& writer_;
+  Value params_;
   std::mutex mutex_;
   Value summary_ = Value::map();
   MetricsFile metrics_;

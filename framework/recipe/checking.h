@@ -41,9 +41,19 @@ const KnownComponent* require_component(Checking& checking, const StageSpec& sta
 void check_path(Checking& checking, const StageSpec& stage, Value& path, const std::string& param);
 // Of a model by path: what its folder lacks, and the components that read it.
 void check_model_folder(Checking& checking, StageSpec& stage);
+// The same of a folder that a component opens by itself, as its parameter `param`.
+void check_opened_folder(Checking& checking, StageSpec& stage, const Value& path, const std::string& param);
+// A JSON file of a model's folder; null when it is not there, too large, or no JSON.
+Value read_small_json(const std::filesystem::path& file);
+// Why a config.json cannot be a reward model's, or empty.
+std::string no_reward_model(const Value& config);
+// Chat formats, and rewards that can be none, of the models that stages and components name.
+void check_model_references(Checking& checking);
 // The tokenizer plugins that could read `folder`, as components of the stage under `param`; complains when none does.
 void find_tokenizer(Checking& checking, StageSpec& stage, const std::filesystem::path& folder, Mark mark,
                     const std::string& param);
+// The stage's input whose folder the framework gives the component as its parameter `path`; null when there is none.
+const Value* handed_over(const StageSpec& stage, const ComponentInfo& component, const std::string& param);
 void connect(Checking& checking);
 void check_combinations(Checking& checking);
 // Inputs before the stages that use them, otherwise in the given order; complains of every cycle.

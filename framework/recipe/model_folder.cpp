@@ -20,11 +20,11 @@ bool has(const fs::path& folder, const char* file) {
 }
 
 // config.json, or null after a complaint.
-Value read_config(Checking& c, const StageSpec& stage, const fs::path& folder, Mark mark) {
+Value read_config(Checking& c, const StageSpec& stage, const fs::path& folder, Mark mark, const std::string& param) {
   const fs::path file = folder / "config.json";
   std::error_code error;
   if (fs::file_size(file, error) > kConfigBytes || error) {
-    c.complain(stage, mark, "path", fmt::format("{} is larger than a configuration can be", file.string()));
+    c.complain(stage, mark, param, fmt::format("{} is larger than a configuration can be", file.string()));
     return {};
   }
   std::ifstream in(file, std::ios::binary);
@@ -33,9 +33,9 @@ Value read_config(Checking& c, const StageSpec& stage, const fs::path& folder, M
   try {
     Value config = parse_json(text.str(), file.string());
     if (config.is_map()) return config;
-    c.complain(stage, mark, "path", fmt::format("{} holds {}, not an object", file.string(), config.type_name()));
+    c.complain(stage, mark, param, fmt::format("{} holds {}, not an object", file.string(), config.type_name()));
   } catch (const Error& broken) {
-    c.complain(stage, mark, "path", broken.what());
+    c.complain(stage, mark, param, broken.what());
   }
   return {};
 }
@@ -48,17 +48,17 @@ std::vector<std::string> claims(const Registry& registry, const std::string& kin
   return out;
 }
 
-void find_model(Checking& c, StageSpec& stage, const Value& config, Mark mark) {
+void find_model(Checking& c, StageSpec& stage, const Value& config, Mark mark, const std::string& param) {
   const Value* type = config.find("model_type");
   if (type == nullptr || !type->is_string()) {
-    c.complain(stage, mark, "path", "config.json has no model_type; it says which plugin reads the model");
+    c.complain(stage, mark, param, "config.json has no model_type; it says which plugin reads the model");
     return;
   }
   if (const KnownComponent* model = c.registry.claiming("model", type->as_string())) {
-    stage.components.push_back({"path", model});
+    stage.components.push_back({param, model});
     return;
   }
-  c.complain(stage, mark, "path",
+  c.complain(stage, mark, param,
              fmt::format("no plugin reads models of model_type `{}`; there are plugins for: {}", type->as_string(),
                          joined(claims(c.registry, "model"))));
 }
@@ -94,14 +94,54 @@ void check_model_folder(Checking& c, StageSpec& stage) {
     c.complain(stage, path.mark, "path", folder.string() + " has no config.json, so it is no model folder");
     return;
   }
-  if (const Value config = read_config(c, stage, folder, path.mark); config.is_map())
-    find_model(c, stage, config, path.mark);
+  if (const Value config = read_config(c, stage, folder, path.mark, "path"); config.is_map())
+    find_model(c, stage, config, path.mark, "path");
   if (c.source.files_may_be_absent) return;
   if (!has(folder, "model.safetensors") && !has(folder, "model.safetensors.index.json")) {
     c.complain(stage, path.mark, "path",
                folder.string() + " has neither model.safetensors nor model.safetensors.index.json");
   }
   if (stage.params.at("tokenizer").is_null()) find_tokenizer(c, stage, folder, path.mark, "path");
+}
+
+void check_opened_folder(Checking& c, StageSpec& stage, const Value& path, const std::string& param) {
+  const fs::path folder = path.as_string();
+  if (!has(folder, "config.json")) return;  // an adapter, whose base is found when it is opened
+  const Value config = read_config(c, stage, folder, path.mark, param);
+  if (!config.is_map()) return;
+  find_model(c, stage, config, path.mark, param);
+  if (!c.source.files_may_be_absent) find_tokenizer(c, stage, folder, path.mark, param);
+}
+
+Value read_small_json(const fs::path& file) {
+  std::error_code error;
+  if (!fs::is_regular_file(file, error) || fs::file_size(file, error) > kConfigBytes || error) return {};
+  std::ifstream in(file, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  try {
+    return parse_json(text.str(), file.string());
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+std::string no_reward_model(const Value& config) {
+  const Value* names = config.find("architectures");
+  if (names != nullptr && names->is_list() && !names->as_list().empty() && names->as_list().front().is_string()) {
+    const std::string& name = names->as_list().front().as_string();
+    if (name.ends_with("ForCausalLM") || name.ends_with("LMHeadModel")) {
+      return fmt::format("its config.json says {}, a language model; a reward model has a head that gives one number "
+                         "(…ForSequenceClassification)",
+                         name);
+    }
+  }
+  const Value *labels = config.find("num_labels"), *by_id = config.find("id2label");
+  std::int64_t count = 1;
+  if (labels != nullptr && labels->type() == Value::Type::integer) count = labels->as_int();
+  if (by_id != nullptr && by_id->is_map()) count = static_cast<std::int64_t>(by_id->as_map().size());
+  if (count == 1) return {};
+  return fmt::format("its config.json says {} labels; a reward model gives one number", count);
 }
 
 }  // namespace plumb

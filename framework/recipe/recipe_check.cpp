@@ -180,6 +180,7 @@ Recipe check_recipe(const RecipeSource& source, const Registry& registry, std::v
     check_components(checking);
     connect(checking);
     check_combinations(checking);
+    check_model_references(checking);
     order_stages(checking);
     recipe.stages = std::move(checking.stages);
   }

@@ -5,6 +5,8 @@
 
 #include "framework/isolation/choice.h"
 #include "framework/recipe/checking.h"
+#include "framework/recipe/dotted_value.h"
+#include "framework/stages/needed_defaults.h"
 
 namespace plumb {
 namespace {
@@ -165,6 +167,46 @@ class Components {
   int depth_ = 0;  // of components among components' parameters
 };
 
+const KnownComponent* find_chosen(const Checking& c, const std::string& kind, const Value* chosen) {
+  const Value* name = chosen != nullptr && chosen->is_map() ? chosen->find("name") : nullptr;
+  if (name == nullptr || !name->is_string()) return nullptr;
+  try {
+    return c.registry.find(kind, name->as_string());
+  } catch (const Error&) {
+    return nullptr;  // ambiguous: complained of as any component
+  }
+}
+
+void fill_needed_defaults(const Checking& c, StageSpec& stage) {
+  const auto given = [&](const std::string& param) {
+    const Value* value = stage.params.find(param);
+    return value != nullptr && !value->is_null();
+  };
+  for (const NeededDefault& unless_given : needed_defaults(stage.kind->kind)) {
+    if (given(unless_given.param) || !given(unless_given.beside)) continue;
+    const KnownComponent* asker = find_chosen(c, unless_given.asker, stage.params.find(unless_given.asker));
+    if (asker == nullptr) continue;
+    const auto& needs = asker->info.needs;
+    if (std::find(needs.begin(), needs.end(), unless_given.need) == needs.end()) continue;
+    Value value = unless_given.value;
+    value.mark = stage.params.at(unless_given.asker).mark;
+    stage.params.set(unless_given.param, std::move(value));
+  }
+}
+
+// What reads the folders that components open by themselves runs with the stage, and is a part of its key.
+void check_opened_folders(Checking& c, StageSpec& stage) {
+  const std::vector<ComponentUse> chosen = stage.components;  // more are added
+  for (const ComponentUse& use : chosen) {
+    const auto& needs = use.component->info.needs;
+    if (std::find(needs.begin(), needs.end(), "language-models") == needs.end()) continue;
+    const Value* path = find_dotted(stage.params, use.param + ".path");
+    if (path != nullptr && path->is_string() && !path->as_string().empty()) {
+      check_opened_folder(c, stage, *path, use.param + ".path");
+    }
+  }
+}
+
 // The folder of the tokenizer that a model takes from a `tokenizer` stage, or null when that stage trains one.
 const Value* existing_tokenizer(Checking& c, const StageSpec& model) {
   const StageSpec* source = c.find(model.params.at("tokenizer").as_string());
@@ -189,6 +231,12 @@ void add_tokenizer(Checking& c, StageSpec& stage) {
 }
 
 }  // namespace
+
+const Value* handed_over(const StageSpec& stage, const ComponentInfo& component, const std::string& param) {
+  const char* input = path_input(component.kind.substr(0, component.kind.find('/')));
+  const Value* name = param == "path" && input != nullptr ? stage.params.find(input) : nullptr;
+  return name != nullptr && name->is_string() ? name : nullptr;
+}
 
 const KnownComponent* require_component(Checking& c, const StageSpec& stage, const std::string& kind, const Value& name,
                                         const std::string& param) {
@@ -230,7 +278,11 @@ void check_path(Checking& c, const StageSpec& stage, Value& path, const std::str
 void check_components(Checking& checking) {
   for (StageSpec& stage : checking.stages) {
     if (stage.kind == nullptr) continue;
+    fill_needed_defaults(checking, stage);
     Components(checking, stage).visit(stage.kind->params, stage.params, "");
+  }
+  for (StageSpec& stage : checking.stages) {
+    if (stage.kind != nullptr) check_opened_folders(checking, stage);
   }
   for (StageSpec& stage : checking.stages) {
     if (stage.kind == nullptr) continue;

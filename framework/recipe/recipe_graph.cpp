@@ -5,6 +5,7 @@
 #include <map>
 
 #include "framework/recipe/checking.h"
+#include "framework/recipe/dotted_value.h"
 
 namespace plumb {
 namespace {
@@ -95,23 +96,60 @@ void add_input(Checking& c, StageSpec& stage, const Value& name, const std::stri
              nearest_name(name.as_string(), all_names(c)));
 }
 
-void add_inputs(Checking& c, StageSpec& stage) {
-  for (const ParamInfo& info : stage.kind->params) {
-    const Value* value = stage.params.find(info.name);
+// Those among `params`, which are declared by `infos`; `prefix` is what their names begin with: "policy." of a
+// component.
+void add_inputs(Checking& c, StageSpec& stage, const std::vector<ParamInfo>& infos, const Value& params,
+                const std::string& prefix) {
+  for (const ParamInfo& info : infos) {
+    const Value* value = params.find(info.name);
     if (value == nullptr || value->is_null()) continue;
-    if (info.type == ParamType::stage_input) add_input(c, stage, *value, info.name, info.name, info.accepts);
+    const std::string here = prefix + info.name;
+    if (info.type == ParamType::value && value->is_map()) add_inputs(c, stage, info.fields, *value, here + ".");
+    // A component's string is empty where nothing was given.
+    const bool given = prefix.empty() || !(*value == Value(""));
+    if (info.type == ParamType::stage_input && given) add_input(c, stage, *value, here, here, info.accepts);
     if (info.type != ParamType::stage_inputs || !value->is_list()) continue;
     for (std::size_t i = 0; i < value->as_list().size(); ++i) {
       const Value& item = value->as_list()[i];
-      const std::string param = info.name + "/" + (item.is_string() ? item.as_string() : "");
-      add_input(c, stage, item, param, fmt::format("{}.{}", info.name, i), info.accepts);
+      const std::string param = here + "/" + (item.is_string() ? item.as_string() : "");
+      add_input(c, stage, item, param, fmt::format("{}.{}", here, i), info.accepts);
     }
   }
 }
 
+void add_inputs(Checking& c, StageSpec& stage) {
+  add_inputs(c, stage, stage.kind->params, stage.params, "");
+  for (const ComponentUse& use : stage.components) {
+    const Value* own = find_dotted(stage.params, use.param);
+    if (own != nullptr && own->is_map()) add_inputs(c, stage, use.component->info.params, *own, use.param + ".");
+  }
+}
+
+// The declaration of a parameter by its dotted name, of the stage or of one of its components; null when there is none.
+const ParamInfo* declaration_of(const std::vector<ParamInfo>& infos, const std::string& name) {
+  const auto dot = std::min(name.find('.'), name.size());
+  for (const ParamInfo& info : infos) {
+    if (info.name != name.substr(0, dot)) continue;
+    return dot == name.size() ? &info : declaration_of(info.fields, name.substr(dot + 1));
+  }
+  return nullptr;
+}
+
+const ParamInfo* declaration_of(const StageSpec& stage, const std::string& name) {
+  if (const ParamInfo* own = declaration_of(stage.kind->params, name)) return own;
+  for (const ComponentUse& use : stage.components) {
+    if (!name.starts_with(use.param + ".")) continue;
+    if (const ParamInfo* info = declaration_of(use.component->info.params, name.substr(use.param.size() + 1)))
+      return info;
+  }
+  return nullptr;
+}
+
 Mark mark_of_input(const StageSpec& stage, const StageInput& input) {
   const auto slash = input.param.find('/');
-  const Value& value = stage.params.at(input.param.substr(0, slash));
+  const Value* named = find_dotted(stage.params, input.param.substr(0, slash));
+  if (named == nullptr) return {};
+  const Value& value = *named;
   if (!value.is_list()) return value.mark;
   for (const Value& item : value.as_list()) {
     if (item.is_string() && item.as_string() == input.stage) return item.mark;
@@ -122,9 +160,8 @@ Mark mark_of_input(const StageSpec& stage, const StageInput& input) {
 void check_type(Checking& c, const StageSpec& stage, const StageInput& input) {
   const std::string param = input.param.substr(0, input.param.find('/'));
   const std::string& type = c.find(input.stage)->output;
-  const auto info = std::find_if(stage.kind->params.begin(), stage.kind->params.end(),
-                                 [&](const ParamInfo& i) { return i.name == param; });
-  if (type.empty() || info->accepts.empty()) return;
+  const ParamInfo* info = declaration_of(stage, param);
+  if (type.empty() || info == nullptr || info->accepts.empty()) return;
   if (std::find(info->accepts.begin(), info->accepts.end(), type) != info->accepts.end()) return;
   const auto fits = fitting(c, stage, info->accepts);
   c.complain(stage, mark_of_input(stage, input), param,

@@ -30,6 +30,23 @@ namespace plumb {
 
 inline constexpr std::size_t kArms = 1000;
 
+// Problems of arms: each is shown once, and said to belong to its arms unless it is in all of them.
+class ArmProblems {
+ public:
+  explicit ArmProblems(std::size_t arms) : arms_(arms) {}
+  void add(const std::string& arm, Problem problem);
+  void move_to(std::vector<Problem>& problems);  // in the order of the file
+  [[nodiscard]] bool empty() const { return found_.empty(); }
+
+ private:
+  struct Found {
+    Problem problem;
+    std::vector<std::string> arms;
+  };
+  std::size_t arms_;
+  std::vector<Found> found_;
+};
+
 // The arms of a recipe, without their recipes; nothing when it has no sweep. Adds what is wrong with the sweep itself.
 std::optional<Sweep> read_sweep(const RecipeSource& source, std::vector<Problem>& problems);
 

@@ -9,23 +9,6 @@
 namespace plumb {
 namespace {
 
-struct Found {
-  Problem problem;
-  std::vector<std::string> arms;
-};
-
-// What is wrong in every arm is wrong with the recipe; the rest is said to belong to its arms.
-void add(std::vector<Found>& found, std::size_t arms, std::vector<Problem>& problems) {
-  for (Found& f : found) {
-    if (f.arms.size() == 1 && arms > 1) {
-      f.problem.message += fmt::format(" (in the arm {})", f.arms[0]);
-    } else if (f.arms.size() < arms) {
-      f.problem.message += fmt::format(" (in {} of {} arms, {} the first)", f.arms.size(), arms, f.arms[0]);
-    }
-    problems.push_back(std::move(f.problem));
-  }
-}
-
 void check_until(const Sweep& sweep, const RecipeSource& source, std::vector<Problem>& problems) {
   if (sweep.arms.empty()) return;
   std::vector<std::string> names;
@@ -53,8 +36,30 @@ void choose(Sweep& sweep, const std::string& wanted, std::vector<Problem>& probl
 
 }  // namespace
 
+void ArmProblems::add(const std::string& arm, Problem problem) {
+  const auto known = std::find_if(found_.begin(), found_.end(), [&](const Found& f) { return f.problem == problem; });
+  if (known == found_.end()) {
+    found_.push_back({std::move(problem), {arm}});
+  } else if (known->arms.back() != arm) {
+    known->arms.push_back(arm);
+  }
+}
+
+void ArmProblems::move_to(std::vector<Problem>& problems) {
+  for (Found& f : found_) {
+    if (f.arms.size() == 1 && arms_ > 1) {
+      f.problem.message += fmt::format(" (in the arm {})", f.arms[0]);
+    } else if (f.arms.size() < arms_) {
+      f.problem.message += fmt::format(" (in {} of {} arms, {} the first)", f.arms.size(), arms_, f.arms[0]);
+    }
+    problems.push_back(std::move(f.problem));
+  }
+  found_.clear();
+  sort_problems(problems);
+}
+
 void check_arms(Sweep& sweep, const RecipeSource& source, const Registry& registry, std::vector<Problem>& problems) {
-  std::vector<Found> found;
+  ArmProblems found(sweep.arms.size());
   RecipeSource own = source;
   for (Arm& arm : sweep.arms) {
     std::vector<Problem> of_arm;
@@ -65,16 +70,11 @@ void check_arms(Sweep& sweep, const RecipeSource& source, const Registry& regist
     sort_problems(of_arm);
     for (Problem& problem : of_arm) {
       if (std::find(source.problems.begin(), source.problems.end(), problem) != source.problems.end()) continue;
-      const auto known = std::find_if(found.begin(), found.end(), [&](const Found& f) { return f.problem == problem; });
-      if (known != found.end()) {
-        known->arms.push_back(arm.name);
-      } else {
-        found.push_back({std::move(problem), {arm.name}});
-      }
+      found.add(arm.name, std::move(problem));
     }
   }
   if (found.empty()) check_until(sweep, source, problems);
-  add(found, sweep.arms.size(), problems);
+  found.move_to(problems);
 }
 
 LoadedRecipe load_recipe(const RecipeRequest& request) {

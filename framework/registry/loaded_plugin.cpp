@@ -1,7 +1,12 @@
 #include "framework/registry/loaded_plugin.h"
 
+#include <cxxabi.h>
+
+#include <algorithm>
 #include <boost/dll/shared_library.hpp>
+#include <cstdlib>
 #include <mutex>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
@@ -13,6 +18,25 @@ namespace {
 
 [[noreturn]] void fail(const PluginCandidate& candidate, const std::string& why) {
   throw Error(ErrorCode::plugin, "plugin " + candidate.id + " (" + candidate.file.string() + "): " + why);
+}
+
+// What the system's loader said of a file: without what Boost puts around it, symbols as C++ writes them.
+std::string loader_message(const std::string& what, const std::filesystem::path& file) {
+  constexpr std::string_view before = "(dlerror system message: ", symbol = "undefined symbol: ";
+  std::string text = what;
+  if (const auto start = text.find(before); start != std::string::npos) {
+    text = text.substr(start + before.size(), text.rfind(')') - start - before.size());
+  }
+  if (text.starts_with(file.string() + ": ")) text.erase(0, file.string().size() + 2);
+  const auto at = text.find(symbol);
+  if (at == std::string::npos) return text;
+  const std::size_t begin = at + symbol.size(), end = std::min(text.find_first_of(" ,", begin), text.size());
+  const std::string mangled = text.substr(begin, end - begin);
+  int status = 0;
+  char* plain = __cxxabiv1::__cxa_demangle(mangled.c_str(), nullptr, nullptr, &status);
+  if (plain != nullptr && status == 0) text.replace(begin, end - begin, plain);
+  std::free(plain);
+  return text + "; it was built against other libraries than these, so build it again against this version";
 }
 
 // Libraries are never closed: a type, a thread's destructor or a callback of theirs may outlive every component.
@@ -29,7 +53,7 @@ boost::dll::shared_library& open_library(const PluginCandidate& candidate) {
   try {
     return hold(boost::dll::shared_library(std::filesystem::absolute(candidate.file), mode));
   } catch (const std::system_error& error) {
-    fail(candidate, std::string("it does not load: ") + error.what());
+    fail(candidate, "it does not load: " + loader_message(error.what(), std::filesystem::absolute(candidate.file)));
   }
 }
 

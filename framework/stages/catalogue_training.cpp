@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "framework/stages/catalogue.h"
+#include "framework/stages/needed_defaults.h"
 
 namespace plumb {
 namespace {
@@ -74,6 +75,7 @@ Declared<LanguageModelSettings> declare_language_model() {
   auto& p = d.params;
   p.add(&LanguageModelSettings::model, "model", "the model to start from").accepts({type::model}).required();
   p.add(&LanguageModelSettings::data, "data", "the corpus").accepts({type::texts, type::demonstrations}).required();
+  p.add(&LanguageModelSettings::optimizer, "optimizer", "the loss").component("optimizer");
   d.include(&LanguageModelSettings::training, declare_training());
   return d;
 }
@@ -178,6 +180,11 @@ Declared<TrainSettings> declare_train() {
 }
 
 }  // namespace
+
+std::vector<NeededDefault> needed_defaults(const std::string& stage_kind) {
+  if (stage_kind != "train") return {};
+  return {{"reward", Value::map({{"name", ScoreSettings{}.reward.name}}), "optimizer", "reward-model", "reward_model"}};
+}
 
 Params<RolloutParams> rollout_params() {
   return declare_rollout().with_rules();

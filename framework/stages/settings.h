@@ -77,6 +77,7 @@ struct TokenizerSettings {          // stage: tokenizer — trains a byte-level 
 
 struct LanguageModelSettings {  // stage: language_model — next-token loss on every token (the reward model's backbone)
   std::string model, data;
+  ComponentRef optimizer{"sft", {}};
   TrainingSettings training;
 };
 
@@ -129,7 +130,7 @@ struct TrainSettings {      // stage: train
   std::string pair_batching = "exact";   // exact, grouped, or capped
   std::int64_t pair_cap = 8;             // of capped
   std::optional<std::string> reward_model;  // of an online optimizer: handed to `reward` as its path
-  std::optional<ComponentRef> reward;       // of an online optimizer; absent: classifier-head
+  std::optional<ComponentRef> reward;       // of an online optimizer; needed_defaults() fills it in
   Value rollout;                            // RolloutParams of an online optimizer
   std::optional<std::string> value_model;   // of an online optimizer with values: a model of their own
   std::optional<double> desirable_above;    // scored answers: desirable above this reward; absent: above the mean

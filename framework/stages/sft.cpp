@@ -30,14 +30,13 @@ void run_sft(StageContext& context) {
 
 void run_language_model(StageContext& context) {
   const LanguageModelSettings settings = language_model_params().parse(context.params());
-  const ComponentRef loss{"sft", Value::map()};
-  const auto optimizer = make_optimizer(loss, Optimizer::Batch::tokens, context);
+  const auto optimizer = make_optimizer(settings.optimizer, Optimizer::Batch::tokens, context);
   LanguageModel model = open_trainee(context, settings.training, {});
 
   auto data = language_rows(context.input("data"), model, {.max_length = settings.training.max_length}, context);
   context.summarise("rows", data.counts.to_value());
-  TokenObjective objective(model, static_cast<TokenOptimizer&>(*optimizer), {"optimizer sft", context.name()},
-                           std::move(data.rows));
+  TokenObjective objective(model, static_cast<TokenOptimizer&>(*optimizer),
+                           {"optimizer " + settings.optimizer.name, context.name()}, std::move(data.rows));
 
   train_and_save(model, objective, shuffled(objective.size()), nullptr, settings.training, context);
 }

@@ -130,7 +130,12 @@ class TrainStage {
       held_out = prompts("eval", *eval, rollout).rows;
     const double count = static_cast<double>(data.rows.size());
 
-    StageReward reward(settings_.reward.value_or(ComponentRef{"classifier-head", {}}), context_);
+    if (!settings_.reward) {
+      throw Error(ErrorCode::recipe,
+                  "reward: an optimizer that answers prompts needs rewards; give `reward_model`, or "
+                  "`reward` with a component that needs no model");
+    }
+    StageReward reward(*settings_.reward, context_);
     const bool referenced = needs("reference");
     std::optional<LanguageModel> frozen = referenced ? open_frozen() : std::nullopt;
     std::optional<LanguageModel> critic;

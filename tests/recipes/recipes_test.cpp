@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "framework/pipeline/sweep_plan.h"
+#include "framework/recipe/plugin_check.h"
 #include "framework/recipe/recipe.h"
 
 namespace fs = std::filesystem;
@@ -29,6 +30,7 @@ struct Bad {
   fs::path file;
   std::vector<Wanted> wanted;
   std::vector<std::string> sets;
+  bool opens_plugins = false;  // only their code sees what is wrong
 };
 
 std::string trimmed(std::string s) {
@@ -63,6 +65,7 @@ std::vector<Bad> bad_recipes() {
     std::ifstream in(entry.path());
     for (std::string line; std::getline(in, line);) {
       if (line.starts_with("# wants ")) bad.wanted.push_back(parse_wanted(line.substr(8)));
+      bad.opens_plugins |= line == "# opens plugins";
       if (line.starts_with("# set ")) bad.sets.push_back(line.substr(6));
     }
     out.push_back(std::move(bad));
@@ -150,7 +153,9 @@ BOOST_AUTO_TEST_CASE(there_are_enough) {
 BOOST_AUTO_TEST_CASE(bad_recipes_have_exactly_the_listed_problems) {
   for (const Bad& bad : bad_recipes()) {
     BOOST_TEST_CONTEXT(bad.file.filename().string()) {
-      const auto loaded = plumb::load_recipe({.file = bad.file, .overrides = bad.sets, .plugins = {}});
+      auto loaded = plumb::load_recipe({.file = bad.file, .overrides = bad.sets, .plugins = {}});
+      BOOST_TEST(loaded.problems.empty() == bad.opens_plugins);
+      if (bad.opens_plugins) loaded.problems = plumb::check_with_plugins(loaded).problems;
       bool same = loaded.problems.size() == bad.wanted.size();
       for (std::size_t i = 0; same && i < bad.wanted.size(); ++i) same = fits(loaded.problems[i], bad.wanted[i]);
       std::string wanted;
@@ -170,7 +175,8 @@ BOOST_AUTO_TEST_CASE(the_command_refuses_each_with_status_2_in_time) {
       for (const std::string& set : bad.sets) arguments.insert(arguments.end(), {"--set", set});
       const Outcome outcome = run(arguments);
       BOOST_TEST(outcome.status == 2);
-      BOOST_TEST(outcome.seconds <= 0.2 * kSlack);
+      // Where nothing else is wrong the plugins are opened, and LibTorch with them.
+      BOOST_TEST(outcome.seconds <= (bad.opens_plugins ? 4 : 0.2) * kSlack);
       for (const Wanted& wanted : bad.wanted) {
         const std::string place = wanted.mark.line > 0
                                       ? bad.file.string() + ":" + std::to_string(wanted.mark.line) + ":" +
@@ -281,7 +287,7 @@ BOOST_AUTO_TEST_CASE(recipes_can_be_planned_before_their_files_are_there) {
   const std::string recipe = std::string(PLUMB_SOURCE_DIR) + "/recipes/paper/hh.yaml";
   BOOST_TEST(run({command(), "validate", recipe}).status == 2);
   BOOST_TEST(run({command(), "run", recipe}).status == 2);
-  BOOST_TEST(run({command(), "validate", recipe, "--without-files"}).text == "valid: 14 stages\n");
+  BOOST_TEST(run({command(), "validate", recipe, "--without-files"}).text.ends_with("valid: 14 stages\n"));
 }
 
 BOOST_AUTO_TEST_CASE(a_plugin_that_was_asked_for_must_be_usable) {
@@ -294,7 +300,9 @@ BOOST_AUTO_TEST_CASE(a_plugin_that_was_asked_for_must_be_usable) {
 }
 
 BOOST_AUTO_TEST_CASE(the_command_accepts_and_counts) {
-  const Outcome outcome = run({command(), "validate", (kHere / "good" / "base.yaml").string()});
+  const std::string recipe = (kHere / "good" / "base.yaml").string();
+  BOOST_TEST(run({command(), "validate", recipe}).text == "valid: 13 stages\n");
+  const Outcome outcome = run({command(), "validate", recipe, "--no-code"});
   BOOST_TEST(outcome.status == 0);
   BOOST_TEST(outcome.text == "valid: 13 stages\n");
   BOOST_TEST(outcome.seconds <= 0.2 * kSlack);

@@ -152,35 +152,44 @@ int run_plan(int argc, char** argv) {
   add_recipe_options(options);
   add_arm_option(options);
   add_absence_option(options);
+  add_code_option(options);
   options.add_options()("until", po::value<std::vector<std::string>>()->composing()->value_name("STAGE"),
                         "plan only this stage and what it needs")(
       "runs", po::value<std::string>()->default_value("runs")->value_name("DIR"),
       "folder of runs and cached artifacts")("json", "print JSON")(
       "gpus", "estimate memory and time on 1, 2 and 8 GPUs like the paper's");
-  const std::string arguments =
-      std::string(kRecipeArguments) + " [--until STAGE]... [--runs DIR] [--without-files] [--gpus | --json]";
+  const std::string arguments = std::string(kRecipeArguments) +
+                                " [--until STAGE]... [--runs DIR] [--without-files] [--no-code] [--gpus | --json]";
   const auto given =
       parse_verb(argc, argv,
                  {arguments.c_str(),
                   "Says which stages of a recipe would run, which are cached, and why one runs again. Estimates of\n"
-                  "memory and disk are marked ~; they come from configurations, and no weights are loaded."},
+                  "memory and disk are marked ~; they come from configurations, and no weights are loaded. Plugins of\n"
+                  "stages that would run are opened in a process of their own, for the rules that only they know."},
                  options, {"recipe"});
   if (!given) return 0;
   const bool json = given->count("json") != 0, gpus = given->count("gpus") != 0;
-  const LoadedRecipe loaded = load_recipe(recipe_request(*given));
+  LoadedRecipe loaded = load_recipe(recipe_request(*given));
   if (const int status = report_problems(loaded, json); status != 0) return status;
   std::vector<std::string> until = loaded.until;
   if (given->count("until") != 0) until = (*given)["until"].as<std::vector<std::string>>();
   const ArtifactStore store(std::filesystem::path((*given)["runs"].as<std::string>()) / ".artifacts");
+  const auto check_code = [&](const std::vector<Plan>& plans) {
+    if (given->count("no-code") != 0 || plans.empty()) return 0;
+    std::vector<const Plan*> all;
+    for (const Plan& plan : plans) all.push_back(&plan);
+    return report_plugin_problems(loaded, json, {all});
+  };
   if (loaded.sweep) {
-    Sweep sweep = *loaded.sweep;
-    if (!until.empty()) sweep.until = until;
-    const SweepPlan arms = plan_sweep(sweep, store).value();
-    print_sweep_plan(sweep, arms, json);
+    if (!until.empty()) loaded.sweep->until = until;
+    const SweepPlan arms = plan_sweep(*loaded.sweep, store).value();
+    if (const int status = check_code(arms.arms); status != 0) return status;
+    print_sweep_plan(*loaded.sweep, arms, json);
     if (!json && gpus) print_gpu_estimates(arms.arms);
     return 0;
   }
   const Plan plan = make_plan(loaded.recipe, store, until).value();
+  if (const int status = check_code({plan}); status != 0) return status;
   json ? print_json(plan) : print_text(plan);
   if (!json && gpus) print_gpu_estimates({plan});
   return 0;

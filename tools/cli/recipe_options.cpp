@@ -1,6 +1,11 @@
 #include "tools/cli/recipe_options.h"
 
+#include <algorithm>
 #include <iostream>
+#include <set>
+
+#include "framework/recipe/plugin_check.h"
+#include "tools/cli/run_guards.h"
 
 namespace po = boost::program_options;
 
@@ -22,6 +27,10 @@ void add_absence_option(po::options_description& options) {
 void add_arm_option(po::options_description& options) {
   options.add_options()("arm", po::value<std::string>()->value_name("ARM"),
                         "one arm of the recipe's sweep, such as eta=0.85,seed=2");
+}
+
+void add_code_option(po::options_description& options) {
+  options.add_options()("no-code", "open no plugins: their own rules between parameters are not checked");
 }
 
 RecipeRequest recipe_request(const po::variables_map& given) {
@@ -47,6 +56,36 @@ int report_problems(const LoadedRecipe& loaded, bool json) {
     std::cerr << show_problems(loaded.problems, loaded.source.text);
   }
   return static_cast<int>(ErrorCode::recipe);
+}
+
+int report_plugin_problems(LoadedRecipe& loaded, bool json, const CodeCheck& check) {
+  std::set<const StageSpec*> running;
+  for (const Plan* plan : check.plans) {
+    for (const PlannedStage& stage : plan->stages) {
+      if (stage.state == StageState::run) running.insert(stage.spec);
+    }
+  }
+  const auto wanted = [&](const StageSpec& stage) { return check.plans.empty() || running.count(&stage) != 0; };
+  PluginCheck found = check_with_plugins(loaded, {.wanted = wanted, .trusted = [&](const PluginCandidate& plugin) {
+                                                    return check.trust || is_trusted(loaded, plugin.file);
+                                                  }});
+  for (const auto& file : found.unopened) {
+    std::cerr << "note: " << file.string()
+              << " was not opened, because it lies neither beside the recipe nor in a folder that plugins are searched "
+                 "in; its own rules are not checked\n";
+  }
+  std::vector<Problem> missing = check_environment(loaded, wanted);
+  if (!check.to_run) {
+    for (const Problem& problem : missing) {
+      std::cerr << "note: " << show_problem(problem, loaded.source.text) << " before `plumb run`\n";
+    }
+    missing.clear();
+  }
+  loaded.problems.insert(loaded.problems.end(), found.problems.begin(), found.problems.end());
+  loaded.problems.insert(loaded.problems.end(), missing.begin(), missing.end());
+  sort_problems(loaded.problems);
+  const int status = report_problems(loaded, json);
+  return status != 0 && found.plugin_faults == loaded.problems.size() ? static_cast<int>(ErrorCode::plugin) : status;
 }
 
 }  // namespace plumb::cli

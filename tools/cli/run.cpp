@@ -71,7 +71,7 @@ int run_run(int argc, char** argv) {
   if (!given) return 0;
   if (given->count("debug-host") != 0) ::setenv("PLUMB_DEBUG_HOST", "1", 1);  // what this process starts obeys, too
   const bool json = given->count("json") != 0;
-  const LoadedRecipe loaded = load_recipe(recipe_request(*given));
+  LoadedRecipe loaded = load_recipe(recipe_request(*given));
   if (const int status = report_problems(loaded, json); status != 0) return status;
   if (loaded.sweep) {
     throw Error(ErrorCode::recipe,
@@ -80,16 +80,20 @@ int run_run(int argc, char** argv) {
   }
   check_unchanged(*given, loaded.recipe);
   const fs::path runs = (*given)["runs"].as<std::string>();
+  const Texts until = given->count("until") != 0 ? (*given)["until"].as<Texts>() : loaded.until;
   if (given->count("trust") == 0) require_trust(loaded);
   if (given->count("locked") != 0) {
     const Plan plan = make_plan(loaded.recipe, ArtifactStore(runs / artifacts_folder)).value();
     require_lock(loaded.recipe, plan, loaded.registry, (*given)["locked"].as<std::string>());
   }
+  if (given->count("resolved-sha256") == 0) {  // a sweep has asked the plugins of all its arms
+    const Plan plan = make_plan(loaded.recipe, ArtifactStore(runs / artifacts_folder), until, false).value();
+    const int status = report_plugin_problems(loaded, json, {{&plan}, given->count("trust") != 0, true});
+    if (status != 0) return status;
+  }
   const RunResult result =
       run_recipe(loaded.recipe, loaded.source.text.text, loaded.registry,
-                 {.runs = runs,
-                  .until = given->count("until") != 0 ? (*given)["until"].as<Texts>() : loaded.until,
-                  .form = Progress::choose(given->count("quiet") != 0, json)});
+                 {.runs = runs, .until = until, .form = Progress::choose(given->count("quiet") != 0, json)});
   if (!json) print_outcome(result);
   return 0;
 }

@@ -19,14 +19,19 @@ bool lies_in(const fs::path& file, const fs::path& folder) {
 
 }  // namespace
 
+bool is_trusted(const LoadedRecipe& loaded, const fs::path& plugin) {
+  const auto& named = loaded.source.plugins;
+  if (std::find(named.begin(), named.end(), plugin) == named.end()) return true;
+  std::vector<fs::path> trusted = PluginSearch::standard().folders;
+  trusted.push_back(fs::absolute(loaded.source.file).parent_path());
+  return std::any_of(trusted.begin(), trusted.end(), [&](const fs::path& folder) { return lies_in(plugin, folder); });
+}
+
 // Running a recipe runs the plugins that it names. Those beside it are as much the user's choice as the recipe itself
 // is; others must be in a folder that is searched anyway.
 void require_trust(const LoadedRecipe& loaded) {
-  std::vector<fs::path> trusted = PluginSearch::standard().folders;
-  trusted.push_back(fs::absolute(loaded.source.file).parent_path());
   for (const fs::path& plugin : loaded.source.plugins) {
-    if (std::any_of(trusted.begin(), trusted.end(), [&](const fs::path& folder) { return lies_in(plugin, folder); }))
-      continue;
+    if (is_trusted(loaded, plugin)) continue;
     throw Error(
         ErrorCode::recipe,
         fmt::format("the recipe names the plugin {}, which lies neither beside it nor in a folder that plugins are "

@@ -12,6 +12,10 @@
 
 namespace plumb::cli {
 
+// Whether a plugin's code may run without --trust: one that the user chose, that lies beside the recipe, or that lies
+// in a folder which is searched anyway.
+bool is_trusted(const LoadedRecipe& loaded, const std::filesystem::path& plugin);
+
 // Throws Error(recipe) when the recipe names a plugin that lies neither beside it nor in a folder that plugins are
 // searched in.
 void require_trust(const LoadedRecipe& loaded);

@@ -121,6 +121,13 @@ int run_sweep(int argc, char** argv) {
   if (jobs == 0) throw Error(ErrorCode::recipe, "--jobs must be at least 1");
   if (given->count("trust") == 0) require_trust(loaded);
   if (!locked.empty()) require_locks(loaded, plan(), locked);
+  {
+    const SweepPlan arms = plan();
+    std::vector<const Plan*> all;
+    for (const Plan& arm : arms.arms) all.push_back(&arm);
+    const int status = report_plugin_problems(loaded, json, {all, given->count("trust") != 0, true});
+    if (status != 0) return status;
+  }
   const SweepResult result = plumb::run_sweep(loaded, {.runs = runs,
                                                        .command = command_of_an_arm(request, *given),
                                                        .locked = locked,

@@ -23,18 +23,23 @@ int run_validate(int argc, char** argv) {
   add_recipe_options(options);
   add_arm_option(options);
   add_absence_option(options);
+  add_code_option(options);
   options.add_options()("json", "print JSON")("resolved", "print the recipe with every default written out");
-  const std::string arguments = std::string(kRecipeArguments) + " [--without-files] [--json | --resolved]";
+  const std::string arguments = std::string(kRecipeArguments) + " [--without-files] [--no-code] [--json | --resolved]";
   const auto given =
       parse_verb(argc, argv,
                  {arguments.c_str(),
                   "Checks keys, types, ranges, components, inputs and files of a recipe, and prints all that is wrong\n"
-                  "at once. Loads no model and runs no plugin code."},
+                  "at once. Then opens its plugins, in a process of their own, for the rules that only they know.\n"
+                  "Loads no model; with --no-code it runs no plugin code."},
                  options, {"recipe"});
   if (!given) return 0;
   const bool json = given->count("json") != 0;
-  const LoadedRecipe loaded = load_recipe(recipe_request(*given));
+  LoadedRecipe loaded = load_recipe(recipe_request(*given));
   if (const int status = report_problems(loaded, json); status != 0) return status;
+  if (given->count("no-code") == 0) {
+    if (const int status = report_plugin_problems(loaded, json); status != 0) return status;
+  }
   const std::size_t arms = loaded.sweep ? loaded.sweep->arms.size() : 0;
   const auto stages = static_cast<std::int64_t>(arms > 0 ? loaded.sweep->arms.front().recipe.stages.size()
                                                          : loaded.recipe.stages.size());

@@ -3,6 +3,10 @@
 #include <plumb/plugin.h>
 #include <plumb/selection_policy.h>
 
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 
@@ -16,13 +20,27 @@ bool told(const char* what) {
 struct Trace {
   Trace() {
     if (const char* file = std::getenv("PLUMB_TEST_TRACE")) std::ofstream(file) << "a static initialiser ran\n";
+    if (told("load-exit")) ::_exit(0);
+    if (told("load-crash")) std::raise(SIGSEGV);
   }
 } trace;
 
 class Idle final : public plumb::SelectionPolicy {
  public:
   struct Settings {};
-  static plumb::Params<Settings> params() { return plumb::Params<Settings>{"select nothing"}; }
+  static plumb::Params<Settings> params() {
+    plumb::Params<Settings> p{"select nothing"};
+    p.check([](const Settings&) -> std::string {
+      if (told("rule")) return "nothing can be selected today";
+      if (told("rule-throws")) throw std::runtime_error("no rule book found");
+      if (told("rule-aborts")) {
+        std::fputs("the rule book burns\n", stderr);
+        std::abort();
+      }
+      return {};
+    });
+    return p;
+  }
   Idle(const Settings&, plumb::Host&) {
     if (told("make")) throw std::runtime_error("no licence found");
     if (told("make-with-number")) throw 42;
