@@ -130,6 +130,7 @@ std::vector<std::string> Answers::answer(const std::string& model, std::span<con
                                                  fmt::join(names_, ", ")));
     }
     if (options.samples < 1) throw Error(ErrorCode::plugin, "an evaluator asks for fewer than one answer per prompt");
+    temperatures_.insert(options.temperature);
     return ask(*asked, prompts, options);
   });
 }

@@ -16,6 +16,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -59,6 +60,9 @@ class Answers final : public EvaluationContext {
   [[nodiscard]] Judge* judge() override { return judge_; }
   [[nodiscard]] std::uint64_t seed() const override { return sources_.seed; }
 
+  // Of everything that was asked for so far: an evaluator may choose its own.
+  [[nodiscard]] const std::set<double>& temperatures() const { return temperatures_; }
+
   // What answer or reward threw last, if they did: an evaluator's plugin boundary would make a plugin's error of it.
   void rethrow_own_failure() const;
 
@@ -77,6 +81,7 @@ class Answers final : public EvaluationContext {
   Judge* judge_;
   Host& host_;
   std::vector<std::string> names_;
+  std::set<double> temperatures_;
   std::exception_ptr failure_;
 };
 

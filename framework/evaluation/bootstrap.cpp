@@ -36,12 +36,12 @@ std::vector<double> means_of(std::span<const double> sample, const Random& rando
 
 }  // namespace
 
-Bootstrap bootstrap_mean(std::span<const double> sample, const Random& random, std::size_t resamples) {
+Interval bootstrap_mean(std::span<const double> sample, const Random& random, std::size_t resamples) {
   if (sample.empty()) throw Error(ErrorCode::data, "nothing to compare: the sample is empty");
   if (!std::all_of(sample.begin(), sample.end(), [](double v) { return std::isfinite(v); })) {
     throw Error(ErrorCode::data, "a value to compare is not a finite number");
   }
-  Bootstrap out;
+  Interval out;
   out.count = sample.size();
   out.mean = std::accumulate(sample.begin(), sample.end(), 0.0) / static_cast<double>(sample.size());
   std::vector<double> means = means_of(sample, random, resamples);

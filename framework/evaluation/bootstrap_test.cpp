@@ -6,8 +6,8 @@
 
 #include "plumb/error.h"
 
-using plumb::Bootstrap;
 using plumb::bootstrap_mean;
+using plumb::Interval;
 using plumb::Random;
 
 namespace {
@@ -28,7 +28,7 @@ BOOST_AUTO_TEST_CASE(the_standard_error_has_a_closed_form) {
   double mean = 0, squares = 0;
   for (double v : sample) mean += v / 50;
   for (double v : sample) squares += (v - mean) * (v - mean);
-  const Bootstrap b = bootstrap_mean(sample, Random(2), 40000);
+  const Interval b = bootstrap_mean(sample, Random(2), 40000);
   BOOST_TEST(b.mean == mean, boost::test_tools::tolerance(1e-12));
   // The deviation of 40,000 draws is known to about 0.35 %; four times that.
   BOOST_TEST(b.standard_error == std::sqrt(squares) / 50, boost::test_tools::tolerance(0.015));
@@ -38,7 +38,7 @@ BOOST_AUTO_TEST_CASE(the_standard_error_has_a_closed_form) {
 // Of {0, 0, 1} a resample's mean is binomial: 0, 1/3, 2/3 or 1 with 8, 12, 6 and 1 of 27.
 BOOST_AUTO_TEST_CASE(a_small_sample_can_be_counted_out) {
   const std::vector<double> sample{0, 0, 1};
-  const Bootstrap b = bootstrap_mean(sample, Random(3), 50000);
+  const Interval b = bootstrap_mean(sample, Random(3), 50000);
   BOOST_TEST(b.low == 0.0);
   BOOST_TEST(b.high == 1.0);  // 1/27 = 3.7 % lie there, more than 2.5 %
   BOOST_TEST(b.above == 19.0 / 27 + 8.0 / 54, boost::test_tools::tolerance(0.01));
@@ -49,7 +49,7 @@ BOOST_AUTO_TEST_CASE(a_small_sample_can_be_counted_out) {
 // For many values the interval is the normal one.
 BOOST_AUTO_TEST_CASE(a_large_sample_has_the_normal_interval) {
   const std::vector<double> sample = normals(2000, Random(4), 0.5);
-  const Bootstrap b = bootstrap_mean(sample, Random(5));
+  const Interval b = bootstrap_mean(sample, Random(5));
   BOOST_TEST((b.high - b.low) / 2 == 1.96 * b.standard_error, boost::test_tools::tolerance(0.03));
   BOOST_TEST((b.high + b.low) / 2 == b.mean, boost::test_tools::tolerance(0.01));
   BOOST_TEST(b.p == 2.0 / 10001, boost::test_tools::tolerance(1e-9));  // none at or below 0
@@ -58,8 +58,8 @@ BOOST_AUTO_TEST_CASE(a_large_sample_has_the_normal_interval) {
 
 BOOST_AUTO_TEST_CASE(draws_depend_on_the_key_alone) {
   const std::vector<double> sample = normals(31, Random(6));
-  const Bootstrap once = bootstrap_mean(sample, Random(7), 500), again = bootstrap_mean(sample, Random(7), 500),
-                  other = bootstrap_mean(sample, Random(8), 500);
+  const Interval once = bootstrap_mean(sample, Random(7), 500), again = bootstrap_mean(sample, Random(7), 500),
+                 other = bootstrap_mean(sample, Random(8), 500);
   BOOST_TEST(once.low == again.low);
   BOOST_TEST(once.p == again.p);
   BOOST_TEST(once.low != other.low);
@@ -73,7 +73,7 @@ BOOST_AUTO_TEST_CASE(draws_depend_on_the_key_alone) {
 BOOST_AUTO_TEST_CASE(equal_models_are_told_apart_in_one_case_of_twenty) {
   int wrong = 0;
   for (std::uint64_t trial = 0; trial < 1000; ++trial) {
-    const Bootstrap b = bootstrap_mean(normals(60, Random(100).derive(trial)), Random(9).derive(trial), 400);
+    const Interval b = bootstrap_mean(normals(60, Random(100).derive(trial)), Random(9).derive(trial), 400);
     wrong += b.low > 0 || b.high < 0 ? 1 : 0;
   }
   BOOST_TEST(wrong >= 30);

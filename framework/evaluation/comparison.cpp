@@ -8,6 +8,7 @@
 #include <set>
 
 #include "framework/evaluation/comparison_rows.h"
+#include "framework/evaluation/two_way.h"
 #include "framework/pipeline/differences.h"
 #include "plumb/params.h"
 
@@ -30,40 +31,6 @@ double mean_of(const PromptScores& scores) {
   double sum = 0;
   for (const auto& [prompt, values] : scores) sum += mean_of(values);
   return sum / static_cast<double>(scores.size());
-}
-
-// Runs given by hand are of one row when their recipes are the same.
-void join_rows(std::vector<RunScores>& runs) {
-  for (std::size_t i = 0; i < runs.size(); ++i) {
-    if (runs[i].row != runs[i].name) continue;  // an arm: its sweep says
-    for (std::size_t j = 0; j < i; ++j) {
-      const bool again = runs[j].seed == runs[i].seed;
-      if (again || runs[i].recipe.is_null() || !(runs[i].recipe == runs[j].recipe)) continue;
-      runs[i].row = runs[j].row;
-      break;
-    }
-  }
-}
-
-// A row for each model of the runs' rows. A name is as short as it can be: the row where each run has one model, the
-// model where there is one row.
-std::vector<Row> rows_of(const std::vector<RunScores>& runs) {
-  std::set<std::string> names;
-  bool single = true;
-  for (const RunScores& run : runs) {
-    names.insert(run.row);
-    single = single && run.models.size() == 1;
-  }
-  std::vector<Row> rows;
-  for (const RunScores& run : runs) {
-    for (const ModelScores& model : run.models) {
-      const std::string name = single ? run.row : names.size() == 1 ? model.model : run.row + ": " + model.model;
-      auto row = std::find_if(rows.begin(), rows.end(), [&](const Row& r) { return r.name == name; });
-      if (row == rows.end()) row = rows.insert(row, Row{name, {}});
-      row->entries.push_back({&run, &model});
-    }
-  }
-  return rows;
 }
 
 std::vector<std::string> measures_of(const std::vector<Row>& rows) {
@@ -89,7 +56,8 @@ class Paired {
     if (seeds == 0) add(row.entries.front(), baseline.entries.front(), measure);
   }
 
-  std::map<std::string, std::vector<double>> gains, wins;  // by prompt, of each seed
+  std::map<std::string, std::vector<double>> gains, wins;            // by prompt, of each seed
+  std::vector<std::map<std::string, double>> seed_gains, seed_wins;  // by seed, of each prompt
   std::vector<double> by_seed;
   std::size_t seeds = 0;
   bool other_scorer = false;  // different reward models gave the scores of a seed
@@ -104,16 +72,19 @@ class Paired {
     };
     other_scorer = other_scorer || scorer(entry) != scorer(other);
     std::vector<double> all;
+    std::map<std::string, double> gain, win;
     for (const auto& [prompt, values] : *own) {
       const auto found = theirs->find(prompt);
       if (found == theirs->end()) continue;
-      gains[prompt].push_back(mean_of(values) - mean_of(found->second));
-      wins[prompt].push_back(win_rate(values, found->second));
-      all.push_back(gains[prompt].back());
+      gains[prompt].push_back(gain[prompt] = mean_of(values) - mean_of(found->second));
+      wins[prompt].push_back(win[prompt] = win_rate(values, found->second));
+      all.push_back(gain[prompt]);
     }
     if (all.empty()) return;
     ++seeds;
     by_seed.push_back(mean_of(all));
+    seed_gains.push_back(std::move(gain));
+    seed_wins.push_back(std::move(win));
   }
 
   static double win_rate(const std::vector<double>& own, const std::vector<double>& theirs) {
@@ -131,11 +102,18 @@ std::vector<double> means_by_prompt(const std::map<std::string, std::vector<doub
 }
 
 Difference difference_of(const Paired& paired, const CompareOptions& options) {
-  // The same resamples for every row, so that rows that answer alike get intervals alike.
-  const Random random = Random(options.seed).derive("bootstrap");
   Difference out;
-  out.mean = bootstrap_mean(means_by_prompt(paired.gains), random, options.resamples);
-  out.win_rate = bootstrap_mean(means_by_prompt(paired.wins), random, options.resamples);
+  if (paired.seeds > 1) {
+    out.mean = over_seeds_and_prompts(paired.seed_gains);
+    out.win_rate = over_seeds_and_prompts(paired.seed_wins);
+    out.win_rate.low = std::max(out.win_rate.low, 0.0);
+    out.win_rate.high = std::min(out.win_rate.high, 1.0);
+  } else {
+    // The same resamples for every row, so that rows that answer alike get intervals alike.
+    const Random random = Random(options.seed).derive("bootstrap");
+    out.mean = bootstrap_mean(means_by_prompt(paired.gains), random, options.resamples);
+    out.win_rate = bootstrap_mean(means_by_prompt(paired.wins), random, options.resamples);
+  }
   out.p = out.mean.p;
   out.seeds = paired.seeds;
   for (double gain : paired.by_seed) out.agreeing += gain * out.mean.mean > 0 ? 1 : 0;
@@ -168,17 +146,20 @@ Cell cell_of(const Row& row, const std::string& measure) {
   return cell;
 }
 
-void judge(Measure& measure) {
-  std::vector<double> p;
-  for (const auto& cell : measure.cells) {
-    if (cell && cell->difference) p.push_back(cell->difference->p);
+// One family: every difference that the comparison shows.
+void judge(std::vector<Measure>& measures) {
+  std::vector<Difference*> shown;
+  for (Measure& measure : measures) {
+    for (auto& cell : measure.cells) {
+      if (cell && cell->difference) shown.push_back(&*cell->difference);
+    }
   }
+  std::vector<double> p;
+  for (const Difference* difference : shown) p.push_back(difference->p);
   const std::vector<double> adjusted = holm(p);
-  std::size_t next = 0;
-  for (auto& cell : measure.cells) {
-    if (!cell || !cell->difference) continue;
-    Difference& difference = *cell->difference;
-    difference.p = adjusted[next++];
+  for (std::size_t i = 0; i < shown.size(); ++i) {
+    Difference& difference = *shown[i];
+    difference.p = adjusted[i];
     const bool apart = difference.p < 0.05 && (difference.mean.low > 0 || difference.mean.high < 0);
     if (apart) difference.verdict = difference.mean.mean > 0 ? Verdict::above : Verdict::below;
   }
@@ -236,7 +217,6 @@ Result<Measure> measure_of(const std::vector<Row>& rows, std::size_t baseline, c
     }
     measure.cells.back() = std::move(cell);
   }
-  judge(measure);
   return measure;
 }
 
@@ -263,8 +243,9 @@ std::vector<Tradeoff> tradeoffs_of(const std::vector<Row>& rows, const std::vect
         const bool known = cell && cell->difference && cell->difference->over == over;
         const Paired paired(rows[i], rows[over], score.name);
         if (paired.gains.empty()) continue;
-        out.push_back({i, over, reward.name, score.name, reward.cells[i]->difference->mean,
-                       known ? cell->difference->mean : difference_of(paired, options).mean});
+        const Difference& gained = *reward.cells[i]->difference;
+        const Difference lost = known ? *cell->difference : difference_of(paired, options);
+        out.push_back({i, over, reward.name, score.name, gained.mean, lost.mean, std::max(gained.p, lost.p)});
       }
     }
   }
@@ -295,27 +276,30 @@ std::vector<MetricRow> metrics_of(const std::vector<Row>& rows) {
 
 }  // namespace
 
-Result<Comparison> compare(std::vector<RunScores> runs, const CompareOptions& options) {
+Result<Comparison> compare(const std::vector<RunScores>& runs, const CompareOptions& options) {
   if (runs.empty()) return Error(ErrorCode::data, "nothing to compare: there are no runs");
-  join_rows(runs);
-  const std::vector<Row> rows = rows_of(runs);
   Comparison out;
+  const std::vector<Row> rows = rows_of(runs, out.notes);
   for (const Row& row : rows) out.rows.push_back(row.name);
   if (!options.baseline.empty()) {
-    const auto found = std::find(out.rows.begin(), out.rows.end(), options.baseline);
-    if (found == out.rows.end()) {
+    const auto found = std::find_if(rows.begin(), rows.end(), [&](const Row& row) {
+      return row.name == options.baseline ||
+             std::find(row.other_names.begin(), row.other_names.end(), options.baseline) != row.other_names.end();
+    });
+    if (found == rows.end()) {
       const std::string nearest = nearest_name(options.baseline, out.rows);
       return Error(ErrorCode::recipe,
                    fmt::format("there is no row `{}` to compare with; there are: {}{}", options.baseline,
                                fmt::join(out.rows, ", "), nearest.empty() ? "" : "; nearest: " + nearest));
     }
-    out.baseline = static_cast<std::size_t>(found - out.rows.begin());
+    out.baseline = static_cast<std::size_t>(found - rows.begin());
   }
   for (const std::string& name : measures_of(rows)) {
     Result<Measure> measure = measure_of(rows, out.baseline, name, options, out.notes);
     if (!measure) return measure.error();
     out.measures.push_back(std::move(*measure));
   }
+  judge(out.measures);
   out.metrics = metrics_of(rows);
   out.tradeoffs = tradeoffs_of(rows, out.measures, options);
   for (const Row& row : rows) {

@@ -3,11 +3,12 @@
 //   Comparison c = compare(runs, {.baseline = "sft"});
 //   c.measures[0].cells[2].difference->verdict        // Verdict::above
 //
-// A row is a model of the runs that differ in nothing but the seed. A difference pairs the two rows by prompt and seed:
-// per prompt the mean over samples, then over the seeds both rows have. Its interval is a paired bootstrap over prompts
-// (evaluation/bootstrap.h), and p values of one measure are adjusted for the number of rows (Holm). Seeds are not
-// resampled, so the interval says how sure a difference of these trained models is; whether training again would give
-// it is what the deviation over seeds and the seeds' agreement say.
+// A row is a model of the runs that differ in nothing but the seed; runs of equal recipe and seed count once, and a model
+// that several rows share (one artifact) is one row. A difference pairs two rows by prompt and seed: per
+// prompt the mean over samples. With two seeds or more its interval takes both prompts and seeds for samples
+// (evaluation/two_way.h); with one it is a paired bootstrap over prompts (evaluation/bootstrap.h), which says how sure a
+// difference of these two trained models is and nothing of what training again would give. Repeated prompts count once.
+// p values are adjusted for all differences of a comparison (Holm).
 // Thread contract: functions are [any].
 #pragma once
 
@@ -23,9 +24,9 @@ enum class Verdict { above, below, not_distinguishable };
 struct Difference {
   std::size_t over = 0;                 // the other row: the baseline, or where another reward model scored that, the
                                         // first row that this one's scored
-  Bootstrap mean;                       // of the differences by prompt
+  Interval mean;                        // of the differences by prompt
   double p = 1;                         // adjusted
-  Bootstrap win_rate;                   // share of answers that score higher, ties a half; answer i meets answer i
+  Interval win_rate;                    // share of answers that score higher, ties a half; answer i meets answer i
   std::size_t seeds = 0, agreeing = 0;  // that both rows have; whose mean difference has the sign of the whole
   Verdict verdict = Verdict::not_distinguishable;
 };
@@ -55,12 +56,13 @@ struct MetricRow {  // a metric of the evaluators, over seeds
 };
 
 // What a row gained with a reward model and with a judge, over the same other row. Over-optimised: the reward is above
-// and the judge's score below, each with its whole interval.
+// and the judge's score below, each with its whole interval and told apart as the tables tell rows apart.
 struct Tradeoff {
   std::size_t row = 0, over = 0;
   std::string reward, score;  // names of measures
-  Bootstrap reward_gain, score_gain;
-  [[nodiscard]] bool over_optimised() const { return reward_gain.low > 0 && score_gain.high < 0; }
+  Interval reward_gain, score_gain;
+  double p = 0;  // the larger of the two, adjusted where the tables show them
+  [[nodiscard]] bool over_optimised() const { return reward_gain.low > 0 && score_gain.high < 0 && p < 0.05; }
 };
 
 struct Comparison {
@@ -80,6 +82,6 @@ struct CompareOptions {
 };
 
 // Error(recipe) when there is no such baseline, Error(data) when two rows have no prompt in common.
-Result<Comparison> compare(std::vector<RunScores> runs, const CompareOptions& options);
+Result<Comparison> compare(const std::vector<RunScores>& runs, const CompareOptions& options);
 
 }  // namespace plumb

@@ -52,8 +52,10 @@ void add_seed_notes(const std::vector<Row>& rows, std::size_t baseline, std::vec
   std::size_t fewest = rows.front().entries.size();
   for (const Row& row : rows) fewest = std::min(fewest, row.entries.size());
   if (fewest < 3) {
-    notes.push_back(fmt::format("{} seed{}: how much training again would change is {}; three or more say something",
-                                fewest, fewest == 1 ? "" : "s", fewest == 1 ? "unknown" : "hardly known"));
+    notes.push_back(fewest == 1 ? std::string("1 seed: the intervals are over prompts alone; how much training again "
+                                              "would change is unknown")
+                                : std::string("2 seeds: how much training again would change is hardly known; three "
+                                              "or more say something"));
   }
   for (const Row& row : rows) {
     const auto common = std::count_if(row.entries.begin(), row.entries.end(),

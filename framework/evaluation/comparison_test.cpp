@@ -18,7 +18,7 @@ RunScores run(const std::string& row, std::uint64_t seed, const std::vector<doub
   out.name = row + ",seed=" + std::to_string(seed);
   out.seed = seed;
   out.recipe = Value::map({{"stages", Value::map({{"pairs", Value::map({{"eta", row}})}})}});
-  out.models.push_back({"policy", false, {}, {}, {}, {}, {}});
+  out.models.push_back({"policy", {}, false, {}, {}, {}, {}, {}});
   for (std::size_t i = 0; i < gold.size(); ++i) {
     out.models[0].scores["gold"]["prompt " + std::to_string(i)] = {gold[i]};
   }
@@ -26,8 +26,8 @@ RunScores run(const std::string& row, std::uint64_t seed, const std::vector<doub
   return out;
 }
 
-Comparison compared(std::vector<RunScores> runs, const std::string& baseline = {}) {
-  return compare(std::move(runs), {.baseline = baseline, .resamples = 2000}).value();
+Comparison compared(const std::vector<RunScores>& runs, const std::string& baseline = {}) {
+  return compare(runs, {.baseline = baseline, .resamples = 2000}).value();
 }
 
 const auto exact = boost::test_tools::tolerance(1e-12);
@@ -51,13 +51,15 @@ BOOST_AUTO_TEST_CASE(means_are_over_seeds_and_differences_by_prompt_and_seed) {
   BOOST_TEST(high.mean == 3.5, exact);
   BOOST_TEST(high.difference->mean.mean == 1.0, exact);
   BOOST_TEST(high.difference->mean.count == 3U);
-  BOOST_TEST(high.difference->mean.low >= 0.5);
-  BOOST_TEST(high.difference->mean.high <= 1.5);
+  // No seed differs, so it is Student's t over three prompts.
+  BOOST_TEST(high.difference->mean.seeds == 2U);
+  BOOST_TEST(high.difference->mean.low == 1 - 4.302652729911275 * std::sqrt(0.25 / 3),
+             boost::test_tools::tolerance(1e-9));
   // Wins: (1 + ½) / 2, 1 and 1 by prompt.
   BOOST_TEST(high.difference->win_rate.mean == (0.75 + 1 + 1) / 3, exact);
   BOOST_TEST(high.difference->seeds == 2U);
   BOOST_TEST(high.difference->agreeing == 2U);
-  BOOST_TEST((high.difference->verdict == Verdict::above));
+  BOOST_TEST((high.difference->verdict == Verdict::not_distinguishable));
   BOOST_TEST(c.metrics.at(0).name == "judge/mean");
   BOOST_TEST(c.metrics[0].cells[1]->mean == 2.0, exact);
 }
@@ -175,6 +177,7 @@ BOOST_AUTO_TEST_CASE(rows_are_named_as_shortly_as_they_can_be) {
   BOOST_TEST(single.rows == (std::vector<std::string>{"sft", "aligned"}), boost::test_tools::per_element());
   RunScores two = one;
   two.row = two.name = "other";
+  two.recipe = Value::map({{"stages", "others"}});
   const Comparison both = compared({one, two}, "other: sft");
   BOOST_TEST(both.rows.size() == 4U);
   BOOST_TEST(both.rows[3] == "other: aligned");
@@ -188,6 +191,67 @@ BOOST_AUTO_TEST_CASE(runs_of_one_recipe_are_seeds_of_one_row) {
   const Comparison c = compared({a, b});
   BOOST_TEST(c.rows == (std::vector<std::string>{"first"}), boost::test_tools::per_element());
   BOOST_TEST(c.measures[0].cells[0]->seeds == 2U);
+}
+
+BOOST_AUTO_TEST_CASE(one_recipe_with_one_seed_is_one_run_however_often_it_is_named) {
+  RunScores a = run("smoke", 1, {1, 2}), again = a, elsewhere = a;
+  a.row = a.name = again.row = again.name = "smoke";
+  a.folder = "runs/smoke";
+  again.folder = "copy/smoke";
+  elsewhere.row = elsewhere.name = "renamed";
+  const Comparison c = compared({a, again, elsewhere});
+  BOOST_TEST(c.rows == (std::vector<std::string>{"smoke"}), boost::test_tools::per_element());
+  BOOST_TEST(c.measures[0].cells[0]->seeds == 1U);
+  BOOST_TEST(c.notes.at(0) ==
+             "runs/smoke and copy/smoke have one recipe and one seed, 1: they are one run, and the first counts");
+}
+
+BOOST_AUTO_TEST_CASE(runs_of_different_recipes_are_different_rows_whatever_they_are_called) {
+  RunScores a = run("x", 1, {1, 2}), b = run("y", 1, {2, 3});
+  a.row = a.name = b.row = b.name = "smoke";
+  a.folder = "runs/smoke";
+  b.folder = "other/smoke";
+  const Comparison c = compared({a, b});
+  BOOST_TEST(c.rows == (std::vector<std::string>{"smoke", "smoke (other/smoke)"}), boost::test_tools::per_element());
+  BOOST_TEST(c.measures[0].cells[1]->seeds == 1U);
+}
+
+// Two arms start from one policy: it is a row, not two, and counts once among the p values.
+BOOST_AUTO_TEST_CASE(one_artifact_is_one_row) {
+  const auto arm = [](const std::string& row, std::uint64_t seed, const std::vector<double>& gold) {
+    RunScores out = run(row, seed, gold);
+    out.models[0].model = "sft";
+    out.models[0].artifact = "model-" + std::to_string(seed);
+    out.models[0].scores["gold"] = {{"prompt 0", {1.0}}, {"prompt 1", {2.0}}};
+    out.models[0].metrics.clear();
+    out.models.push_back(run(row, seed, gold).models[0]);
+    out.models[1].model = "aligned";
+    out.models[1].artifact = "model-" + row + std::to_string(seed);
+    return out;
+  };
+  const Comparison c = compared(
+      {arm("0.6", 1, {3, 4}), arm("0.6", 2, {3, 4}), arm("0.8", 1, {5, 6}), arm("0.8", 2, {5, 6})}, "0.8: sft");
+  BOOST_TEST(c.rows == (std::vector<std::string>{"sft", "0.6: aligned", "0.8: aligned"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(c.baseline == 0U);
+  BOOST_TEST(c.measures[0].cells[0]->seeds == 2U);
+  BOOST_TEST(c.notes.at(0) == "0.6: sft is the same model as 0.8: sft: one row");
+  RunScores changed = arm("0.8", 1, {5, 6});
+  changed.models[0].scores["gold"]["prompt 0"] = {9.0};
+  BOOST_TEST(compared({arm("0.6", 1, {3, 4}), changed}).rows.size() == 4U);
+}
+
+// Of a measure with one difference and one with seven, each is one of eight.
+BOOST_AUTO_TEST_CASE(all_differences_that_are_shown_are_one_family) {
+  const std::vector<double> base(20, 0.0);
+  std::vector<double> a(20, 1.0);
+  for (std::size_t i = 0; i < 5; ++i) a[i] = -1;
+  std::vector<RunScores> runs{run("base", 1, base), run("a", 1, a)};
+  for (RunScores& one : runs) {
+    for (int i = 0; i < 7; ++i) one.models[0].scores["m" + std::to_string(i)] = one.models[0].scores["gold"];
+  }
+  const auto& one = *compared(runs).measures[0].cells[1]->difference;
+  BOOST_TEST(one.p == std::min(1.0, 8 * one.mean.p), exact);
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_compared_is_refused) {

@@ -24,7 +24,7 @@ ModelScores& model_of(RunScores& run, const std::string& name) {
   const auto found =
       std::find_if(run.models.begin(), run.models.end(), [&](const ModelScores& m) { return m.model == name; });
   if (found != run.models.end()) return *found;
-  run.models.push_back({name, false, {}, {}, {}, {}, {}});
+  run.models.push_back({name, {}, false, {}, {}, {}, {}, {}});
   return run.models.back();
 }
 
@@ -69,7 +69,14 @@ Result<void> add_evaluation(RunScores& run, const fs::path& folder, const std::s
   Result<std::vector<EvaluatedAnswer>> answers = read_answers(folder);
   if (!answers) return answers.error();
   if (const Value* models = manifest->params.find("models"); models != nullptr && models->is_list()) {
-    for (const Value& model : models->as_list()) model_of(run, model.as_string());
+    std::vector<std::string> keys;
+    for (const auto& [param, key] : manifest->inputs) {
+      if (param == "models") keys.push_back(key);
+    }
+    for (std::size_t i = 0; i < models->as_list().size(); ++i) {
+      ModelScores& model = model_of(run, models->as_list()[i].as_string());
+      if (keys.size() == models->as_list().size()) model.artifact = keys[i];
+    }
   }
   std::string reward_model;
   for (const auto& [param, key] : manifest->inputs) {
@@ -101,6 +108,7 @@ Result<RunScores> read_run(const fs::path& folder) {
   if (!record) return record.error();
   RunScores run;
   run.name = run.row = fs::canonical(folder).filename().string();
+  run.folder = folder.string();
   run.seed = static_cast<std::uint64_t>(record->at("seed").as_int());
   std::vector<std::string> evaluations;
   for (const Value& stage : record->at("stages").as_list()) {
@@ -142,6 +150,7 @@ Result<ScoresOf> read_sweep(const fs::path& folder) {
     if (!run) return run.error();
     run->name = name;
     run->row = arm.at("row").as_string();
+    run->sweep = fs::canonical(folder).string();
     out.runs.push_back(std::move(*run));
   }
   if (out.runs.empty()) {

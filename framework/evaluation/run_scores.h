@@ -23,6 +23,7 @@ using PromptScores = std::map<std::string, std::vector<double>>;  // by prompt; 
 
 struct ModelScores {
   std::string model;                           // as the recipe names it
+  std::string artifact;                        // its key; equal keys are one model
   bool baseline = false;                       // of its evaluation
   std::map<std::string, PromptScores> scores;  // by name
   std::map<std::string, std::string> scorers;  // by the same name: the reward model's key, where one gave the scores
@@ -33,8 +34,9 @@ struct ModelScores {
 };
 
 struct RunScores {
-  std::string name;  // of the run's folder, or of the arm
-  std::string row;   // runs of a row differ in nothing but the seed
+  std::string name;           // of the run's folder, or of the arm
+  std::string row;            // runs of a row differ in nothing but the seed
+  std::string folder, sweep;  // where it lies, and the folder of its sweep; empty: none
   std::uint64_t seed = 0;
   std::vector<ModelScores> models;
   Value recipe;  // resolved, without its name and seed

@@ -79,8 +79,9 @@ namespace {
 
 std::string verdict_of(const Comparison& c, const Measure& measure, std::size_t row) {
   const Difference& d = *measure.cells[row]->difference;
-  const std::string what = fmt::format("95 % interval {:+.3f} to {:+.3f} over {} prompts", d.mean.low, d.mean.high,
-                                       show_count(static_cast<std::int64_t>(d.mean.count)));
+  const std::string what = fmt::format("95 % interval {:+.3f} to {:+.3f} over {} prompts{}", d.mean.low, d.mean.high,
+                                       show_count(static_cast<std::int64_t>(d.mean.count)),
+                                       d.mean.seeds > 1 ? fmt::format(" and {} seeds", d.mean.seeds) : "");
   const std::string seeds =
       d.seeds > 1 ? fmt::format("; {} of {} seeds agree on the sign", d.agreeing, d.seeds) : std::string();
   const std::string &own = c.rows[row], &baseline = c.rows[d.over];
@@ -106,14 +107,15 @@ std::string recipes_of(const Comparison& c) {
   return out.empty() ? out : fmt::format("differences of the recipes to that of {}:\n{}", c.rows[c.baseline], out);
 }
 
-Value bootstrap_value(const Bootstrap& b) {
+Value interval_value(const Interval& b) {
   return Value::map({{"mean", b.mean},
                      {"low", b.low},
                      {"high", b.high},
                      {"standard_error", b.standard_error},
                      {"p", b.p},
                      {"above", b.above},
-                     {"prompts", static_cast<std::int64_t>(b.count)}});
+                     {"prompts", static_cast<std::int64_t>(b.count)},
+                     {"seeds", static_cast<std::int64_t>(b.seeds)}});
 }
 
 Value optional_value(const std::optional<double>& number) {
@@ -130,14 +132,14 @@ Value cell_value(const Comparison& c, std::size_t i, const Cell& cell) {
                           {"deviation", optional_value(cell.deviation)}});
   if (!cell.difference) return out;
   const Difference& d = *cell.difference;
-  Value difference = bootstrap_value(d.mean);
+  Value difference = interval_value(d.mean);
   difference.set("over", c.rows[d.over]);
   difference.set("p_adjusted", d.p);
   difference.set("seeds", static_cast<std::int64_t>(d.seeds));
   difference.set("seeds_agreeing", static_cast<std::int64_t>(d.agreeing));
   difference.set("verdict", spelling(d.verdict));
   out.set("difference", std::move(difference));
-  out.set("win_rate", bootstrap_value(d.win_rate));
+  out.set("win_rate", interval_value(d.win_rate));
   return out;
 }
 
@@ -171,10 +173,26 @@ std::vector<std::string> over_optimisation(const Comparison& c) {
 }
 
 std::string method(const Comparison& c) {
-  if (c.rows.size() < 2) return {};
-  return fmt::format(
-      "intervals: paired bootstrap by prompt, {} resamples; p: two-sided, adjusted for the rows of a table (Holm)",
-      show_count(static_cast<std::int64_t>(kResamples)));
+  std::size_t shown = 0;
+  bool seeds = false, prompts = false;
+  for (const Measure& measure : c.measures) {
+    for (const auto& cell : measure.cells) {
+      if (!cell || !cell->difference) continue;
+      ++shown;
+      seeds = seeds || cell->difference->mean.seeds > 1;
+      prompts = prompts || cell->difference->mean.seeds == 1;
+    }
+  }
+  if (shown == 0) return {};
+  std::string how = "intervals: ";
+  if (seeds) how += "of two seeds or more, over seeds and prompts as samples both (Student's t, Clark's min F')";
+  if (seeds && prompts) how += "; ";
+  if (prompts) {
+    how += fmt::format("of one seed, paired bootstrap by prompt, {} resamples",
+                       show_count(static_cast<std::int64_t>(kResamples)));
+  }
+  return fmt::format("{}; p: two-sided, adjusted for the {} difference{} shown (Holm); repeated prompts count once",
+                     how, shown, shown == 1 ? "" : "s");
 }
 
 std::string to_text(const Comparison& c, const std::string& title) {
@@ -250,8 +268,8 @@ Value to_value(const Comparison& c) {
                                     {"over", c.rows[t.over]},
                                     {"reward", t.reward},
                                     {"score", t.score},
-                                    {"reward_gain", bootstrap_value(t.reward_gain)},
-                                    {"score_gain", bootstrap_value(t.score_gain)},
+                                    {"reward_gain", interval_value(t.reward_gain)},
+                                    {"score_gain", interval_value(t.score_gain)},
                                     {"over_optimised", t.over_optimised()}}));
   }
   for (const std::string& note : c.notes) notes.emplace_back(note);

@@ -11,15 +11,20 @@ Comparison two_rows() {
   c.rows = {"sft", "gap,eta=0.9"};
   c.recipes = {{}, {"stages.pairs.policy.eta 0.8 -> 0.9"}};
   plumb::Difference d;
-  d.mean = {0.071, 0.05, 0.092, 0.011, 1, 0.0002, 400};
+  d.mean = {0.071, 0.05, 0.092, 0.011, 1, 0.0002, 400, 3};
   d.win_rate = {0.61, 0.58, 0.64, 0.015, 1, 0.0002, 400};
   d.p = 0.0002;
   d.seeds = d.agreeing = 3;
   d.verdict = plumb::Verdict::above;
   c.measures.push_back({"gold", {plumb::Cell{3, 400, {}, 0.7, 0.01, {}}, plumb::Cell{3, 400, 1234, 0.771, 0.02, d}}});
   c.notes = {"seeds are few"};
-  c.tradeoffs = {
-      {1, 0, "reward", "gold", {0.61, 0.5, 0.7, 0.05, 1, 0.0002, 400}, {-0.32, -0.4, -0.2, 0.05, 0, 0.0002, 400}}};
+  c.tradeoffs = {{1,
+                  0,
+                  "reward",
+                  "gold",
+                  {0.61, 0.5, 0.7, 0.05, 1, 0.0002, 400},
+                  {-0.32, -0.4, -0.2, 0.05, 0, 0.0002, 400},
+                  0.0004}};
   return c;
 }
 
@@ -40,9 +45,12 @@ BOOST_AUTO_TEST_CASE(a_table_says_what_is_told_apart) {
   has("+0.050 to +0.092");
   has("<0.001");
   has("61.0");
-  has("gold: gap,eta=0.9 is above sft by 0.071 (95 % interval +0.050 to +0.092 over 400 prompts; 3 of 3 seeds agree on "
+  has("gold: gap,eta=0.9 is above sft by 0.071 (95 % interval +0.050 to +0.092 over 400 prompts and 3 seeds; 3 of 3 "
+      "seeds agree on "
       "the sign)\n");
   has("note: seeds are few\n");
+  has("intervals: of two seeds or more, over seeds and prompts as samples both (Student's t, Clark's min F'); p: "
+      "two-sided, adjusted for the 1 difference shown (Holm); repeated prompts count once\n");
   has("over-optimised: gap,eta=0.9: the reward is above that of sft by 0.610 (+0.500 to +0.700), the gold score below "
       "by "
       "0.320 (-0.400 to -0.200)\n");

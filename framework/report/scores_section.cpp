@@ -32,8 +32,10 @@ std::string how_measured(const ArtifactManifest& manifest) {
     if (found == nullptr && manifest.params.is_map()) found = manifest.params.find(key);
     return found == nullptr ? std::string("?") : show_value(*found);
   };
-  return fmt::format("{} held-out prompts × {} answers at temperature {}; ± is half of the 95 % interval over prompts",
-                     number("prompts"), number("samples"), number("temperature"));
+  return fmt::format(
+      "{} held-out prompts × {} answers at temperature {}; ±: half of the 95 % interval over prompts, or the interval "
+      "in brackets",
+      number("prompts"), number("samples"), number("temperature"));
 }
 
 // What the reader of the numbers must know of the judgements behind them.

@@ -141,6 +141,10 @@ std::string show_metric(const Metric& metric, bool sign) {
   if (!metric.low || !metric.high) return decimals(metric.value, std::abs(metric.value) < 10 ? 3 : 1, sign);
   const double half = (*metric.high - *metric.low) / 2;
   const int digits = half < 0.1 ? 3 : half < 1 ? 2 : 1;
+  if (std::abs(*metric.high + *metric.low - 2 * metric.value) > 0.1 * half) {  // of a share near its end
+    return fmt::format("{} ({:.{}f} to {:.{}f})", decimals(metric.value, digits, sign), *metric.low, digits,
+                       *metric.high, digits);
+  }
   return fmt::format("{} ± {:.{}f}", decimals(metric.value, digits, sign), half, digits);
 }
 

@@ -44,6 +44,7 @@ BOOST_AUTO_TEST_CASE(numbers_have_the_digits_their_interval_supports) {
   BOOST_TEST(show_metric({"x", 0.0714, 0.06, 0.0828}, true) == "+0.071 ± 0.011");
   BOOST_TEST(show_metric({"x", 61.26, 58.2, 64.32}) == "61.3 ± 3.1");
   BOOST_TEST(show_metric({"x", -1.5}) == "-1.500");
+  BOOST_TEST(show_metric({"x", 100, 34.2, 100}) == "100.0 (34.2 to 100.0)");
   BOOST_TEST(show_count(0) == "0");
   BOOST_TEST(show_count(999) == "999");
   BOOST_TEST(show_count(-1234567) == "-1,234,567");

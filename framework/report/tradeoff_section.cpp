@@ -77,7 +77,7 @@ Figure tradeoff_figure(const Comparison& comparison, const Measure& reward, cons
 }
 
 Table tradeoff_table(const Comparison& comparison, const std::string& reward, const std::string& score) {
-  const auto gain = [](const Bootstrap& b) {
+  const auto gain = [](const Interval& b) {
     return fmt::format("{:+.3f} ({:+.3f} to {:+.3f})", b.mean, b.low, b.high);
   };
   Table table{{"row", "over", reward + " gained, 95 %", score + " gained, 95 %", "over-optimised"}, {}};

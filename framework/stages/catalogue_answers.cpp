@@ -132,7 +132,9 @@ StageKind select_kind() {
   return declare_select().kind("select", "*", "policy");
 }
 StageKind evaluate_kind() {
-  return declare_evaluate().kind("evaluate", type::metrics);
+  StageKind kind = declare_evaluate().kind("evaluate", type::metrics);
+  kind.revision = 2;
+  return kind;
 }
 StageKind report_kind() {
   StageKind kind = declare_report().kind("report", type::report);

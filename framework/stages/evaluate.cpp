@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "framework/artifacts/records_file.h"
 #include "framework/evaluation/answers.h"
@@ -19,11 +20,29 @@ EvaluatedModel to_model(const std::string& name, const Artifact& artifact) {
   return {name, artifact.folder, artifact.manifest.key};
 }
 
-AnswerSources gather(const StageContext& context, const EvaluateSettings& settings) {
+// A prompt that is there twice gets the same answers twice, which would make a mean look surer than it is.
+std::int64_t drop_repeated(std::vector<Prompt>& prompts) {
+  std::set<std::string> seen;
+  return static_cast<std::int64_t>(std::erase_if(prompts, [&](const Prompt& prompt) {
+    return !seen.insert(to_json(to_value(Prompt{{}, prompt.messages, prompt.extra}), true)).second;
+  }));
+}
+
+// What the answers were drawn at: a number, or the range of those that an evaluator chose.
+Value temperature_of(const std::set<double>& asked, double otherwise) {
+  if (asked.empty()) return otherwise;
+  if (asked.size() == 1) return *asked.begin();
+  return fmt::format("{} to {}, by the evaluator", *asked.begin(), *asked.rbegin());
+}
+
+AnswerSources gather(StageContext& context, const EvaluateSettings& settings) {
   AnswerSources sources;
   for (const auto& [name, artifact] : context.inputs("models")) sources.models.push_back(to_model(name, *artifact));
   sources.baseline = settings.baseline.value_or("");
   sources.prompts = read_prompts(context.input("prompts").folder / "prompts.jsonl").value();
+  if (const std::int64_t repeated = drop_repeated(sources.prompts); repeated > 0) {
+    context.summarise("repeated_prompts", repeated);
+  }
   sources.options = {settings.samples, settings.max_new_tokens, settings.temperature, settings.top_k, settings.top_p};
   if (const Artifact* reward = context.optional_input("reward_model"); reward != nullptr) {
     sources.reward_model = to_model(*settings.reward_model, *reward);
@@ -93,6 +112,7 @@ void run_evaluate(StageContext& context) {
 
   context.summarise("prompts", static_cast<std::int64_t>(answers.prompts().size()));
   context.summarise("samples", settings.samples);
+  context.summarise("temperature", temperature_of(answers.temperatures(), settings.temperature));
   for (const auto& [name, evaluation] : evaluations) {
     for (const Metric& metric : evaluation.metrics) context.summarise(metric.name, summary_of(metric, evaluation));
   }

@@ -69,6 +69,7 @@ void give(TestStage& stage, const std::vector<const char*>& models) {
   RowWriter rows(stage.add_input("prompts", "heldout", artifact_type::prompts) / "prompts.jsonl");
   rows.write(to_value(Prompt{"p1", {{"user", "name three metals."}}, {}}));
   rows.write(to_value(Prompt{"p2", {{"user", "list three metals, please."}}, {}}));
+  rows.write(to_value(Prompt{"p3", {{"user", "name three metals."}}, {}}));  // counts once
 }
 
 }  // namespace
@@ -93,6 +94,8 @@ BOOST_AUTO_TEST_CASE(evaluators_judge_and_reward_model_work_together) {
   BOOST_TEST(metrics.at("reward/good/win_rate").value == 100);
   BOOST_TEST(stage.summary.at("judge/good/mean").at("value").as_double() == 0.9, tolerance);
   BOOST_TEST(stage.summary.at("prompts").as_int() == 2);
+  BOOST_TEST(stage.summary.at("repeated_prompts").as_int() == 1);
+  BOOST_TEST(stage.summary.at("temperature").as_double() == 1.0);
 
   const auto answers = read_answers(stage.folder()).value();
   BOOST_REQUIRE(answers.size() == 8U);  // two models, two prompts, two samples; both evaluators share the rows

@@ -38,4 +38,17 @@ BOOST_AUTO_TEST_CASE(ties_are_half_a_win) {
   BOOST_TEST(plumb::win_rate(preferences).mean == 62.5);
 }
 
+// Wilson's interval of 8 of 10 is 0.4901625 to 0.9433178 (E. B. Wilson, 1927; worked out from his formula with
+// z = 1.959964); of 2 of 2 it ends at 1 and begins at 1 / (1 + z² / 2).
+BOOST_AUTO_TEST_CASE(a_share_has_an_interval_inside_0_and_100) {
+  const auto rate = plumb::win_rate(std::vector<double>{1, 1, 1, 1, 1, 1, 1, 1, 0, 0});
+  BOOST_TEST(rate.low == 49.01625, boost::test_tools::tolerance(1e-6));
+  BOOST_TEST(rate.high == 94.33178, boost::test_tools::tolerance(1e-6));
+  BOOST_TEST(rate.standard_error == 100 * 0.13333333333, boost::test_tools::tolerance(1e-9));
+  const auto all = plumb::win_rate(std::vector<double>{1, 1});
+  BOOST_TEST(all.high == 100.0, boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(all.low == 100 / (1 + 1.959963984540054 * 1.959963984540054 / 2), boost::test_tools::tolerance(1e-9));
+  BOOST_CHECK_THROW(plumb::win_rate(std::vector<double>{1, 2}), plumb::Error);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -45,12 +45,12 @@ int run_compare(int argc, char** argv) {
                                 {"RUN... [--baseline ROW] [--json | --csv]",
                                  "Compares evaluated runs, or the arms of a sweep: means with their deviation over "
                                  "seeds, differences to one row\n"
-                                 "with paired bootstrap intervals by prompt, win rates, and how the recipes differ."},
+                                 "with intervals over prompts and seeds, win rates, and how the recipes differ."},
                                 options, {"run"});
   if (!given) return 0;
   Gathered gathered = gather((*given)["run"].as<Texts>());
   if (given->count("baseline") != 0) gathered.baseline = (*given)["baseline"].as<std::string>();
-  Comparison comparison = compare(std::move(gathered.runs), {.baseline = gathered.baseline}).value();
+  Comparison comparison = compare(gathered.runs, {.baseline = gathered.baseline}).value();
   for (const std::string& arm : gathered.missing) comparison.notes.push_back("without " + arm);
   if (given->count("json") != 0) {
     std::cout << to_json(to_value(comparison), false, 2) << "\n";

@@ -62,7 +62,7 @@ void write_report(const fs::path& folder, std::optional<Comparison> comparison, 
 std::optional<Comparison> print_comparison(const fs::path& folder) {
   Result<ScoresOf> scores = read_scores(folder);
   if (!scores) return std::nullopt;
-  Result<Comparison> comparison = compare(std::move(scores->runs), {.baseline = scores->baseline});
+  Result<Comparison> comparison = compare(scores->runs, {.baseline = scores->baseline});
   if (!comparison) return std::nullopt;  // the baseline itself may have failed
   std::cout << to_text(*comparison, folder.string()) << "\n";
   return std::move(*comparison);

@@ -29,7 +29,9 @@ Estimate estimate(std::span<const double> sample);
 Estimate paired_difference(std::span<const double> a, std::span<const double> b);
 
 // Wins count 1, ties ½; `preferences` are 1, 0.5 or 0 from the first side's view. In percent, with the standard error
-// alpaca_eval publishes: standard deviation (n − 1) of the preferences over √n, times 100.
+// alpaca_eval publishes: standard deviation (n − 1) of the preferences over √n, times 100. The interval is Wilson's score
+// interval for a share, which stays from 0 to 100; where preferences vary less than wins and losses would, for as many
+// observations as have their standard error. Throws Error(data) for a preference that is not from 0 to 1.
 Estimate win_rate(std::span<const double> preferences);
 
 // The two-sided 95 % point of Student's t.
