@@ -81,7 +81,7 @@ std::vector<Row> join_models(std::vector<Row> rows, std::vector<std::string>& no
     notes.push_back(fmt::format("{} is the same model as {}: one row", row.name, fmt::join(row.other_names, ", ")));
     const std::string& model = row.entries.front().model->model;
     const bool taken = std::any_of(out.begin(), out.end(), [&](const Row& other) { return other.name == model; });
-    if (taken) continue;
+    if (taken || !row.name.ends_with(": " + model)) continue;  // a row called by its setting keeps that name
     row.other_names.push_back(row.name);
     row.name = model;
   }

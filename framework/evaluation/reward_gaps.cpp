@@ -10,14 +10,18 @@ std::size_t count_above(const std::vector<double>& ascending, double delta) {
   return static_cast<std::size_t>(ascending.end() - std::upper_bound(ascending.begin(), ascending.end(), delta));
 }
 
-Value histogram(const std::vector<double>& ascending, std::size_t bins) {
-  const double top = ascending.empty() || ascending.back() == 0 ? 1.0 : ascending.back();
+constexpr std::size_t bins = 60;
+
+Value histogram(const std::vector<double>& values, double bottom, double top) {
   Value::List edges, counts;
   std::vector<std::int64_t> filled(bins);
-  for (double gap : ascending) {
-    ++filled[std::min(bins - 1, static_cast<std::size_t>(gap / top * static_cast<double>(bins)))];
+  for (double value : values) {
+    ++filled[std::min(bins - 1,
+                      static_cast<std::size_t>((value - bottom) / (top - bottom) * static_cast<double>(bins)))];
   }
-  for (std::size_t i = 0; i <= bins; ++i) edges.emplace_back(top * static_cast<double>(i) / static_cast<double>(bins));
+  for (std::size_t i = 0; i <= bins; ++i) {
+    edges.emplace_back(bottom + (top - bottom) * static_cast<double>(i) / static_cast<double>(bins));
+  }
   for (std::int64_t count : filled) counts.emplace_back(count);
   return Value::map({{"edges", std::move(edges)}, {"counts", std::move(counts)}});
 }
@@ -74,7 +78,24 @@ std::optional<double> reward_length_correlation(std::span<const ResponseGroup> g
   return both / std::sqrt(of_rewards * of_lengths);
 }
 
-Value to_value(const RewardGaps& gaps, std::optional<double> threshold) {
+namespace {
+
+Value through_sigmoid(const RewardGaps& gaps, double tau) {
+  std::vector<double> values;
+  double mean = 0, squares = 0;
+  const double n = static_cast<double>(gaps.gaps.size());
+  for (const double gap : gaps.gaps) values.push_back(1 / (1 + std::exp(-gap / tau)));
+  for (const double value : values) mean += value / n;
+  for (const double value : values) squares += (value - mean) * (value - mean);
+  return Value::map({{"tau", tau},
+                     {"mean", mean},
+                     {"deviation", values.size() > 1 ? std::sqrt(squares / (n - 1)) : 0.0},
+                     {"histogram", histogram(values, 0.5, 1)}});
+}
+
+}  // namespace
+
+Value to_value(const RewardGaps& gaps, std::optional<double> threshold, double tau) {
   constexpr int kSteps = 100;
   const double top = gaps.gaps.empty() ? 1.0 : gaps.gaps.back();
   Value::List curve;
@@ -96,7 +117,8 @@ Value to_value(const RewardGaps& gaps, std::optional<double> threshold) {
   Value value = Value::map({{"mean", gaps.mean},
                             {"deviation", gaps.deviation},
                             {"pairs", static_cast<std::int64_t>(gaps.gaps.size())},
-                            {"histogram", histogram(gaps.gaps, 60)},
+                            {"histogram", histogram(gaps.gaps, 0, top == 0 ? 1 : top)},
+                            {"sigmoid", through_sigmoid(gaps, tau)},
                             {"curve", std::move(curve)},
                             {"thresholds", std::move(thresholds)}});
   if (threshold) value.set("threshold", *threshold);

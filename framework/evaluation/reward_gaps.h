@@ -32,8 +32,10 @@ RewardGaps measure_reward_gaps(std::span<const ResponseGroup> groups);
 // less its prompt's mean. Nothing where all lengths or all rewards of every prompt are equal.
 std::optional<double> reward_length_correlation(std::span<const ResponseGroup> groups);
 
-// {mean, deviation, pairs, threshold?, histogram: {edges, counts}, curve: [{delta, eta, pairs, prompts}], thresholds};
-// `eta` is at τ = 1. The curve has even steps of δ, `thresholds` the same columns at round values of η.
-Value to_value(const RewardGaps& gaps, std::optional<double> threshold);
+// {mean, deviation, pairs, threshold?, histogram: {edges, counts}, sigmoid: {tau, mean, deviation, histogram}, curve:
+// [{delta, eta, pairs, prompts}], thresholds}; gaps are raw but in `sigmoid`, which is of σ(gap/τ), what Algorithm 1 of the
+// paper sets η against. `eta` is at τ = 1. The curve has even steps of δ, `thresholds` the same columns at round values
+// of η.
+Value to_value(const RewardGaps& gaps, std::optional<double> threshold, double tau = 1);
 
 }  // namespace plumb

@@ -45,6 +45,23 @@ BOOST_AUTO_TEST_CASE(the_curve_starts_with_all_distinct_pairs_and_ends_with_none
   BOOST_TEST(total == 4);
 }
 
+// Gaps 0, 1, 2, 3 (of {0, 1, 3} and {2, 2}) at τ = 2: σ of 0, ½, 1, 1½.
+BOOST_AUTO_TEST_CASE(the_papers_gap_is_the_sigmoid_of_the_raw_one) {
+  const auto value =
+      plumb::to_value(plumb::measure_reward_gaps(std::vector{group({0, 1, 3}), group({2, 2})}), 2.0, 2.0);
+  const auto& sigmoid = value.at("sigmoid");
+  const double expected = (0.5 + 0.6224593312018546 + 0.7310585786300049 + 0.8175744761936437) / 4;
+  BOOST_TEST(sigmoid.at("mean").as_double() == expected, boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(sigmoid.at("tau").as_double() == 2.0);
+  BOOST_TEST(sigmoid.at("deviation").as_double() == 0.1374126, boost::test_tools::tolerance(1e-5));
+  const auto& edges = sigmoid.at("histogram").at("edges").as_list();
+  BOOST_TEST(edges.front().as_double() == 0.5);
+  BOOST_TEST(edges.back().as_double() == 1.0);
+  const auto& counts = sigmoid.at("histogram").at("counts").as_list();
+  BOOST_TEST(counts[0].as_int() == 1);   // 0.5
+  BOOST_TEST(counts[14].as_int() == 1);  // 0.622: (0.622 - 0.5) / 0.5 · 60 = 14.7
+}
+
 // Around their means: rewards -1, 1 with lengths -2, 2, and rewards -3, 3 with lengths 1, -1: (4 - 6) / sqrt(20 · 10).
 BOOST_AUTO_TEST_CASE(length_bias_is_measured_within_prompts) {
   plumb::ResponseGroup first = group({0, 2}), second = group({10, 16});

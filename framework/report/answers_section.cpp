@@ -40,11 +40,8 @@ void add_prompt(Document& page, const std::vector<const EvaluatedAnswer*>& shown
   page.add(std::move(table));
 }
 
-}  // namespace
-
-void add_answers(Document& page, const std::vector<EvaluatedAnswer>& answers, std::size_t examples) {
-  page.add(Paragraph{{"Prompts at even distances in the data; the first answer of each model."}});
-  for (const std::string& id : spread(answers, examples)) {
+void add_prompts(Document& page, const std::vector<EvaluatedAnswer>& answers, const std::vector<std::string>& ids) {
+  for (const std::string& id : ids) {
     std::set<std::string> models;
     std::vector<const EvaluatedAnswer*> shown;
     for (const EvaluatedAnswer& answer : answers) {
@@ -54,11 +51,51 @@ void add_answers(Document& page, const std::vector<EvaluatedAnswer>& answers, st
   }
 }
 
-void add_answers(Report& report, const ReportItem& item, std::size_t examples) {
-  const std::vector<EvaluatedAnswer> answers = read_answers(item.artifact.folder).value();
-  if (examples == 0 || answers.empty()) return;
-  report.page.add(Heading{2, "Answers of " + item.name});
-  add_answers(report.page, answers, examples);
+// Takes what it finds out of `missing`.
+std::vector<std::string> chosen(const std::vector<EvaluatedAnswer>& answers, const Examples& examples,
+                                std::set<std::string>& missing) {
+  if (examples.prompts.empty()) return spread(answers, examples.count);
+  std::vector<std::string> ids;
+  for (const std::string& wanted : examples.prompts) {
+    const auto answer = std::find_if(answers.begin(), answers.end(), [&](const EvaluatedAnswer& known) {
+      return known.prompt_id == wanted || (!known.prompt.empty() && known.prompt.back().content.starts_with(wanted));
+    });
+    if (answer == answers.end()) continue;
+    missing.erase(wanted);
+    ids.push_back(answer->prompt_id);
+  }
+  return ids;
+}
+
+void refuse(const std::set<std::string>& missing) {
+  if (missing.empty()) return;
+  throw Error(ErrorCode::recipe,
+              fmt::format("example prompts: nothing that is shown here answered a prompt with the id "
+                          "`{}` or one that begins so; answers.jsonl has both",
+                          *missing.begin()));
+}
+
+}  // namespace
+
+void add_answers(Document& page, const std::vector<EvaluatedAnswer>& answers, const Examples& examples) {
+  std::set<std::string> missing(examples.prompts.begin(), examples.prompts.end());
+  add_prompts(page, answers, chosen(answers, examples, missing));
+  refuse(missing);
+}
+
+void add_answers(Report& report, const std::vector<ReportItem>& evaluations, const Examples& examples) {
+  std::set<std::string> missing(examples.prompts.begin(), examples.prompts.end());
+  for (const ReportItem& item : evaluations) {
+    const std::vector<EvaluatedAnswer> answers = read_answers(item.artifact.folder).value();
+    const std::vector<std::string> ids = chosen(answers, examples, missing);
+    if (ids.empty()) continue;
+    report.page.add(Heading{2, "Answers of " + item.name});
+    report.page.add(
+        Paragraph{{examples.prompts.empty() ? "Prompts at even distances in the data; the first answer of each model."
+                                            : "Chosen prompts; the first answer of each model."}});
+    add_prompts(report.page, answers, ids);
+  }
+  refuse(missing);
 }
 
 }  // namespace plumb

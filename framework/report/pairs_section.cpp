@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "framework/artifacts/disk.h"
 #include "framework/report/sections.h"
 
@@ -57,21 +59,41 @@ Value read_gaps(const Artifact& pairs) {
   return read_json(pairs.folder / "gaps.json").value();
 }
 
-Figure histogram(const ReportItem& item, const Value& gaps) {
-  Figure figure{item.name + "-gaps", {}, {}};
+// Bars, mean and deviation of `shown`, which is the raw gaps or their sigmoids.
+Figure histogram(const std::string& file, const Value& gaps, const Value& shown) {
+  Figure figure{file, {}, {}};
   Chart& chart = figure.chart;
-  const double mean = gaps.at("mean").as_double(), deviation = gaps.at("deviation").as_double();
-  chart.title = "Reward gaps";
+  const double mean = shown.at("mean").as_double(), deviation = shown.at("deviation").as_double();
   chart.caption = fmt::format("All {} pairs of responses to one prompt: mean {:.3f}, standard deviation {:.3f}.",
                               show_value(gaps.at("pairs")), mean, deviation);
-  chart.x = "reward gap", chart.y = "pairs";
-  const auto& edges = gaps.at("histogram").at("edges").as_list();
-  const auto& counts = gaps.at("histogram").at("counts").as_list();
+  chart.y = "pairs";
+  const auto& edges = shown.at("histogram").at("edges").as_list();
+  const auto& counts = shown.at("histogram").at("counts").as_list();
   for (std::size_t i = 0; i < counts.size(); ++i) {
     chart.bars.push_back({edges[i].as_double(), edges[i + 1].as_double(), counts[i].as_double()});
   }
-  chart.marks = threshold_mark(gaps, item.artifact.manifest.params);
   chart.marks.push_back({mean, fmt::format("mean {:.3f}", mean)});
+  return figure;
+}
+
+Figure raw_histogram(const ReportItem& item, const Value& gaps) {
+  Figure figure = histogram(item.name + "-gaps", gaps, gaps);
+  figure.chart.title = "Reward gaps";
+  figure.chart.x = "reward gap";
+  for (ChartMark& mark : threshold_mark(gaps, item.artifact.manifest.params)) figure.chart.marks.push_back(mark);
+  return figure;
+}
+
+Figure paper_histogram(const ReportItem& item, const Value& gaps, const Value& sigmoid) {
+  Figure figure = histogram(item.name + "-gaps-sigmoid", gaps, sigmoid);
+  const double tau = sigmoid.at("tau").as_double();
+  figure.chart.title = "Reward gaps through the sigmoid";
+  figure.chart.x = fmt::format("σ(gap / τ), τ = {}", show_value(tau));
+  if (const Value* threshold = gaps.find("threshold"); threshold != nullptr && !threshold->is_null()) {
+    const double delta = threshold->as_double();
+    figure.chart.marks.push_back({1 / (1 + std::exp(-delta / tau)),
+                                  fmt::format("η = {:.3g}, δ = {:.3f}", 1 / (1 + std::exp(-delta / tau)), delta)});
+  }
   return figure;
 }
 
@@ -117,7 +139,13 @@ Bullets summary_bullets(const Value& summary) {
 std::optional<Figure> gap_histogram(const ReportItem& pairs) {
   const Value gaps = read_gaps(pairs.artifact);
   if (gaps.find("histogram") == nullptr) return std::nullopt;
-  return histogram(pairs, gaps);
+  return raw_histogram(pairs, gaps);
+}
+
+std::optional<Figure> sigmoid_histogram(const ReportItem& pairs) {
+  const Value gaps = read_gaps(pairs.artifact);
+  const Value* sigmoid = gaps.find("sigmoid");  // earlier artifacts have none
+  return sigmoid == nullptr ? std::nullopt : std::optional(paper_histogram(pairs, gaps, *sigmoid));
 }
 
 std::optional<Figure> threshold_curve(const ReportItem& pairs) {
@@ -134,6 +162,7 @@ void add_pairs(Report& report, const ReportItem& item) {
   report.page.add(summary_bullets(item.artifact.manifest.summary));
   add_audit(report.page, item.artifact.manifest.summary);
 
+  if (std::optional<Figure> figure = sigmoid_histogram(item)) report.page.add(std::move(*figure));
   if (std::optional<Figure> figure = gap_histogram(item)) report.page.add(std::move(*figure));
   std::optional<Figure> figure = threshold_curve(item);
   if (!figure) return;

@@ -21,7 +21,7 @@ Report write_report(const ReportRequest& request) {
   report.page.title = request.title.empty() ? "Report" : request.title;
   for (const ReportItem& item : evaluations) add_scores(report, item);
   for (const ReportItem& item : pairs) add_pairs(report, item);
-  for (const ReportItem& item : evaluations) add_answers(report, item, request.examples);
+  add_answers(report, evaluations, request.examples);
   add_training(report, models);
   add_timings(report, items);
   report.text = printable(report.text);

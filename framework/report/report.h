@@ -17,6 +17,7 @@
 
 #include "framework/artifacts/artifact.h"
 #include "framework/report/document.h"
+#include "framework/report/examples.h"
 #include "framework/result.h"
 
 namespace plumb {
@@ -24,7 +25,7 @@ namespace plumb {
 struct ReportRequest {
   std::string title;                                           // empty: "Report"
   std::vector<std::pair<std::string, const Artifact*>> items;  // by the names of the recipe
-  std::size_t examples = 5;                                    // prompts shown with all answers, per evaluation
+  Examples examples = {};
 };
 
 struct Report {
@@ -32,7 +33,7 @@ struct Report {
   std::string text;  // for a terminal
 };
 
-// Throws Error(data) when a file of an artifact cannot be read.
+// Throws Error(data) when a file of an artifact cannot be read, Error(recipe) when no evaluation has an example prompt.
 Report write_report(const ReportRequest& request);
 
 // Replaces report.md, report.html, report.txt and data/ in the folder.

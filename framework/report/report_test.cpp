@@ -76,7 +76,7 @@ BOOST_AUTO_TEST_CASE(a_page_and_a_few_lines) {
   const Artifact gold = evaluation_in(folder / "gold"), pairs = pairs_in(folder / "pairs"),
                  model = model_in(folder / "dpo");
   const Report report = write_report(
-      {.title = "A *study*", .items = {{"gold", &gold}, {"pairs", &pairs}, {"dpo", &model}}, .examples = 5});
+      {.title = "A *study*", .items = {{"gold", &gold}, {"pairs", &pairs}, {"dpo", &model}}, .examples = {.count = 5}});
   const std::string markdown = to_markdown(report.page);
 
   BOOST_TEST(markdown.find("# A \\*study\\*\n") == 0U);
@@ -100,6 +100,20 @@ BOOST_AUTO_TEST_CASE(a_page_and_a_few_lines) {
   BOOST_TEST(contains(report.text, "  model  gold score     gold over sft\n"));
   BOOST_TEST(contains(report.text, "  dpo    0.786 ± 0.009  +0.071 ± 0.011\n"));
   BOOST_TEST(contains(report.text, "2 pairs from 1 of 1 prompts by reward-gap (eta 0.85): reward gap > δ = 1.735"));
+}
+
+BOOST_AUTO_TEST_CASE(prompts_are_chosen_by_how_they_begin_and_missed_when_they_are_not_there) {
+  const test::Folder folder;
+  const Artifact gold = evaluation_in(folder / "gold");
+  const auto page = [&](const std::string& prompt) {
+    return to_markdown(
+        write_report({.title = "", .items = {{"gold", &gold}}, .examples = {.count = 0, .prompts = {prompt}}}).page);
+  };
+  BOOST_TEST(contains(page("name"), "Chosen prompts; the first answer of each model"));
+  BOOST_TEST(contains(page("name"), "> **user:** name \\| two\n"));
+  BOOST_CHECK_EXCEPTION(page("nobody asked"), Error, [](const Error& error) {
+    return error.code() == ErrorCode::recipe && std::string(error.what()).find("begins so") != std::string::npos;
+  });
 }
 
 BOOST_AUTO_TEST_CASE(a_missing_file_is_named) {

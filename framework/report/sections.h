@@ -30,15 +30,18 @@ struct ReportItem {
 
 void add_scores(Report& report, const ReportItem& item);
 void add_pairs(Report& report, const ReportItem& item);
-void add_answers(Report& report, const ReportItem& item, std::size_t examples);
+// A section for each evaluation that has such prompts. Throws Error(recipe) for a chosen one that none of them has.
+void add_answers(Report& report, const std::vector<ReportItem>& evaluations, const Examples& examples);
 void add_training(Report& report, const std::vector<ReportItem>& models);
 void add_timings(Report& report, const std::vector<ReportItem>& items);
 
 // Training curves of models side by side: a figure for each quantity that two or more of its points show.
 void add_curves(Document& page, const std::vector<ReportItem>& models);
-// Answers of models to the same prompts: prompts at even distances in the order of `answers`, of each model the first.
-void add_answers(Document& page, const std::vector<EvaluatedAnswer>& answers, std::size_t examples);
-// The paper's Figure 2 of a pairs artifact: all reward gaps, their mean and deviation, the threshold.
+// Answers of models to the same prompts, of each model the first. Throws Error(recipe) for a chosen prompt without answers.
+void add_answers(Document& page, const std::vector<EvaluatedAnswer>& answers, const Examples& examples);
+// The paper's Figure 2 of a pairs artifact: all gaps through the sigmoid, σ(gap/τ), their mean and deviation, and η.
+std::optional<Figure> sigmoid_histogram(const ReportItem& pairs);
+// The same of the raw gaps, with δ = τ ln(η / (1 − η)).
 std::optional<Figure> gap_histogram(const ReportItem& pairs);
 // How many pairs each threshold would have kept, with the user's own marked.
 std::optional<Figure> threshold_curve(const ReportItem& pairs);

@@ -200,6 +200,7 @@ void add_selections(Document& page, const SweepReport& report) {
   }
   page.add(std::move(table));
   add_audits(page, pairs);
+  for (Figure& figure : joined(pairs, sigmoid_histogram)) page.add(std::move(figure));
   for (Figure& figure : joined(pairs, gap_histogram)) page.add(std::move(figure));
   for (Figure& figure : joined(pairs, threshold_curve)) page.add(std::move(figure));
 }
@@ -215,9 +216,12 @@ void add_rows_answers(Document& page, const SweepReport& report) {
       answers.push_back(std::move(answer));
     }
   }
-  if (answers.empty() || report.examples == 0) return;
+  if (answers.empty() || (report.examples.count == 0 && report.examples.prompts.empty())) return;
   page.add(Heading{2, "Answers"});
-  page.add(Paragraph{{fmt::format("Of each row's first seed ({}).", report.arms.front().seed)}});
+  page.add(Paragraph{
+      {fmt::format("{}; the first answer of each row's first seed ({}).",
+                   report.examples.prompts.empty() ? "Prompts at even distances in the data" : "Chosen prompts",
+                   report.arms.front().seed)}});
   add_answers(page, answers, report.examples);
 }
 

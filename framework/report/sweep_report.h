@@ -1,6 +1,6 @@
 // The report of a sweep: its rows side by side, as the paper's tables and figures have them.
 //
-//   Document page = write_sweep_report({.title = "table-1", .comparison = comparison, .arms = arms, .examples = 10});
+//   Document page = write_sweep_report({.title = "table-1", .comparison = comparison, .arms = arms, .examples = {.count = 10}});
 //   write_file("report.html", to_html(page));
 //
 // Sections: measures with deviations over seeds, intervals and verdicts, beside published numbers where the sweep names
@@ -18,6 +18,7 @@
 #include "framework/artifacts/artifact.h"
 #include "framework/evaluation/comparison.h"
 #include "framework/report/document.h"
+#include "framework/report/examples.h"
 
 namespace plumb {
 
@@ -32,7 +33,7 @@ struct SweepReport {
   const Comparison& comparison;
   const std::vector<SweepArm>& arms;
   Value published;  // {source, rows: {ROW: {MEASURE: number}}}, or null
-  std::size_t examples = 10;
+  Examples examples = {.count = 10};
 };
 
 // Throws Error(data) when a file of an artifact cannot be read.

@@ -96,6 +96,8 @@ Declared<ReportSettings> declare_report() {
   p.add(&ReportSettings::of, "of", "evaluations, pairs, trained models: everything to be shown").accepts({}).required();
   p.add(&ReportSettings::title, "title", "heading of the page");
   p.add(&ReportSettings::examples, "examples", "prompts shown with the answers of each model").at_least(0);
+  p.add(&ReportSettings::example_prompts, "example_prompts",
+        "these are shown in place of `examples` at even distances: ids of prompts, or how they begin");
   d.rule([](const ReportSettings& s) -> std::string {
     return s.of.empty() ? "of: the list is empty; name at least one stage" : "";
   });

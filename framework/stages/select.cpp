@@ -204,7 +204,11 @@ void run_select(StageContext& context) {
   }
 
   const RewardGaps gaps = measure_reward_gaps(groups);
-  write_file(context.folder() / "gaps.json", to_json(to_value(gaps, policy->threshold()), false, 1)).value();
+  const Value* tau = settings.policy.params.is_map() ? settings.policy.params.find("tau") : nullptr;
+  const Value described = tau != nullptr && (tau->type() == Value::Type::real || tau->type() == Value::Type::integer)
+                              ? to_value(gaps, policy->threshold(), tau->as_double())
+                              : to_value(gaps, policy->threshold());
+  write_file(context.folder() / "gaps.json", to_json(described, false, 1)).value();
   context.summarise("prompts", static_cast<std::int64_t>(groups.size()));
   context.summarise("prompts_used", static_cast<std::int64_t>(prompts_used));
   context.summarise("duplicate_responses", static_cast<std::int64_t>(duplicates));

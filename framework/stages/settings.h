@@ -157,6 +157,7 @@ struct ReportSettings {         // stage: report
   std::vector<std::string> of;  // evaluations, pairs, trained models: everything to be shown
   std::string title;
   std::int64_t examples = 5;
+  std::vector<std::string> example_prompts;  // ids, or how prompts begin
 };
 
 Params<LoraParams> lora_params();

@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 namespace po = boost::program_options;
 
-Document page_of(const fs::path& folder, std::size_t examples) {
+Document page_of(const fs::path& folder, const Examples& examples) {
   const Value run = read_run(folder);
   const auto artifacts = run_artifacts(run, folder);
   if (artifacts.empty()) {
@@ -41,9 +41,11 @@ int run_report(int argc, char** argv) {
   options.add_options()("run", po::value<std::string>()->required(),
                         "the folder of a run or a sweep, such as runs/quickstart")(
       "output", po::value<std::string>(), "the file to write (default: report.html in the run's folder)")(
-      "examples", po::value<int>()->default_value(20), "prompts whose answers are shown, for each evaluation");
+      "examples", po::value<int>()->default_value(20), "prompts whose answers are shown, for each evaluation")(
+      "prompt", po::value<std::vector<std::string>>()->composing(),
+      "show this one in their place, by its id or by how it begins; may be given several times");
   const auto given = parse_verb(argc, argv,
-                                {"RUN [--output FILE] [--examples N]",
+                                {"RUN [--output FILE] [--examples N | --prompt TEXT...]",
                                  "Writes everything a run or a sweep produced as one HTML file that needs no "
                                  "network and no scripts: scores\nwith intervals, reward gaps, pairs by threshold, "
                                  "training curves, answers side by side, time and memory.\nEvery figure carries its "
@@ -57,7 +59,8 @@ int run_report(int argc, char** argv) {
   const fs::path folder = (*given)["run"].as<std::string>();
   const fs::path file =
       given->count("output") != 0 ? fs::path((*given)["output"].as<std::string>()) : folder / "report.html";
-  const auto shown = static_cast<std::size_t>(examples);
+  Examples shown{.count = static_cast<std::size_t>(examples)};
+  if (given->count("prompt") != 0) shown.prompts = (*given)["prompt"].as<std::vector<std::string>>();
   const Document page = is_sweep(folder) ? sweep_page(folder, shown) : page_of(folder, shown);
   write_file(file, to_html(page)).value();
   std::cout << file.string() << "\n";

@@ -51,7 +51,8 @@ void require_locks(const LoadedRecipe& loaded, const SweepPlan& plan, const fs::
 // A sweep that evaluates has its report at once; one that cannot be written takes nothing from the sweep.
 void write_report(const fs::path& folder, std::optional<Comparison> comparison, bool quiet) {
   try {
-    write_file(folder / "report.html", to_html(sweep_page(folder, kExamples, std::move(comparison)))).value();
+    write_file(folder / "report.html", to_html(sweep_page(folder, {.count = kExamples}, std::move(comparison))))
+        .value();
     if (!quiet) std::cout << fmt::format("report: {}\n", (folder / "report.html").string());
   } catch (const Error& error) {
     std::cerr << fmt::format("no report: {}\n", error.what());

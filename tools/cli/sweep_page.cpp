@@ -46,7 +46,7 @@ Comparison comparison_of(const fs::path& folder, const std::vector<SweepArm>& ar
 
 }  // namespace
 
-Document sweep_page(const fs::path& folder, std::size_t examples, std::optional<Comparison> made) {
+Document sweep_page(const fs::path& folder, const Examples& examples, std::optional<Comparison> made) {
   const Value sweep = read_sweep(folder);
   const std::vector<SweepArm> arms = arms_of(folder, sweep);
   if (arms.empty()) {

@@ -1,6 +1,6 @@
 // The report of a sweep's folder.
 //
-//   const Document page = sweep_page("runs/table-1", 20);
+//   const Document page = sweep_page("runs/table-1", {.count = 20});
 //   write_file("runs/table-1/report.html", to_html(page));
 //
 // Thread contract: as a verb.
@@ -12,12 +12,13 @@
 
 #include "framework/evaluation/comparison.h"
 #include "framework/report/document.h"
+#include "framework/report/examples.h"
 
 namespace plumb::cli {
 
 // `examples`: prompts whose answers are shown. `comparison`: that of all the sweep's runs with its baseline, where it
 // is made already. A sweep that evaluates nothing has a page without measures. Throws Error(data) when no arm is done.
-Document sweep_page(const std::filesystem::path& folder, std::size_t examples,
+Document sweep_page(const std::filesystem::path& folder, const Examples& examples,
                     std::optional<Comparison> comparison = std::nullopt);
 
 }  // namespace plumb::cli
