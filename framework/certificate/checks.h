@@ -31,7 +31,7 @@ double relative(const at::Tensor& mine, const at::Tensor& wanted);
 
 // batch, padding, packing, cached_decode, shared_prompt, bfloat16: of the weights as they are.
 std::vector<Check> model_checks(const Measuring& with, LanguageModel& model);
-// save_load, files, adapter: of the folder.
+// save_load, files; adapter and merged of an adapter's: of the folder.
 std::vector<Check> folder_checks(const Measuring& with, LanguageModel& model);
 // accumulation, step_0: opens the model once more, to be trained.
 std::vector<Check> training_checks(const Measuring& with);

@@ -4,8 +4,12 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cmath>
+
+#include "framework/artifacts/adapter_folder.h"
 #include "framework/artifacts/disk.h"
 #include "framework/certificate/checks.h"
+#include "framework/modeling/merged_model.h"
 
 namespace plumb {
 namespace fs = std::filesystem;
@@ -54,13 +58,18 @@ double changed_files(const Subject& subject) {
   return static_cast<double>(changed);
 }
 
-// The weights of a trained folder hold the adapter that lies beside them.
+// The adapter beside its base, and folded into it.
 double adapter_error(const Measuring& with, LanguageModel& model) {
-  LanguageModel adapted = open_language_model(with.subject.folder / "adapter", with.registry, with.host,
-                                              {.reward_head = with.subject.reward, .tokenizer = false});
+  LanguageModel folded =
+      open_subject(with.subject, with.registry, with.host, {.merge_adapter = true, .tokenizer = false});
   const auto& groups = with.material.groups;
-  if (model.score) return relative(completion_rewards(model, groups, {}), completion_rewards(adapted, groups, {}));
-  return relative(completion_logps(model, groups, {}).tokens, completion_logps(adapted, groups, {}).tokens);
+  if (model.score) return relative(completion_rewards(model, groups, {}), completion_rewards(folded, groups, {}));
+  return relative(completion_logps(model, groups, {}).tokens, completion_logps(folded, groups, {}).tokens);
+}
+
+double merge_error(const Measuring& with, const fs::path& merged) {
+  const MergeLoss loss = measure_merged(with.subject.folder, merged, with.subject.reward, with.registry, with.host);
+  return std::abs(1 - loss.survives);
 }
 
 }  // namespace
@@ -74,9 +83,12 @@ std::vector<Check> folder_checks(const Measuring& with, LanguageModel& model) {
                            [&] { return changed_files(with.subject); }));
   }
   std::error_code ignored;
-  if (fs::exists(with.subject.folder / "adapter" / "adapter_config.json", ignored)) {
-    out.push_back(measured("adapter", "log-probabilities of these weights, and of the start with the adapter beside it",
-                           kRoundingBound, [&] { return adapter_error(with, model); }));
+  if (!is_adapter_folder(with.subject.folder)) return out;
+  out.push_back(measured("adapter", "log-probabilities with the adapter beside its base, and folded in in float32",
+                         kRoundingBound, [&] { return adapter_error(with, model); }));
+  if (const fs::path merged = with.subject.folder / merged_folder_name; fs::is_directory(merged, ignored)) {
+    out.push_back(measured("merged", "share of the adapter's update that the weights in merged/ do not hold", 0.01,
+                           [&] { return merge_error(with, merged); }));
   }
   return out;
 }

@@ -6,7 +6,9 @@
 #include <fstream>
 #include <limits>
 
+#include "framework/artifacts/adapter_folder.h"
 #include "framework/artifacts/disk.h"
+#include "framework/modeling/merged_model.h"
 #include "framework/modeling/reward_head.h"
 #include "framework/rollout/rollout.h"
 #include "framework/stages/training_rows.h"
@@ -40,6 +42,8 @@ Subject subject_at(const std::string& name, const fs::path& folder) {
     subject.reward = manifest->type == artifact_type::reward_model;
     subject.data = data_of(folder, *manifest);
     subject.manifest = std::move(*manifest);
+  } else if (is_adapter_folder(folder)) {
+    subject.reward = is_reward_adapter(folder);
   } else if (is_file(folder / "config.json")) {
     const Value config = read_json(folder / "config.json").value();
     subject.reward = is_reward_model(config);

@@ -2,6 +2,7 @@
 
 #include <fmt/ranges.h>
 
+#include "framework/artifacts/adapter_folder.h"
 #include "framework/artifacts/disk.h"
 #include "framework/modeling/lora.h"
 #include "framework/modeling/model_weights.h"
@@ -17,7 +18,6 @@ namespace {
 
 constexpr const char* kConfig = "config.json";
 constexpr const char* kOurs = "plumb.json";
-constexpr int kAdapterDepth = 4;             // adapters over adapters
 constexpr std::int64_t kCopied = 1LL << 28;  // parameters; a larger model stays a view of its file until it is trained
 
 bool has_file(const fs::path& folder, const char* name) {
@@ -81,9 +81,13 @@ std::string architecture_of(const fs::path& folder, const Value& config, const R
                                            type, fmt::join(known, ", ")));
 }
 
+Value ours_of(const fs::path& folder) {
+  return has_file(folder, kOurs) ? read_map(folder / kOurs) : Value::map();
+}
+
 void read_ours(LanguageModel& model, const fs::path& folder, bool tokenizer, const Registry& registry, Host& host) {
   const fs::path file = folder / kOurs;
-  const Value ours = has_file(folder, kOurs) ? read_map(file) : Value::map();
+  const Value ours = ours_of(folder);
   const std::string format = text_of(ours, "chat_format", file);
   if (!format.empty()) {
     model.chat_format = find_chat_format(format);
@@ -128,32 +132,51 @@ LanguageModel open_full(const fs::path& folder, const Registry& registry, Host& 
   return out;
 }
 
-LanguageModel open_at(const fs::path& folder, const Registry& registry, Host& host, const OpenModel& how, int depth) {
+bool holds_score(const fs::path& folder) {
+  if (!is_adapter_folder(folder)) {
+    const std::string head = reward_head_of(read_map(folder / kConfig)).layer + ".weight";
+    return read_model_tensors(folder).value().contains(head);
+  }
+  return adapter_holds_score(folder) || holds_score(adapter_base(folder));
+}
+
+LanguageModel open_at(const fs::path& folder, const Registry& registry, Host& host, const OpenModel& how);
+
+// A reward head may be the adapter's own, above a language model as its base (PEFT's SEQ_CLS).
+LanguageModel open_adapter(const fs::path& folder, const Registry& registry, Host& host, const OpenModel& how) {
+  static_cast<void>(whole_base(folder));  // or says why there is none
+  const fs::path base = adapter_base(folder);
+  OpenModel of_base = how;
+  of_base.merge_adapter = false;
+  of_base.reward_head = how.reward_head && (holds_score(base) || !adapter_holds_score(folder));
+  const bool own_tokenizer = how.tokenizer && !text_of(ours_of(folder), "tokenizer", folder / kOurs).empty();
+  of_base.tokenizer = how.tokenizer && !own_tokenizer;
+  LanguageModel out = open_at(base, registry, host, of_base);
+  if (out.lora) freeze_adapter(out);
+  if (how.reward_head && !of_base.reward_head) {
+    const Value config = out.config;  // a fresh head settles padding, one that exists has its own
+    add_reward_head(out, Random(0));
+    out.config = config;
+  }
+  load_adapter(out, folder, how);
+  if (how.merge_adapter && how.dtype == "float32" && !how.quantised) merge_adapter(out);
+  if (out.base_folder.empty()) out.base_folder = base;
+  out.folder = folder;
+  read_ours(out, folder, own_tokenizer, registry, host);
+  return out;
+}
+
+LanguageModel open_at(const fs::path& folder, const Registry& registry, Host& host, const OpenModel& how) {
   std::error_code ignored;
   if (!fs::is_directory(folder, ignored)) {
     throw Error(ErrorCode::data, folder.string() + ": there is no such folder; a model is a folder with config.json");
   }
   if (has_file(folder, kConfig)) return open_full(folder, registry, host, how);
-  if (!has_file(folder, "adapter_config.json")) {
+  if (!has_file(folder, adapter_config_name)) {
     throw Error(ErrorCode::data,
                 folder.string() + ": neither config.json nor adapter_config.json is there; it is no model folder");
   }
-  if (how.quantised) {
-    throw Error(ErrorCode::recipe,
-                folder.string() + ": an adapter's folder cannot be opened in 8 bits; fold it into its base first");
-  }
-  if (depth == kAdapterDepth)
-    throw Error(ErrorCode::data, folder.string() + ": adapters over adapters, too deep or in a circle");
-  const fs::path base = adapter_base(folder);
-  OpenModel of_base = how;
-  of_base.merge_adapter = true;  // should the base be an adapter itself
-  LanguageModel out = open_at(base, registry, host, of_base, depth + 1);
-  load_adapter(out, folder, how);
-  if (how.merge_adapter) merge_adapter(out);
-  out.base_folder = base;
-  out.folder = folder;
-  if (has_file(folder, kOurs)) read_ours(out, folder, false, registry, host);
-  return out;
+  return open_adapter(folder, registry, host, how);
 }
 
 }  // namespace
@@ -188,7 +211,7 @@ bool LanguageModel::quantised() const {
 }
 
 LanguageModel open_language_model(const fs::path& folder, const Registry& registry, Host& host, const OpenModel& how) {
-  return open_at(folder, registry, host, how, 0);
+  return open_at(folder, registry, host, how);
 }
 
 LanguageModel new_language_model(const std::string& architecture, const Value& config, const Registry& registry,
@@ -216,7 +239,6 @@ LanguageModel new_language_model(const std::string& architecture, const Value& c
 }
 
 void add_reward_head(LanguageModel& model, Random random) {
-  if (model.quantised()) throw Error(ErrorCode::run_failed, "an 8-bit model cannot get a reward head");
   if (model.score != nullptr) throw Error(ErrorCode::run_failed, "the model has a reward head already");
   if (model.lora) throw Error(ErrorCode::run_failed, "the reward head comes before the adapter");
   auto before = std::move(model.parameters);
@@ -234,6 +256,12 @@ void add_reward_head(LanguageModel& model, Random random) {
                   fmt::format("model {} declares {} only without its head", model.architecture, parameter->name));
     }
     *parameter->tensor = *old->tensor;
+  }
+  for (const std::string& name : model.parameters->linear_names()) {
+    Linear& layer = *model.parameters->find_linear(name);
+    const Linear& old = *before->find_linear(name);
+    layer.weight_scale = old.weight_scale;
+    layer.adapter = old.adapter;
   }
   model.score = &declare_score(model);
   fill_head(model, [&](const Parameter& parameter) { draw_parameter(parameter, random, {at::kFloat, device}); });

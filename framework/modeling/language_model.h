@@ -4,8 +4,9 @@
 //   save_language_model(policy, "out/");      // HF folder: config.json, model.safetensors, tokenizer files, plumb.json
 //
 // Folders are Hugging Face's. A folder with adapter_config.json is a PEFT adapter over base_model_name_or_path
-// (relative paths start at the folder). plumb.json beside config.json holds what HF has no place for: {"chat_format",
-// "tokenizer"; of a reward adapter "pad_token_id"}. Thread contract: opening is [setup]; the object is [lane].
+// (relative paths start at the folder; artifacts/adapter_folder.h). plumb.json beside config.json holds what HF has no
+// place for: {"chat_format", "tokenizer"; of a reward adapter "pad_token_id"}. Thread contract: opening is [setup]; the
+// object is [lane].
 #pragma once
 
 #include <deque>
@@ -45,7 +46,7 @@ struct LanguageModel {
   std::filesystem::path folder;                    // where it was opened
   const Linear* score = nullptr;                   // reward head [1, hidden], float32 (reward_head.h says which layer)
   std::optional<LoraSettings> lora;                // set while an adapter is attached
-  std::filesystem::path base_folder;               // of an adapter
+  std::filesystem::path base_folder;               // of an adapter: the whole model below all adapters
   std::shared_ptr<std::deque<Parameter>> adapter;  // its A and B, in the order of the layers; null without one
   // The architecture's constructor once more: for a model without its LM head. Valid while registry and host live.
   std::function<std::unique_ptr<Model>(ModelPlan&)> make_model;
@@ -59,11 +60,12 @@ struct LanguageModel {
 struct OpenModel {
   std::string dtype = "float32";  // float32, bfloat16
   std::string device = "cpu";
-  bool training = false;       // parameters (or the adapter's) require gradients
-  bool merge_adapter = false;  // fold a PEFT adapter into the weights (inference)
-  bool reward_head = false;    // a reward model: `score` is required, there is no LM head
-  bool quantised = false;      // linear layers in 8-bit rows (quantised.h), frozen; of a full folder only
-  bool tokenizer = true;       // false: leave the tokenizer unopened (token ids are all that is used)
+  bool training = false;  // parameters (or the adapter's) require gradients
+  // Fold a PEFT adapter into the weights where that loses nothing, in float32; it stays attached to 16 and 8 bits.
+  bool merge_adapter = false;
+  bool reward_head = false;  // a reward model: `score` is required, there is no LM head
+  bool quantised = false;    // linear layers in 8-bit rows (quantised.h), frozen
+  bool tokenizer = true;     // false: leave the tokenizer unopened (token ids are all that is used)
 };
 
 // Errors (ErrorCode::data) name the file, what was found and what config.json wants: missing or extra tensors, shapes,
@@ -83,8 +85,8 @@ void add_reward_head(LanguageModel& model, Random random);
 // goes on (PEFT's modules_to_save). Error(recipe) names a target that no layer has.
 void attach_lora(LanguageModel& model, const LoraSettings& settings, Random random);
 
-// A full folder, an attached adapter folded into the weights; with `adapter_only`, a PEFT folder instead. Atomic per
-// file.
-void save_language_model(const LanguageModel& model, const std::filesystem::path& folder, bool adapter_only = false);
+// A full folder; of a model with an adapter a PEFT folder with the model's base linked as base/ (model_links.h).
+// Weights with an adapter folded in are merged_model.h's. Atomic per file.
+void save_language_model(const LanguageModel& model, const std::filesystem::path& folder);
 
 }  // namespace plumb

@@ -1,6 +1,7 @@
 #include "framework/modeling/lora.h"
 
-#include <ATen/ops/addmm.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
 #include <fmt/ranges.h>
 
@@ -8,18 +9,19 @@
 #include <cmath>
 #include <set>
 
+#include "framework/artifacts/adapter_folder.h"
 #include "framework/artifacts/disk.h"
 #include "framework/modeling/model_weights.h"
+#include "framework/modeling/reward_head.h"
 #include "framework/modeling/safetensors.h"
 
 namespace plumb {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char* kConfig = "adapter_config.json";
+constexpr const char* kConfig = adapter_config_name;
 constexpr const char* kTensors = "adapter_model.safetensors";
 constexpr std::string_view kPrefix = "base_model.model.";
-constexpr std::string_view kScore = "base_model.model.score.weight";
 
 Error refused(const fs::path& folder, const std::string& what) {
   return {ErrorCode::data, fmt::format("{}: {}", (folder / kConfig).string(), what)};
@@ -40,16 +42,23 @@ void list_adapter(LanguageModel& model) {
   model.adapter = std::make_shared<std::deque<Parameter>>();
   for (const std::string& name : model.parameters->linear_names()) {
     LoraAdapter* lora = model.parameters->find_linear(name)->adapter.get();
-    if (lora == nullptr) continue;
+    if (lora == nullptr || lora->of_base) continue;
     const std::string full = std::string(kPrefix) + name;
     model.adapter->push_back({full + ".lora_A.weight", lora->a.sizes().vec(), 0, 0, true, &lora->a});
     model.adapter->push_back({full + ".lora_B.weight", lora->b.sizes().vec(), 0, 0, true, &lora->b});
   }
 }
 
+// The parameter of the reward head that an adapter saves under this name; null for any other name.
+const Parameter* head_parameter(const LanguageModel& model, const std::string& saved) {
+  if (model.score == nullptr || !saved.starts_with(kPrefix)) return nullptr;
+  const std::string name = saved.substr(kPrefix.size());
+  return name.starts_with(reward_head_of(model.config).layer + ".") ? model.parameters->find(name) : nullptr;
+}
+
 void freeze_base(LanguageModel& model) {
   for (const Parameter* parameter : model.parameters->all()) {
-    if (model.score == nullptr || parameter->tensor != &model.score->weight)
+    if (head_parameter(model, std::string(kPrefix) + parameter->name) == nullptr)
       parameter->tensor->set_requires_grad(false);
   }
 }
@@ -95,7 +104,9 @@ LoraSettings read_settings(const Value& config, const fs::path& folder) {
 }
 
 void give_adapter(Linear& layer, at::Tensor a, at::Tensor b, double scale, double dropout, bool training) {
+  auto below = std::move(layer.adapter);
   layer.adapter = std::make_shared<LoraAdapter>();
+  layer.adapter->below = std::move(below);
   layer.adapter->a = std::move(a).set_requires_grad(training);
   layer.adapter->b = std::move(b).set_requires_grad(training);
   layer.adapter->scale = scale;
@@ -114,19 +125,8 @@ std::vector<std::string> adapted_suffixes(const LanguageModel& model) {
 
 }  // namespace
 
-fs::path adapter_base(const fs::path& folder) {
-  const Value config = read_config(folder);
-  const Value* base = config.find("base_model_name_or_path");
-  if (base == nullptr || !base->is_string() || base->as_string().empty()) {
-    throw refused(folder, "base_model_name_or_path must name the folder of the base model");
-  }
-  const fs::path path = folder / base->as_string();
-  std::error_code ignored;
-  if (!fs::is_directory(path, ignored)) {
-    throw refused(folder, fmt::format("base_model_name_or_path is \"{}\", but there is no folder {}", base->as_string(),
-                                      path.string()));
-  }
-  return path;
+bool adapter_holds_score(const fs::path& folder) {
+  return open_safetensors(folder / kTensors).value().find(std::string(kPrefix) + "score.weight") != nullptr;
 }
 
 void load_adapter(LanguageModel& model, const fs::path& folder, const OpenModel& how) {
@@ -146,9 +146,8 @@ void load_adapter(LanguageModel& model, const fs::path& folder, const OpenModel&
     return value.to(device, at::kFloat, false, true);
   };
   for (const TensorEntry& entry : file.entries()) {
-    if (entry.name == kScore && model.score != nullptr) {
-      *model.parameters->find("score.weight")->tensor =
-          tensor(entry.name, model.score->weight.sizes()).to(model.score->weight.scalar_type());
+    if (const Parameter* head = head_parameter(model, entry.name); head != nullptr) {
+      *head->tensor = tensor(entry.name, head->tensor->sizes()).to(head->tensor->scalar_type());
       continue;
     }
     const bool a = entry.name.ends_with(".lora_A.weight"), b = entry.name.ends_with(".lora_B.weight");
@@ -209,54 +208,135 @@ void attach_lora(LanguageModel& model, const LoraSettings& settings, Random rand
   freeze_base(model);
 }
 
-at::Tensor merged_weight(const Linear& layer, const at::Tensor& full) {
-  const at::Tensor weight = full.defined() ? full : layer.weight.detach();
-  if (!layer.adapter) return weight;
-  const LoraAdapter& lora = *layer.adapter;
-  if (!weight.is_floating_point()) throw Error(ErrorCode::run_failed, "an adapter cannot be folded into 8-bit weights");
-  return at::addmm(weight.to(at::kFloat), lora.b.detach(), lora.a.detach(), 1, lora.scale).to(weight.scalar_type());
-}
-
-void merge_adapter(LanguageModel& model) {
+void freeze_adapter(LanguageModel& model) {
   for (const std::string& name : model.parameters->linear_names()) {
-    Linear& layer = *model.parameters->find_linear(name);
-    if (!layer.adapter) continue;
-    layer.weight = merged_weight(layer).set_requires_grad(layer.weight.requires_grad());
-    layer.adapter = nullptr;
+    for (LoraAdapter* lora = model.parameters->find_linear(name)->adapter.get(); lora != nullptr;
+         lora = lora->below.get()) {
+      lora->of_base = true;
+      lora->training = false;
+      lora->a.set_requires_grad(false);
+      lora->b.set_requires_grad(false);
+    }
   }
   model.lora.reset();
   model.adapter = nullptr;
 }
 
-void save_adapter(const LanguageModel& model, const fs::path& folder) {
+at::Tensor adapter_update(const Linear& layer) {
+  at::Tensor sum;
+  for (const LoraAdapter* lora = layer.adapter.get(); lora != nullptr; lora = lora->below.get()) {
+    const at::Tensor update = at::mm(lora->b.detach(), lora->a.detach()).mul_(lora->scale);
+    sum = sum.defined() ? sum.add_(update) : update;
+  }
+  return sum;
+}
+
+MergeLoss merge_adapter(LanguageModel& model) {
+  MergeSums sums;
+  for (const std::string& name : model.parameters->linear_names()) {
+    Linear& layer = *model.parameters->find_linear(name);
+    if (!layer.adapter) continue;
+    const at::Tensor& weight = layer.weight;
+    if (!weight.is_floating_point())
+      throw Error(ErrorCode::run_failed, "an adapter cannot be folded into 8-bit weights");
+    const at::Tensor update = adapter_update(layer), wide = weight.detach().to(at::kFloat);
+    const at::Tensor merged = (wide + update).to(weight.scalar_type());
+    sums.add(wide, merged.to(at::kFloat), update);
+    layer.weight = merged.set_requires_grad(weight.requires_grad());
+    layer.adapter = nullptr;
+  }
+  model.lora.reset();
+  model.adapter = nullptr;
+  return sums.loss();
+}
+
+namespace {
+
+std::size_t rank_of(const Linear& layer) {
+  std::int64_t rank = 0;
+  for (const LoraAdapter* lora = layer.adapter.get(); lora != nullptr; lora = lora->below.get())
+    rank += lora->a.size(0);
+  return static_cast<std::size_t>(rank);
+}
+
+bool has_frozen_adapter(const LanguageModel& model) {
+  for (const std::string& name : model.parameters->linear_names()) {
+    for (const LoraAdapter* lora = model.parameters->find_linear(name)->adapter.get(); lora != nullptr;
+         lora = lora->below.get()) {
+      if (lora->of_base) return true;
+    }
+  }
+  return false;
+}
+
+using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
+
+// All adapters of each layer as one of the same rank everywhere, scaled by 1: rows and columns of zeros fill it up.
+// The targets and the rank that result are written to `lora`.
+NamedTensors joined_adapters(const LanguageModel& model, LoraSettings& lora) {
+  const auto names = model.parameters->linear_names();
+  std::size_t rank = 0;
+  for (const std::string& name : names) rank = std::max(rank, rank_of(*model.parameters->find_linear(name)));
+  NamedTensors out;
+  std::set<std::string> suffixes;
+  for (const std::string& name : names) {
+    const Linear& layer = *model.parameters->find_linear(name);
+    if (!layer.adapter) continue;
+    suffixes.insert(name.substr(name.rfind('.') + 1));
+    at::Tensor a = at::zeros({static_cast<std::int64_t>(rank), layer.weight.size(1)}, layer.adapter->a.options());
+    at::Tensor b = at::zeros({layer.weight.size(0), static_cast<std::int64_t>(rank)}, layer.adapter->b.options());
+    std::int64_t at = 0;
+    for (const LoraAdapter* part = layer.adapter.get(); part != nullptr; part = part->below.get()) {
+      const std::int64_t size = part->a.size(0);
+      a.narrow(0, at, size).copy_(part->a.detach());
+      b.narrow(1, at, size).copy_(part->b.detach() * part->scale);
+      at += size;
+    }
+    out.emplace_back(std::string(kPrefix) + name + ".lora_A.weight", a);
+    out.emplace_back(std::string(kPrefix) + name + ".lora_B.weight", b);
+  }
+  lora.r = static_cast<std::int64_t>(rank);
+  lora.alpha = static_cast<double>(rank);
+  lora.targets.assign(suffixes.begin(), suffixes.end());
+  return out;
+}
+
+}  // namespace
+
+void save_adapter(const LanguageModel& model, const fs::path& folder, const std::string& base) {
   if (!model.lora) throw Error(ErrorCode::run_failed, "the model has no adapter to save");
+  LoraSettings lora = *model.lora;
+  NamedTensors tensors;
+  if (has_frozen_adapter(model)) {
+    tensors = joined_adapters(model, lora);
+  } else {
+    for (const Parameter& parameter : *model.adapter) tensors.emplace_back(parameter.name, *parameter.tensor);
+  }
+  for (const Parameter* parameter : model.parameters->all()) {
+    const std::string name = std::string(kPrefix) + parameter->name;
+    if (head_parameter(model, name) != nullptr) tensors.emplace_back(name, *parameter->tensor);
+  }
   Value::List targets;
-  for (const std::string& target : model.lora->targets) targets.emplace_back(target);
-  // A fresh adapter's base is the model it was attached to; one never saved has no folder yet.
-  const fs::path& base = model.base_folder.empty() ? model.folder : model.base_folder;
-  const Value kept = model.score != nullptr ? Value::list({"score"}) : Value();
-  const Value config =
-      Value::map({{"alpha_pattern", Value::map()},
-                  {"base_model_name_or_path", base.empty() ? "" : fs::absolute(base).lexically_normal().string()},
-                  {"bias", "none"},
-                  {"fan_in_fan_out", false},
-                  {"inference_mode", true},
-                  {"init_lora_weights", true},
-                  {"layers_pattern", Value()},
-                  {"layers_to_transform", Value()},
-                  {"lora_alpha", model.lora->alpha},
-                  {"lora_dropout", model.lora->dropout},
-                  {"modules_to_save", kept},
-                  {"peft_type", "LORA"},
-                  {"r", model.lora->r},
-                  {"rank_pattern", Value::map()},
-                  {"target_modules", Value(std::move(targets))},
-                  {"task_type", model.score != nullptr ? "SEQ_CLS" : "CAUSAL_LM"},
-                  {"use_dora", false},
-                  {"use_rslora", false}});
-  std::vector<std::pair<std::string, at::Tensor>> tensors;
-  for (const Parameter& parameter : *model.adapter) tensors.emplace_back(parameter.name, *parameter.tensor);
-  if (model.score != nullptr) tensors.emplace_back(kScore, model.score->weight);
+  for (const std::string& target : lora.targets) targets.emplace_back(target);
+  const Value kept = model.score != nullptr ? Value::list({reward_head_of(model.config).layer}) : Value();
+  const Value config = Value::map({{"alpha_pattern", Value::map()},
+                                   {"base_model_name_or_path", base},
+                                   {"bias", "none"},
+                                   {"fan_in_fan_out", false},
+                                   {"inference_mode", true},
+                                   {"init_lora_weights", true},
+                                   {"layers_pattern", Value()},
+                                   {"layers_to_transform", Value()},
+                                   {"lora_alpha", lora.alpha},
+                                   {"lora_dropout", lora.dropout},
+                                   {"modules_to_save", kept},
+                                   {"peft_type", "LORA"},
+                                   {"r", lora.r},
+                                   {"rank_pattern", Value::map()},
+                                   {"target_modules", Value(std::move(targets))},
+                                   {"task_type", model.score != nullptr ? "SEQ_CLS" : "CAUSAL_LM"},
+                                   {"use_dora", false},
+                                   {"use_rslora", false}});
   fs::create_directories(folder);
   write_safetensors(folder / kTensors, tensors).value();
   write_file(folder / kConfig, to_json(config, false, 2) + "\n").value();

@@ -1,7 +1,7 @@
 // PEFT's LoRA on a model's linear layers: attaching, folding in, and PEFT's folder.
 //
 //   load_adapter(model, "adapter/", how);        // adapter_config.json, adapter_model.safetensors
-//   save_adapter(model, "out/");
+//   save_adapter(model, "out/", "base");
 //
 // Thread contract: [setup].
 #pragma once
@@ -9,22 +9,29 @@
 #include <filesystem>
 
 #include "framework/modeling/language_model.h"
+#include "framework/modeling/merge_loss.h"
 
 namespace plumb {
-
-// The base_model_name_or_path of an adapter folder; relative paths start at the folder. Error(data) when it is no
-// folder.
-std::filesystem::path adapter_base(const std::filesystem::path& folder);
 
 // Attaches the folder's adapter to an opened base. Error(data) for what is not plain LoRA (DoRA, biases, patterns) and
 // for tensors that do not fit.
 void load_adapter(LanguageModel& model, const std::filesystem::path& folder, const OpenModel& how);
 
-// W + scale · B A in W's type; W itself for a layer without an adapter. `full`: W of a layer that holds 8 bits of it.
-at::Tensor merged_weight(const Linear& layer, const at::Tensor& full = {});
-// Folds the adapter into the weights and detaches it.
-void merge_adapter(LanguageModel& model);
+// Whether the folder's adapter brings a reward head (PEFT's modules_to_save).
+bool adapter_holds_score(const std::filesystem::path& folder);
 
-void save_adapter(const LanguageModel& model, const std::filesystem::path& folder);
+// Makes the attached adapter a part of the model: frozen, on while an AdaptersOff lives, not among what is trainable.
+// Another may be attached above it.
+void freeze_adapter(LanguageModel& model);
+
+// [out, in] float: what the layer's adapters add to its weight; undefined without one.
+at::Tensor adapter_update(const Linear& layer);
+// Folds the adapters into the weights, in their type, and detaches them. In float32 nothing is lost but rounding of one
+// part in 2^24; what a 16-bit type loses is measured.
+MergeLoss merge_adapter(LanguageModel& model);
+
+// A PEFT folder whose base_model_name_or_path is `base`. An adapter above a frozen one is saved as the one adapter that
+// adds what both add, of the sum of their ranks: [B₁ B₂] [A₁; A₂], so that it stands on the same base.
+void save_adapter(const LanguageModel& model, const std::filesystem::path& folder, const std::string& base);
 
 }  // namespace plumb

@@ -261,27 +261,32 @@ Result<SafetensorsFile> open_safetensors(const fs::path& file) {
 namespace {
 
 struct Piece {
-  std::string name;
-  at::Tensor tensor;
+  const TensorToWrite* from;
   const Type* type;
+
+  [[nodiscard]] std::int64_t bytes() const {
+    return std::accumulate(from->shape.begin(), from->shape.end(), static_cast<std::int64_t>(type->size),
+                           std::multiplies<>());
+  }
 };
 
-std::vector<Piece> in_file_order(const fs::path& file, const std::vector<std::pair<std::string, at::Tensor>>& tensors) {
+std::vector<Piece> in_file_order(const fs::path& file, const std::vector<TensorToWrite>& tensors) {
   std::vector<Piece> pieces;
   std::set<std::string_view> names;
-  for (const auto& [name, tensor] : tensors) {
-    const Type* type = find_type(tensor.scalar_type());
+  for (const TensorToWrite& tensor : tensors) {
+    const Type* type = find_type(tensor.type);
     if (type == nullptr) {
-      throw refused(file, fmt::format("tensor \"{}\" has type {}, which safetensors cannot hold", name,
-                                      c10::toString(tensor.scalar_type())));
+      throw refused(file, fmt::format("tensor \"{}\" has type {}, which safetensors cannot hold", tensor.name,
+                                      c10::toString(tensor.type)));
     }
-    if (name == "__metadata__" || !names.insert(name).second) {
-      throw refused(file, fmt::format("a tensor cannot be named \"{}\" (reserved, or there twice)", name));
+    if (tensor.name == "__metadata__" || !names.insert(tensor.name).second) {
+      throw refused(file, fmt::format("a tensor cannot be named \"{}\" (reserved, or there twice)", tensor.name));
     }
-    pieces.push_back({name, tensor, type});
+    pieces.push_back({&tensor, type});
   }
-  std::sort(pieces.begin(), pieces.end(),
-            [](const Piece& a, const Piece& b) { return a.type != b.type ? a.type > b.type : a.name < b.name; });
+  std::sort(pieces.begin(), pieces.end(), [](const Piece& a, const Piece& b) {
+    return a.type != b.type ? a.type > b.type : a.from->name < b.from->name;
+  });
   return pieces;
 }
 
@@ -296,11 +301,11 @@ std::string header_of(const std::vector<Piece>& pieces, const std::map<std::stri
   std::int64_t at = 0;
   for (const Piece& piece : pieces) {
     Value::List shape;
-    for (const std::int64_t extent : piece.tensor.sizes()) shape.emplace_back(extent);
-    const std::int64_t end = at + static_cast<std::int64_t>(piece.tensor.nbytes());
-    items.push_back({piece.name, Value::map({{"dtype", Value(piece.type->name)},
-                                             {"shape", Value(std::move(shape))},
-                                             {"data_offsets", Value::list({at, end})}})});
+    for (const std::int64_t extent : piece.from->shape) shape.emplace_back(extent);
+    const std::int64_t end = at + piece.bytes();
+    items.push_back({piece.from->name, Value::map({{"dtype", Value(piece.type->name)},
+                                                   {"shape", Value(std::move(shape))},
+                                                   {"data_offsets", Value::list({at, end})}})});
     at = end;
   }
   std::string text = to_json(header);
@@ -329,9 +334,14 @@ void write_pieces(const fs::path& file, const fs::path& temporary, const std::ve
   if (fd.get() < 0) throw disk_error("create", file, errno);
   write_all(fd.get(), header, file);
   for (const Piece& piece : pieces) {
-    const at::Tensor here = piece.tensor.detach().cpu().contiguous();
+    const at::Tensor tensor = piece.from->make();
+    if (tensor.scalar_type() != piece.from->type || tensor.sizes() != at::IntArrayRef(piece.from->shape)) {
+      throw Error(ErrorCode::run_failed,
+                  fmt::format("{}: tensor {} is not as its header says", file.string(), piece.from->name));
+    }
+    const at::Tensor here = tensor.detach().cpu().contiguous();
     write_all(fd.get(), {static_cast<const char*>(here.const_data_ptr()), here.nbytes()}, file);
-    if (piece.tensor.device().is_cpu()) page_out_if_mapped(piece.tensor);
+    if (tensor.device().is_cpu()) page_out_if_mapped(tensor);
   }
   if (::fsync(fd.get()) != 0) throw disk_error("flush to disk", file, errno);
   if (::close(fd.release()) != 0) throw disk_error("close", file, errno);
@@ -343,6 +353,15 @@ void write_pieces(const fs::path& file, const fs::path& temporary, const std::ve
 
 Result<void> write_safetensors(const fs::path& file, const std::vector<std::pair<std::string, at::Tensor>>& tensors,
                                const std::map<std::string, std::string>& metadata) {
+  std::vector<TensorToWrite> out;
+  for (const auto& [name, tensor] : tensors) {
+    out.push_back({name, tensor.scalar_type(), tensor.sizes().vec(), [tensor = tensor] { return tensor; }});
+  }
+  return stream_safetensors(file, out, metadata);
+}
+
+Result<void> stream_safetensors(const fs::path& file, const std::vector<TensorToWrite>& tensors,
+                                const std::map<std::string, std::string>& metadata) {
   // Named as disk.h's write_file names its own, so that what a crash leaves is known as abandoned.
   const fs::path temporary = file.parent_path() / fmt::format(".{}.plumb-tmp-{}", file.filename().string(), ::getpid());
   try {

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -48,6 +49,16 @@ Result<SafetensorsFile> open_safetensors(const std::filesystem::path& file);
 Result<void> write_safetensors(const std::filesystem::path& file,
                                const std::vector<std::pair<std::string, at::Tensor>>& tensors,
                                const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
+
+// The same of tensors that are made as they are written, one at a time, so that they need not be in memory together.
+struct TensorToWrite {
+  std::string name;
+  at::ScalarType type = at::kFloat;
+  std::vector<std::int64_t> shape;
+  std::function<at::Tensor()> make;  // called once, in the file's order; of this type and shape
+};
+Result<void> stream_safetensors(const std::filesystem::path& file, const std::vector<TensorToWrite>& tensors,
+                                const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
 
 // One tensor map over a folder's model.safetensors or its shards.
 Result<std::map<std::string, at::Tensor>> read_model_tensors(const std::filesystem::path& folder);

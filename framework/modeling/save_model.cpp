@@ -3,8 +3,9 @@
 #include "framework/artifacts/disk.h"
 #include "framework/modeling/language_model.h"
 #include "framework/modeling/lora.h"
+#include "framework/modeling/model_links.h"
 #include "framework/modeling/reward_head.h"
-#include "framework/modeling/safetensors.h"
+#include "framework/modeling/save_model.h"
 
 namespace plumb {
 namespace fs = std::filesystem;
@@ -29,13 +30,12 @@ bool lacks(const Value& config, const char* key) {
   return value == nullptr || value->is_null();
 }
 
-Value config_of(const LanguageModel& model) {
+Value config_of(const LanguageModel& model, const char* type) {
   Value config = model.config;
   const bool classifier = model.score != nullptr;
   // A head of Open Assistant's layout has its own class, which config.json names already.
   const bool foreign_head = classifier && reward_head_of(config).layer != "score";
   if (!foreign_head) config.set("architectures", Value::list({model.model->architecture(classifier)}));
-  const char* type = name_of(model.parameters->all().front()->tensor->scalar_type());
   if (config.find("dtype") != nullptr || config.find("torch_dtype") == nullptr) {
     config.set("dtype", type);  // transformers 5
   }
@@ -50,9 +50,11 @@ Value config_of(const LanguageModel& model) {
 }
 
 Value generation_config_of(const LanguageModel& model, const Value& config) {
-  const fs::path source = model.folder / "generation_config.json";
-  std::error_code ignored;
-  if (!model.folder.empty() && fs::exists(source, ignored)) return read_json(source).value();
+  for (const fs::path& folder : {model.folder, model.base_folder}) {
+    const fs::path source = folder / "generation_config.json";
+    std::error_code ignored;
+    if (!folder.empty() && fs::exists(source, ignored)) return read_json(source).value();
+  }
   Value out = Value::map({{"_from_model_config", true}});
   for (const char* key : {"bos_token_id", "eos_token_id", "pad_token_id"}) {
     if (!lacks(config, key)) out.set(key, config.at(key));
@@ -97,9 +99,9 @@ void declare_padding(const LanguageModel& model, const Value& config, const fs::
 }
 
 // An adapter has no config.json: its reward head's padding token stands here.
-void write_ours(const LanguageModel& model, const fs::path& folder, bool adapter_only = false) {
+void write_ours(const LanguageModel& model, const fs::path& folder, bool adapter = false) {
   Value ours = Value::map();
-  if (adapter_only && model.score != nullptr && model.config.find("pad_token_id") != nullptr) {
+  if (adapter && model.score != nullptr && model.config.find("pad_token_id") != nullptr) {
     ours.set("pad_token_id", model.config.at("pad_token_id"));
   }
   if (model.chat_format != nullptr) ours.set("chat_format", model.chat_format->name());
@@ -109,34 +111,37 @@ void write_ours(const LanguageModel& model, const fs::path& folder, bool adapter
 
 }  // namespace
 
-void save_language_model(const LanguageModel& model, const fs::path& folder, bool adapter_only) {
+void save_weights(const LanguageModel& model, const fs::path& folder, at::ScalarType type,
+                  const std::vector<TensorToWrite>& tensors) {
   fs::create_directories(folder);
-  if (adapter_only) {
-    save_adapter(model, folder);
-    write_ours(model, folder, true);
-    return;
-  }
-  // Of 8-bit layers the full weights, which are still where the model was opened; views of that file until they are
-  // used.
-  const auto originals =
-      model.quantised() ? read_model_tensors(model.folder).value() : std::map<std::string, at::Tensor>{};
-  const at::ScalarType type = model.parameters->all().front()->tensor->scalar_type();
-  std::vector<std::pair<std::string, at::Tensor>> tensors;
-  for (const Parameter* parameter : model.parameters->all()) {
-    const std::string& name = parameter->name;
-    const Linear* layer =
-        name.ends_with(".weight") ? model.parameters->find_linear(name.substr(0, name.size() - 7)) : nullptr;
-    const bool quantised = layer != nullptr && layer->weight_scale.defined();
-    const at::Tensor full = quantised ? originals.at(name).to(layer->weight.device(), type) : at::Tensor();
-    tensors.emplace_back(name, layer != nullptr ? merged_weight(*layer, full) : *parameter->tensor);
-  }
-  write_safetensors(folder / "model.safetensors", tensors).value();
-  const Value config = config_of(model);
+  stream_safetensors(folder / "model.safetensors", tensors).value();
+  const Value config = config_of(model, name_of(type));
   if (model.score == nullptr) write_json(folder / "generation_config.json", generation_config_of(model, config));
   copy_tokenizer(model, folder);
   declare_padding(model, config, folder);
   write_ours(model, folder);
   write_json(folder / "config.json", config);
+}
+
+void save_language_model(const LanguageModel& model, const fs::path& folder) {
+  if (!model.lora) {
+    if (model.quantised()) throw Error(ErrorCode::run_failed, "a model of 8-bit weights cannot be saved");
+    std::vector<TensorToWrite> tensors;
+    for (const Parameter* parameter : model.parameters->all()) {
+      const at::Tensor& tensor = *parameter->tensor;
+      tensors.push_back({parameter->name, tensor.scalar_type(), tensor.sizes().vec(), [&tensor] { return tensor; }});
+    }
+    return save_weights(model, folder, model.parameters->all().front()->tensor->scalar_type(), tensors);
+  }
+  // A fresh adapter's base is the model it was attached to.
+  const fs::path& base = model.base_folder.empty() ? model.folder : model.base_folder;
+  if (base.empty()) throw Error(ErrorCode::run_failed, "an adapter cannot be saved before the model below it is");
+  fs::create_directories(folder);
+  link_model_files(base, folder / base_links_name, fs::absolute(folder).parent_path());
+  save_adapter(model, folder, base_links_name);
+  copy_tokenizer(model, folder);
+  declare_padding(model, model.config, folder);
+  write_ours(model, folder, true);
 }
 
 }  // namespace plumb

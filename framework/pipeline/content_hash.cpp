@@ -6,6 +6,7 @@
 #include <ctime>
 #include <vector>
 
+#include "framework/artifacts/adapter_folder.h"
 #include "framework/artifacts/disk.h"
 #include "plumb/value.h"
 
@@ -85,6 +86,15 @@ Result<std::string> ContentHashes::of_folder(const fs::path& folder) {
     Result<std::string> hash = of_file(file);
     if (!hash) return hash.error();
     listing += *hash + " " + file.lexically_relative(folder).generic_string() + '\0';
+  }
+  if (is_adapter_folder(folder)) {
+    try {
+      Result<std::string> base = of_folder(whole_base(folder));
+      if (!base) return base.error();
+      listing += *base + " base" + '\0';
+    } catch (const Error& broken) {
+      return broken;
+    }
   }
   return sha256_of(listing);
 }

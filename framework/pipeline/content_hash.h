@@ -1,4 +1,5 @@
-// The SHA-256 of what a path names: of a file its bytes, of a folder the names and hashes of its files.
+// The SHA-256 of what a path names: of a file its bytes, of a folder the names and hashes of its files, and of an
+// adapter's folder those of its base, too.
 //
 //   ContentHashes hashes(store.root() / "contents.json");
 //   Result<std::string> hash = hashes.of("/models/Llama-2-7b");

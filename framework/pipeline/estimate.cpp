@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "framework/artifacts/adapter_folder.h"
 #include "framework/artifacts/disk.h"
 
 namespace plumb {
@@ -58,8 +59,8 @@ Value config_of(const PlannedStage& model) {
     const Value* config = model.manifest.params.find("config");
     return config == nullptr ? Value() : *config;
   }
-  const Result<std::string> text = read_file(std::filesystem::path(path->as_string()) / "config.json");
   try {
+    const Result<std::string> text = read_file(whole_base(path->as_string()) / "config.json");
     return text ? parse_json(*text) : Value();
   } catch (const Error&) {
     return {};
@@ -126,6 +127,9 @@ void estimate_training(const PlannedStage& stage, const Known& model, StageEstim
     if (!model.shape) return;
     // The frozen base is the reference, too; an adapter is float32 throughout. A critic has a base of its own.
     const std::uint64_t adapter = adapter_parameters(*model.shape, size_at(*lora, "r").value_or(8));
+    out.disk_bytes = adapter * 4;
+    if (is_at(params, "merge", "float32")) *out.disk_bytes += model.size.bytes(4);
+    if (is_at(params, "merge", "bfloat16")) *out.disk_bytes += model.size.bytes(2);
     const std::uint64_t base = model.size.bytes(width, is_at(params, "weights", "int8"));
     out.memory_bytes = (base + adapter * 16) * (has_input(stage, "value_model") ? 2 : 1) +
                        (has_input(stage, "reference") ? model.size.bytes(width) : 0);

@@ -17,8 +17,8 @@ const Value kPythia = Value::map({{"model_type", "gpt_neox"},
                                   {"num_attention_heads", 32},
                                   {"vocab_size", 50432}});
 
-// What `params` of a stage of kind `train` on Llama-2-7B need, its reward model being Pythia-6.9B.
-std::uint64_t memory_of(Value params, bool scored, bool critic = false) {
+// Of `params` of a stage of kind `train` on Llama-2-7B, its reward model being Pythia-6.9B.
+plumb::StageEstimate estimate_of(Value params, bool scored, bool critic = false) {
   plumb::test::TestRecipe recipe("estimated");
   recipe.add("llama", "model", Value::map({{"config", kLlama}, {"path", Value()}}), {}, "model");
   recipe.add("pythia", "model", Value::map({{"config", kPythia}, {"path", Value()}}), {}, "model");
@@ -30,7 +30,11 @@ std::uint64_t memory_of(Value params, bool scored, bool critic = false) {
   recipe.add("aligned", "train", std::move(params), inputs, "model");
   const plumb::test::Folder folder;
   const auto plan = plumb::make_plan(recipe.get(), plumb::ArtifactStore(folder.path())).value();
-  return plumb::estimate(*plan.find("aligned"), plan).memory_bytes.value();
+  return plumb::estimate(*plan.find("aligned"), plan);
+}
+
+std::uint64_t memory_of(Value params, bool scored, bool critic = false) {
+  return estimate_of(std::move(params), scored, critic).memory_bytes.value();
 }
 
 // Rank 8 on the query and value projections of 32 layers, float32 with gradients and two moments.
@@ -53,6 +57,18 @@ BOOST_AUTO_TEST_CASE(an_8_bit_base_has_one_byte_a_weight_of_its_layers_and_a_sca
   BOOST_TEST(memory_of(Value::map({{"lora", lora}, {"weights", "int8"}}), false) == kInt8 + kAdapter);
   BOOST_TEST(memory_of(Value::map({{"lora", lora}, {"weights", "int8"}, {"dtype", "bfloat16"}}), false) ==
              kLinear + 4 * kRows + 2 * kOthers + kAdapter);
+}
+
+// What LoRA leaves: A and B in float32, and a merged model only where it is asked for.
+BOOST_AUTO_TEST_CASE(an_adapter_needs_the_disk_of_an_adapter_and_of_what_is_merged) {
+  const auto disk_of = [](const char* merge) {
+    return estimate_of(Value::map({{"lora", Value::map({{"r", 8}})}, {"merge", merge}, {"dtype", "bfloat16"}}), false)
+        .disk_bytes.value();
+  };
+  BOOST_TEST(disk_of("none") == kAdapter / 4);
+  BOOST_TEST(disk_of("bfloat16") == kAdapter / 4 + 2 * 6738415616U);
+  BOOST_TEST(disk_of("float32") == kAdapter / 4 + 4 * 6738415616U);
+  BOOST_TEST(estimate_of(Value::map({{"dtype", "bfloat16"}}), false).disk_bytes.value() == 2 * 6738415616U);
 }
 
 // Pythia-6.9B: query_key_value, dense, the two of the inner layer; 6,857,302,016 parameters.

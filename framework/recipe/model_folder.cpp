@@ -5,6 +5,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "framework/artifacts/adapter_folder.h"
 #include "framework/recipe/checking.h"
 
 namespace plumb {
@@ -63,6 +64,16 @@ void find_model(Checking& c, StageSpec& stage, const Value& config, Mark mark, c
                          joined(claims(c.registry, "model"))));
 }
 
+// The folder with config.json below an adapter's, or the model's own; empty after a complaint.
+fs::path found_base(Checking& c, const StageSpec& stage, const fs::path& folder, Mark mark, const std::string& param) {
+  try {
+    return whole_base(folder);
+  } catch (const Error& broken) {
+    c.complain(stage, mark, param, broken.what());
+    return {};
+  }
+}
+
 }  // namespace
 
 // Every plugin that could read the tokenizer counts, so that whichever is taken its change is seen.
@@ -90,27 +101,32 @@ void check_model_folder(Checking& c, StageSpec& stage) {
     c.complain(stage, path.mark, "path", folder.string() + " is a file; a model is a folder");
     return;
   }
-  if (!has(folder, "config.json")) {
-    c.complain(stage, path.mark, "path", folder.string() + " has no config.json, so it is no model folder");
+  const fs::path whole = found_base(c, stage, folder, path.mark, "path");
+  if (whole.empty()) return;
+  if (!has(whole, "config.json")) {
+    c.complain(stage, path.mark, "path", whole.string() + " has no config.json, so it is no model folder");
     return;
   }
-  if (const Value config = read_config(c, stage, folder, path.mark, "path"); config.is_map())
+  if (const Value config = read_config(c, stage, whole, path.mark, "path"); config.is_map())
     find_model(c, stage, config, path.mark, "path");
   if (c.source.files_may_be_absent) return;
-  if (!has(folder, "model.safetensors") && !has(folder, "model.safetensors.index.json")) {
+  if (!has(whole, "model.safetensors") && !has(whole, "model.safetensors.index.json")) {
     c.complain(stage, path.mark, "path",
-               folder.string() + " has neither model.safetensors nor model.safetensors.index.json");
+               whole.string() + " has neither model.safetensors nor model.safetensors.index.json");
   }
-  if (stage.params.at("tokenizer").is_null()) find_tokenizer(c, stage, folder, path.mark, "path");
+  if (whole != folder && !has(folder, "adapter_model.safetensors")) {
+    c.complain(stage, path.mark, "path", folder.string() + " has no adapter_model.safetensors");
+  }
+  if (stage.params.at("tokenizer").is_null()) find_tokenizer(c, stage, whole, path.mark, "path");
 }
 
 void check_opened_folder(Checking& c, StageSpec& stage, const Value& path, const std::string& param) {
-  const fs::path folder = path.as_string();
-  if (!has(folder, "config.json")) return;  // an adapter, whose base is found when it is opened
-  const Value config = read_config(c, stage, folder, path.mark, param);
+  const fs::path whole = found_base(c, stage, path.as_string(), path.mark, param);
+  if (whole.empty() || !has(whole, "config.json")) return;
+  const Value config = read_config(c, stage, whole, path.mark, param);
   if (!config.is_map()) return;
   find_model(c, stage, config, path.mark, param);
-  if (!c.source.files_may_be_absent) find_tokenizer(c, stage, folder, path.mark, param);
+  if (!c.source.files_may_be_absent) find_tokenizer(c, stage, whole, path.mark, param);
 }
 
 Value read_small_json(const fs::path& file) {
@@ -131,9 +147,10 @@ std::string no_reward_model(const Value& config) {
   if (names != nullptr && names->is_list() && !names->as_list().empty() && names->as_list().front().is_string()) {
     const std::string& name = names->as_list().front().as_string();
     if (name.ends_with("ForCausalLM") || name.ends_with("LMHeadModel")) {
-      return fmt::format("its config.json says {}, a language model; a reward model has a head that gives one number "
-                         "(…ForSequenceClassification)",
-                         name);
+      return fmt::format(
+          "its config.json says {}, a language model; a reward model has a head that gives one number "
+          "(…ForSequenceClassification)",
+          name);
     }
   }
   const Value *labels = config.find("num_labels"), *by_id = config.find("id2label");

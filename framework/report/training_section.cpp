@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
+#include <optional>
 
 #include "framework/artifacts/records_file.h"
 #include "framework/report/sections.h"
@@ -71,6 +73,17 @@ std::string what_is_learnt(const ArtifactManifest& manifest) {
   return manifest.stage_kind + " " + optimizer->as_string();
 }
 
+// A warning where weights hold less than 99 % of an adapter's update, or more than 101 %.
+std::optional<std::string> lost_by_merging(const Value& summary, const char* key, const char* holder) {
+  const Value* merged = summary.is_map() ? summary.find(key) : nullptr;
+  if (merged == nullptr) return std::nullopt;
+  const double survives = merged->at("survives").as_double();
+  if (std::abs(survives - 1) <= 0.01) return std::nullopt;
+  return fmt::format(
+      "Warning: of the adapter's update {:.1f} % survived in the {} weights of {} (relative error {:.2g}).",
+      100 * survives, merged->at("dtype").as_string(), holder, merged->at("error").as_double());
+}
+
 Figure figure_of(const Curve& curve, const std::string& about, const std::vector<const Trained*>& models) {
   std::string file(curve.key);
   file = fmt::format("training-{}{}{}", file, about.empty() ? "" : "-", about);
@@ -115,11 +128,19 @@ void add_training(Report& report, const std::vector<ReportItem>& models) {
     report.page.add(Heading{3, item.name});
     report.page.add(Paragraph{{"Stage ", Code{item.artifact.manifest.stage_kind}, "."}});
     report.page.add(summary_bullets(item.artifact.manifest.summary));
+    for (const auto& [key, holder] : {std::pair{"merged", "merged/"}, {"start_merged", "the start of training"}}) {
+      if (const auto lost = lost_by_merging(item.artifact.manifest.summary, key, holder)) {
+        report.page.add(Paragraph{{*lost}});
+      }
+    }
   }
   add_curves(report.page, models);
 
   report.page.add(Heading{2, "Where the models are"});
-  report.page.add(Paragraph{{"Each is a folder that Hugging Face libraries load, too."}});
+  report.page.add(
+      Paragraph{{"Each is a folder that Hugging Face libraries load, too; one with an adapter is PEFT's, "
+                 "its base in ",
+                 Code{"base"}, "."}});
   Bullets places;
   for (const ReportItem& item : models)
     places.items.push_back({{item.name + ": ", Code{item.artifact.folder.string()}}});

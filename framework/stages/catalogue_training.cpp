@@ -70,6 +70,21 @@ Declared<TrainingSettings> declare_training() {
 
 const char* const kLoraDoc = "train low-rank adapters instead of all weights; {} takes the defaults";
 
+// `lora` and `merge`, which every stage that can train adapters has.
+template <class S>
+void declare_lora(Declared<S>& d) {
+  d.params.add(&S::lora, "lora", kLoraDoc).fields(lora_params().infos());
+  d.params
+      .add(&S::merge, "merge",
+           "with lora: also write merged/, one whole model with the adapter folded into weights of this type; bfloat16 "
+           "rounds small updates away, and the summary says what share survives")
+      .choices({"none", "float32", "bfloat16"});
+  d.rule([](const S& s) -> std::string {
+    if (s.merge == "none" || s.lora.is_map()) return {};
+    return "merge: there is an adapter to fold in only with lora; without it the model is whole";
+  });
+}
+
 Declared<LanguageModelSettings> declare_language_model() {
   Declared<LanguageModelSettings> d{"learn to predict every token of a corpus"};
   auto& p = d.params;
@@ -88,7 +103,7 @@ Declared<SftSettings> declare_sft() {
   p.add(&SftSettings::optimizer, "optimizer", "the loss").component("optimizer");
   p.add(&SftSettings::learn, "learn", "the tokens that carry loss").choices({"assistant", "all"});
   p.add(&SftSettings::eval, "eval", "held-out demonstrations for eval_loss").accepts({type::demonstrations});
-  p.add(&SftSettings::lora, "lora", kLoraDoc).fields(lora_params().infos());
+  declare_lora(d);
   d.include(&SftSettings::training, declare_training());
   return d;
 }
@@ -103,7 +118,7 @@ Declared<RewardModelSettings> declare_reward_model() {
   p.add(&RewardModelSettings::optimizer, "optimizer", "the loss").component("optimizer");
   p.add(&RewardModelSettings::eval, "eval", "held-out preferences for eval_accuracy and eval_margin")
       .accepts({type::preferences, type::pairs});
-  p.add(&RewardModelSettings::lora, "lora", kLoraDoc).fields(lora_params().infos());
+  declare_lora(d);
   d.include(&RewardModelSettings::training, declare_training());
   return d;
 }
@@ -161,7 +176,7 @@ Declared<TrainSettings> declare_train() {
       .accepts({type::model});
   p.add(&TrainSettings::desirable_above, "desirable_above",
         "of scored answers: those with a reward above this are desirable; absent: above the mean of all");
-  p.add(&TrainSettings::lora, "lora", kLoraDoc).fields(lora_params().infos());
+  declare_lora(d);
   p.add(&TrainSettings::weights, "weights",
         "of the base under an adapter: full, or int8 (linear layers in 8-bit rows, computed in float32)")
       .choices({"full", "int8"});
@@ -177,6 +192,11 @@ Declared<TrainSettings> declare_train() {
            "; a block fits one batch";
   });
   return d;
+}
+
+StageKind with_revision(StageKind kind, int revision) {
+  kind.revision = revision;
+  return kind;
 }
 
 }  // namespace
@@ -215,15 +235,13 @@ StageKind language_model_kind() {
   return declare_language_model().kind("language_model", type::model);
 }
 StageKind sft_kind() {
-  return declare_sft().kind("sft", type::model);
+  return with_revision(declare_sft().kind("sft", type::model), 2);
 }
 StageKind reward_model_kind() {
-  StageKind kind = declare_reward_model().kind("reward_model", type::reward_model);
-  kind.revision = 2;
-  return kind;
+  return with_revision(declare_reward_model().kind("reward_model", type::reward_model), 3);
 }
 StageKind train_kind() {
-  return declare_train().kind("train", type::model);
+  return with_revision(declare_train().kind("train", type::model), 2);
 }
 
 }  // namespace plumb

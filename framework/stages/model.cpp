@@ -4,9 +4,11 @@
 // folder.
 #include <fmt/format.h>
 
+#include "framework/artifacts/adapter_folder.h"
 #include "framework/artifacts/disk.h"
 #include "framework/modeling/language_model.h"
-#include "framework/modeling/lora.h"
+#include "framework/modeling/merged_model.h"
+#include "framework/modeling/model_links.h"
 #include "framework/modeling/reward_head.h"
 #include "framework/modeling/tokenizer_choice.h"
 #include "framework/registry/registry.h"
@@ -37,38 +39,9 @@ ChosenTokenizer tokenizer_of(const Artifact& artifact, StageContext& context) {
   return chosen;
 }
 
-bool is_model_file(const fs::path& file) {
-  const auto kind = file.extension();
-  return kind == ".json" || kind == ".safetensors" || kind == ".model" || kind == ".txt" || kind == ".jinja";
-}
-
-void replace_by_link(const fs::path& link, const fs::path& target) {
-  fs::remove(link);  // of an interrupted attempt
-  fs::create_symlink(fs::canonical(target), link);
-}
-
-void link_model(const fs::path& source, const fs::path& folder) {
-  std::error_code error;
-  if (!fs::is_directory(source, error)) {
-    throw Error(ErrorCode::data,
-                fmt::format("path: there is no folder {}; a model is a folder with config.json", source.string()));
-  }
-  for (const fs::directory_entry& entry : fs::directory_iterator(source)) {
-    const fs::path name = entry.path().filename();
-    if (name == kOurs || !entry.is_regular_file() || !is_model_file(name)) continue;
-    replace_by_link(folder / name, entry.path());
-  }
-  // An adapter names its base relative to its own folder; from here that would be another one.
-  if (!fs::exists(folder / "config.json") && fs::exists(folder / "adapter_config.json")) {
-    Value config = parse_json(read_file(folder / "adapter_config.json").value());
-    config.set("base_model_name_or_path", fs::canonical(adapter_base(source)).string());
-    fs::remove(folder / "adapter_config.json");
-    write_file(folder / "adapter_config.json", to_json(config, false, 2)).value();
-  }
-}
-
 bool is_classifier(const fs::path& folder) {
   std::error_code ignored;
+  if (is_adapter_folder(folder)) return is_reward_adapter(folder);
   if (!fs::exists(folder / "config.json", ignored)) return false;
   const Value config = read_json(folder / "config.json").value();
   return is_reward_model(config);
@@ -101,11 +74,12 @@ LanguageModel open_linked(const fs::path& folder, const fs::path& source, StageC
 void take_existing(const ModelSettings& settings, StageContext& context) {
   const fs::path source = (fs::path(context.recipe_folder()) / *settings.path).lexically_normal();
   const fs::path folder = context.folder();
-  link_model(source, folder);
+  link_model_files(source, folder, folder.parent_path());
   Value ours = read_ours(source);
   if (const Artifact* other = context.optional_input("tokenizer")) {
     const ChosenTokenizer chosen = tokenizer_of(*other, context);
-    for (const std::string& name : chosen.tokenizer->files()) replace_by_link(folder / name, chosen.folder / name);
+    for (const std::string& name : chosen.tokenizer->files())
+      link_file(chosen.folder / name, folder / name, folder.parent_path());
     ours.set("tokenizer", chosen.component);
   }
   if (settings.chat_format) ours.set("chat_format", *settings.chat_format);

@@ -1,6 +1,7 @@
 // Stage `reward_model`: a reward head on a language model's backbone (or an existing reward model) learns preferences.
 //
-// Output: a reward-model folder, HF's …ForSequenceClassification with one label and the head `score`.
+// Output: a reward-model folder, HF's …ForSequenceClassification with one label and the head `score`; with
+// LoRA an adapter's folder that brings the head (training_stage.h).
 #include "framework/stages/bodies.h"
 #include "framework/stages/settings.h"
 #include "framework/stages/training_rows.h"
@@ -25,7 +26,8 @@ void run_reward_model(StageContext& context) {
     eval.emplace(model, scores, name, pair_rows(*held_out, model, options, context).rows);
   }
 
-  train_and_save(model, objective, shuffled(objective.size()), eval ? &*eval : nullptr, settings.training, context);
+  train_and_save(model, objective, shuffled(objective.size()), eval ? &*eval : nullptr, settings.training,
+                 settings.merge, context);
 }
 
 }  // namespace plumb

@@ -87,6 +87,7 @@ struct SftSettings {  // stage: sft
   std::string learn = "assistant";  // "assistant" or "all" tokens
   std::optional<std::string> eval;  // held-out demonstrations: eval_loss
   Value lora;
+  std::string merge = "none";  // with lora: beside the adapter, a whole model in this type: float32 or bfloat16
   TrainingSettings training;
 };
 
@@ -95,6 +96,7 @@ struct RewardModelSettings {  // stage: reward_model
   ComponentRef optimizer{"bradley-terry", {}};
   std::optional<std::string> eval;  // held-out preferences: eval_accuracy, eval_margin
   Value lora;
+  std::string merge = "none";  // with lora: beside the adapter, a whole model in this type: float32 or bfloat16
   TrainingSettings training;
 };
 
@@ -135,6 +137,7 @@ struct TrainSettings {      // stage: train
   std::optional<std::string> value_model;   // of an online optimizer with values: a model of their own
   std::optional<double> desirable_above;    // scored answers: desirable above this reward; absent: above the mean
   Value lora;
+  std::string merge = "none";    // as of sft
   std::string weights = "full";  // full, or int8: the frozen base under an adapter in 8-bit rows
   TrainingSettings training;
 };

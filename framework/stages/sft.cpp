@@ -1,6 +1,6 @@
 // Stages `sft` and `language_model`: loss on the tokens of demonstrations or texts.
 //
-// Output: a model folder.
+// Output: a model folder, or an adapter's (training_stage.h).
 #include "framework/stages/bodies.h"
 #include "framework/stages/settings.h"
 #include "framework/stages/training_rows.h"
@@ -25,7 +25,8 @@ void run_sft(StageContext& context) {
     eval.emplace(model, tokens, name, demonstration_rows(*held_out, model, options, context).rows);
   }
 
-  train_and_save(model, objective, shuffled(objective.size()), eval ? &*eval : nullptr, settings.training, context);
+  train_and_save(model, objective, shuffled(objective.size()), eval ? &*eval : nullptr, settings.training,
+                 settings.merge, context);
 }
 
 void run_language_model(StageContext& context) {
@@ -38,7 +39,7 @@ void run_language_model(StageContext& context) {
   TokenObjective objective(model, static_cast<TokenOptimizer&>(*optimizer),
                            {"optimizer " + settings.optimizer.name, context.name()}, std::move(data.rows));
 
-  train_and_save(model, objective, shuffled(objective.size()), nullptr, settings.training, context);
+  train_and_save(model, objective, shuffled(objective.size()), nullptr, settings.training, "none", context);
 }
 
 }  // namespace plumb

@@ -1,8 +1,9 @@
 // Stage `train`: an alignment algorithm on pairs, preferences, demonstrations or prompts.
 //
-// Output: a model folder; with LoRA also adapter/.
+// Output: a model folder, or with LoRA an adapter's (training_stage.h).
 #include <cmath>
 
+#include "framework/modeling/lora.h"
 #include "framework/registry/registry.h"
 #include "framework/stages/bodies.h"
 #include "framework/stages/reward.h"
@@ -164,13 +165,13 @@ class TrainStage {
     for (TrainedTensor& tensor : objective.value_tensors()) run.tensors.push_back(std::move(tensor));
     if (!held_out.empty()) run.measure = [&] { return objective.measure(held_out); };
     const TrainingResult result = train(run, by_update, context_);
-    save_trainee(model_, context_);
+    save_trainee(model_, settings_.merge, context_);
     context_.summarise("steps", steps);
     summarise_training(result, context_);
   }
 
   void finish(Objective& objective, const EpochOrder& order, Objective* eval) {
-    train_and_save(model_, objective, order, eval, settings_.training, context_);
+    train_and_save(model_, objective, order, eval, settings_.training, settings_.merge, context_);
   }
 
   TrainingRows<TokenRows> demonstrations(const std::string& param, const Artifact& data) {
@@ -222,6 +223,7 @@ class TrainStage {
     LanguageModel reference = open_language_model(
         folder, context_.registry(), context_,
         {.dtype = settings_.training.dtype, .device = settings_.training.device, .quantised = quantised()});
+    if (reference.lora) freeze_adapter(reference);  // a part of it, while the policy's is off
     require_vocabulary(reference);
     return reference;
   }

@@ -2,13 +2,17 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/isfinite.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 
+#include "framework/modeling/lora.h"
+#include "framework/modeling/merged_model.h"
 #include "framework/modeling/reward_head.h"
 #include "framework/registry/registry.h"
 
 namespace plumb {
+namespace fs = std::filesystem;
 namespace {
 
 const char* name_of(Optimizer::Batch batch) {
@@ -31,6 +35,27 @@ bool has_reward_head(const Artifact& model) {
   return model.manifest.type == artifact_type::reward_model;
 }
 
+// The start of training may itself be a base with an adapter. Below a new adapter it stays so, frozen; weights that are
+// all trained take it in, which only float32 can do whole.
+LanguageModel open_start(const Artifact& start, StageContext& context, const Value& lora, const OpenModel& how) {
+  LanguageModel model = open_language_model(start.folder, context.registry(), context, how);
+  if (!model.lora) return model;
+  if (!lora.is_null()) {
+    freeze_adapter(model);
+    return model;
+  }
+  const MergeLoss loss = merge_adapter(model);
+  if (!loss.faithful()) {
+    context.log(
+        LogLevel::warning,
+        fmt::format("all weights of `{}` are trained in {}, with its adapter folded in: {}; dtype float32 keeps "
+                    "it, and so does lora",
+                    start.manifest.stage, how.dtype, merge_text(loss, how.dtype)));
+  }
+  context.summarise("start_merged", to_value(loss, how.dtype));
+  return model;
+}
+
 void add_adapter(LanguageModel& model, const Value& lora, const Random& random) {
   if (lora.is_null()) return;
   const LoraParams wanted = lora_params().parse(lora);
@@ -41,9 +66,12 @@ void add_adapter(LanguageModel& model, const Value& lora, const Random& random) 
 
 LanguageModel open_trainee_of(const std::string& param, StageContext& context, const TrainingSettings& settings,
                               const Value& lora, bool quantised) {
-  LanguageModel model = open_language_model(
-      context.input(param).folder, context.registry(), context,
-      {.dtype = settings.dtype, .device = settings.device, .training = true, .quantised = quantised});
+  LanguageModel model = open_start(context.input(param), context, lora,
+                                   {.dtype = settings.dtype,
+                                    .device = settings.device,
+                                    .training = true,
+                                    .merge_adapter = lora.is_null(),
+                                    .quantised = quantised});
   add_adapter(model, lora, context.random().derive("lora").derive(param));
   return model;
 }
@@ -52,12 +80,13 @@ LanguageModel open_trainee(StageContext& context, const TrainingSettings& settin
                            bool quantised) {
   const Artifact& start = context.input("model");
   const bool headed = reward && has_reward_head(start);
-  LanguageModel model = open_language_model(start.folder, context.registry(), context,
-                                            {.dtype = settings.dtype,
-                                             .device = settings.device,
-                                             .training = true,
-                                             .reward_head = headed,
-                                             .quantised = quantised});
+  LanguageModel model = open_start(start, context, lora,
+                                   {.dtype = settings.dtype,
+                                    .device = settings.device,
+                                    .training = true,
+                                    .merge_adapter = lora.is_null(),
+                                    .reward_head = headed,
+                                    .quantised = quantised});
   if (reward && !headed) add_reward_head(model, context.random().derive("score"));
   if (headed && settle_padding(model)) {
     context.log(LogLevel::warning,
@@ -92,17 +121,25 @@ std::vector<TrainedTensor> trained_tensors(const LanguageModel& model) {
   return tensors;
 }
 
-void save_trainee(const LanguageModel& model, StageContext& context) {
+void save_trainee(const LanguageModel& model, const std::string& merge, StageContext& context) {
   require_finite(model);
-  if (model.lora) save_language_model(model, context.folder() / "adapter", /*adapter_only=*/true);
-  save_language_model(model, context.folder());
+  const fs::path folder = context.folder();
+  save_language_model(model, folder);
+  if (!model.lora || merge == "none") return;
+  const MergeLoss loss =
+      write_merged(folder, folder / merged_folder_name, merge, model.score != nullptr, context.registry(), context);
+  context.summarise("merged", to_value(loss, merge));
+  if (!loss.faithful()) {
+    context.log(LogLevel::warning, fmt::format("{}: {}; the adapter beside it has all of it", merged_folder_name,
+                                               merge_text(loss, merge)));
+  }
 }
 
 void train_and_save(const LanguageModel& model, Objective& objective, const EpochOrder& order, Objective* eval,
-                    const TrainingSettings& settings, StageContext& context) {
+                    const TrainingSettings& settings, const std::string& merge, StageContext& context) {
   const TrainingResult result =
       train({.tensors = trained_tensors(model), .train = &objective, .order = order, .eval = eval}, settings, context);
-  save_trainee(model, context);
+  save_trainee(model, merge, context);
   summarise_training(result, context);
 }
 

@@ -2,10 +2,12 @@
 //
 //   LanguageModel model = open_trainee(context, settings.training, settings.lora, {});
 //   … make an objective …
-//   train_and_save(model, objective, shuffled(objective.size()), eval, settings.training, context);
+//   train_and_save(model, objective, shuffled(objective.size()), eval, settings.training, settings.merge, context);
 //
-// Output: a full model folder. With LoRA the weights in it have the adapter folded in, so every consumer opens it like
-// any model; the adapter itself lies in adapter/ as a PEFT folder. Thread contract: [lane].
+// Output: a full model folder. With LoRA an adapter's folder, PEFT's: adapter_config.json, adapter_model.safetensors,
+// the tokenizer's files, and base/, links to the files of the model it stands on; every consumer opens it as any model,
+// without rounding the update to the base's type. Unless `merge` is none, merged/ holds the same as one whole model.
+// Thread contract: [lane].
 #pragma once
 
 #include <optional>
@@ -31,13 +33,14 @@ std::vector<TrainedTensor> trained_tensors(const LanguageModel& model);
 // Throws Error(run_failed) that names a trained tensor with a NaN or an infinity.
 void require_finite(const LanguageModel& model);
 
-// Refuses weights that are not finite.
-void save_trainee(const LanguageModel& model, StageContext& context);
+// Refuses weights that are not finite. `merge`: none, or the type of the weights in merged/. What share of the update they hold becomes part of the summary
+// ({"merged": {"dtype", "survives", "error"}}, merged_model.h), and less than 99 % a warning.
+void save_trainee(const LanguageModel& model, const std::string& merge, StageContext& context);
 
 // Trains all of the model's tensors on `objective` in this order, evaluates on `eval` unless it is null, then saves and
 // sums up as the two functions around this one do.
 void train_and_save(const LanguageModel& model, Objective& objective, const EpochOrder& order, Objective* eval,
-                    const TrainingSettings& settings, StageContext& context);
+                    const TrainingSettings& settings, const std::string& merge, StageContext& context);
 
 // updates, epochs, tokens, first and last loss, evaluation.
 void summarise_training(const TrainingResult& result, StageContext& context);

@@ -48,7 +48,8 @@ MicroLoss TokenObjective::micro_loss(std::span<const std::size_t> micro, const B
 void set_adapter_dropout(LanguageModel& model, bool on) {
   if (!model.lora || model.lora->dropout == 0) return;
   for (const std::string& name : model.parameters->linear_names()) {
-    if (Linear* linear = model.parameters->find_linear(name); linear->adapter) linear->adapter->training = on;
+    const Linear* linear = model.parameters->find_linear(name);
+    if (linear->adapter && !linear->adapter->of_base) linear->adapter->training = on;
   }
 }
 

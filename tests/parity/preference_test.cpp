@@ -8,6 +8,7 @@
 
 #include "framework/artifacts/test_folder.h"
 #include "framework/modeling/grouped_forward.h"
+#include "framework/modeling/merged_model.h"
 #include "tests/parity/goldens.h"
 
 namespace {
@@ -128,14 +129,16 @@ BOOST_AUTO_TEST_CASE(saved_adapters_and_merged_folders_give_the_same_figures) {
   LanguageModel policy = policy_with_adapter();
   const at::Tensor wanted = completion_logps(policy, groups, {}).sums();
   const Folder folder;
-  save_language_model(policy, folder / "adapter", true);
+  save_language_model(policy, folder / "adapter");
   BOOST_TEST((read_file(folder / "adapter" / "adapter_model.safetensors").value() ==
               read_file(golden("lora_eval/adapter_model.safetensors")).value()));
   LanguageModel again = open_language_model(folder / "adapter", plugins(), host(), {});
   BOOST_TEST(again.lora->alpha == 16);
   BOOST_TEST((again.lora->targets == std::vector<std::string>{"k_proj", "o_proj", "q_proj", "v_proj"}));
   BOOST_TEST(completion_logps(again, groups, {}).sums().equal(wanted));
-  save_language_model(policy, folder / "full");
+  const MergeLoss loss = write_merged(folder / "adapter", folder / "full", "float32", false, plugins(), host());
+  BOOST_TEST(std::abs(loss.survives - 1) < 1e-6);
+  BOOST_TEST(loss.error < 1e-4);
   LanguageModel full = open_language_model(folder / "full", plugins(), host(), {});
   BOOST_TEST(distance(completion_logps(full, groups, {}).sums(), wanted) < 1e-4);
 }

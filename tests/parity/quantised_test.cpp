@@ -11,6 +11,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "framework/artifacts/test_folder.h"
+#include "framework/modeling/merged_model.h"
 #include "training_run.h"
 
 namespace {
@@ -109,10 +110,14 @@ BOOST_AUTO_TEST_CASE(an_adapter_is_trained_above_it_and_saved_into_the_full_weig
 
   disturb(narrow);
   disturb(full);
-  save_language_model(narrow, folder.path() / "narrow");
-  save_language_model(full, folder.path() / "full");
-  const auto a = read_model_tensors(folder.path() / "narrow").value();
-  const auto b = read_model_tensors(folder.path() / "full").value();
+  for (LanguageModel* model : {&narrow, &full}) {
+    const std::string name = model == &full ? "full" : "narrow";
+    save_language_model(*model, folder.path() / name);
+    static_cast<void>(
+        write_merged(folder.path() / name, folder.path() / (name + "-merged"), "float32", false, plugins(), host()));
+  }
+  const auto a = read_model_tensors(folder.path() / "narrow-merged").value();
+  const auto b = read_model_tensors(folder.path() / "full-merged").value();
   BOOST_TEST(a.size() == b.size());
   for (const auto& [name, tensor] : b) BOOST_TEST_CONTEXT(name) {
       BOOST_TEST(at::equal(a.at(name), tensor));
@@ -130,9 +135,18 @@ BOOST_AUTO_TEST_CASE(a_reward_model_scores_nearly_the_same) {
   BOOST_TEST(most(a - b) > 0.0);
 }
 
-BOOST_AUTO_TEST_CASE(an_adapters_folder_is_refused) {
-  BOOST_CHECK_EXCEPTION(static_cast<void>(open_golden("lora_eval", {.quantised = true, .tokenizer = false})), Error,
-                        [](const Error& e) { return std::string(e.what()).find("8 bits") != std::string::npos; });
+BOOST_AUTO_TEST_CASE(an_adapters_folder_is_its_8_bit_base_with_the_adapter_beside_it) {
+  const test::Folder folder;
+  LanguageModel trained = open_golden("micro-llama", {.training = true, .quantised = true, .tokenizer = false});
+  attach_golden_adapter(trained, "lora_eval");
+  save_language_model(trained, folder.path() / "adapter");
+  LanguageModel opened = open_language_model(folder.path() / "adapter", plugins(), host(),
+                                             {.merge_adapter = true, .quantised = true, .tokenizer = false});
+  BOOST_TEST(opened.quantised());
+  BOOST_TEST(opened.lora.has_value());
+  const std::vector<std::vector<TokenId>> rows{{1, 17, 30, 99, 4, 63, 55, 21}};
+  const at::NoGradGuard no_grad;
+  BOOST_TEST(at::equal(full_logits(opened, rows), full_logits(trained, rows)));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -51,9 +51,14 @@ void print_stage(const Value& stage) {
   std::cout << fmt::format("  {:<24} {:.1f} s, peak {}\n", "made in", manifest->at("seconds").as_double(),
                            in_bytes(static_cast<std::uint64_t>(manifest->at("peak_bytes").as_int())));
   std::uint64_t bytes = 0;
-  for (const Value& file : manifest->at("files").as_list())
-    bytes += static_cast<std::uint64_t>(file.at("size").as_int());
-  std::cout << fmt::format("  {:<24} {}, {}\n", "files", manifest->at("files").as_list().size(), in_bytes(bytes));
+  std::size_t own = 0, linked = 0;
+  for (const Value& file : manifest->at("files").as_list()) {
+    const bool link = file.find("target") != nullptr;  // of a model that lies elsewhere
+    ++(link ? linked : own);
+    if (!link) bytes += static_cast<std::uint64_t>(file.at("size").as_int());
+  }
+  std::cout << fmt::format("  {:<24} {}, {}{}\n", "files", own, in_bytes(bytes),
+                           linked == 0 ? "" : fmt::format(", and links to {} of a model", linked));
   print_summary(manifest->at("summary"));
 }
 

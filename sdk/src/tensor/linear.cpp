@@ -40,6 +40,12 @@ class Int8Product : public torch::autograd::Function<Int8Product> {
   }
 };
 
+// The first adapter that counts now, from this one downwards.
+const LoraAdapter* counting(const LoraAdapter* lora) {
+  while (lora != nullptr && adapters_off && !lora->of_base) lora = lora->below.get();
+  return lora;
+}
+
 at::Tensor int8_linear(const at::Tensor& rows, const Linear& layer) {
   at::Tensor y = Int8Product::apply(rows, layer.weight, layer.weight_scale);
   return layer.bias.defined() ? y + layer.bias : y;
@@ -57,11 +63,11 @@ at::Tensor add_adapter(at::Tensor y, const at::Tensor& rows, const LoraAdapter& 
 }  // namespace
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
-  const bool adapted = adapter && !adapters_off;
-  if (!adapted && !weight_scale.defined()) return at::linear(x, weight, bias);
+  const LoraAdapter* lora = counting(adapter.get());
+  if (lora == nullptr && !weight_scale.defined()) return at::linear(x, weight, bias);
   const at::Tensor rows = x.dim() == 2 ? x : x.reshape({-1, x.size(-1)});
   at::Tensor y = weight_scale.defined() ? int8_linear(rows, *this) : at::linear(rows, weight, bias);
-  if (adapted) y = add_adapter(std::move(y), rows, *adapter);
+  for (; lora != nullptr; lora = counting(lora->below.get())) y = add_adapter(std::move(y), rows, *lora);
   if (x.dim() == 2) return y;
   auto shape = x.sizes().vec();
   shape.back() = y.size(-1);

@@ -125,12 +125,19 @@ def ours_in_theirs(folder):
         compare_tokenizer(f"our {kind}", whole)
 
         tuned = run / f"{kind}-lora"
-        adapted = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(whole), tuned / "adapter")
+        adapted = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tuned / "base"), tuned)
         moved = [p.abs().max().item() for n, p in adapted.named_parameters() if "lora_B" in n]
         if not moved or min(moved) == 0:
             report(f"our {kind} adapter has weights", float("inf"))
-        compare_logits(f"our {kind} adapter in peft", tuned / "adapter", adapted)
-        compare_logits(f"our {kind} with the adapter folded in", tuned, adapted)
+        compare_logits(f"our {kind} adapter in peft", tuned, adapted)
+        compare_logits(f"our {kind} with the adapter folded in", tuned / "merged",
+                       AutoModelForCausalLM.from_pretrained(tuned / "merged"))
+        compare_logits(f"our {kind} adapter in peft, against the merged folder", tuned / "merged", adapted)
+        compare_tokenizer(f"our {kind} adapter", tuned)
+
+        again = run / f"{kind}-again"  # trained above that adapter: one adapter over the same base
+        compare_logits(f"our {kind} adapter above an adapter in peft", again,
+                       PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(again / "base"), again))
 
         rewarding = AutoModelForSequenceClassification.from_pretrained(run / f"{kind}-reward", num_labels=1)
         if rewarding.config.pad_token_id == rewarding.config.eos_token_id:

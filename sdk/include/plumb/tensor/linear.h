@@ -22,6 +22,9 @@ struct LoraAdapter {
   double scale = 1;
   double dropout = 0;  // applied to the adapter's input while `training` is set
   bool training = false;
+  // It belongs to the model that another is trained above: frozen, and on while an AdaptersOff lives.
+  bool of_base = false;
+  std::shared_ptr<LoraAdapter> below;  // the next, itself of_base; null: none
 };
 
 class Linear {
@@ -38,7 +41,8 @@ class Linear {
   // The adapter's switch is process-wide per thread: `AdaptersOff off;` gives the base model's output in its scope.
 };
 
-// While one lives, every Linear on this thread ignores its adapter: the reference model of LoRA training.
+// While one lives, every Linear on this thread ignores its adapter unless that is of_base: the reference model of LoRA
+// training.
 class AdaptersOff {
  public:
   AdaptersOff();
