@@ -61,6 +61,7 @@ int run_show(int argc, char** argv);
 int run_report(int argc, char** argv);
 int run_plugins(int argc, char** argv);
 int run_certify(int argc, char** argv);
+int run_merge(int argc, char** argv);
 int run_tokenize(int argc, char** argv);
 int run_generate(int argc, char** argv);
 int run_chat(int argc, char** argv);

@@ -16,6 +16,7 @@ const std::vector<Verb>& verbs() {
       {"chat", "talk to a model", run_chat},
       {"generate", "one answer of a model to one prompt", run_generate},
       {"certify", "measure on a run's models what its numbers rest on", run_certify},
+      {"merge", "fold an adapter into its base: one whole model folder, and what share survives", run_merge},
       {"tokenize", "turn texts into token ids", run_tokenize},
       {"stats", "a benchmark's numbers from its own files: AlpacaEval, MT-Bench", run_stats},
       {"completion", "let the shell complete what one types: bash, zsh, fish", run_completion},
