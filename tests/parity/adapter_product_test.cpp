@@ -2,7 +2,6 @@
 // also after the runs were moved, and what share of the update merged weights hold.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/mm.h>
 
 #include <bit>
 #include <boost/test/unit_test.hpp>
@@ -13,19 +12,17 @@
 #include "framework/artifacts/artifact.h"
 #include "framework/artifacts/test_folder.h"
 #include "framework/modeling/grouped_forward.h"
-#include "framework/modeling/lora.h"
 #include "framework/modeling/merged_model.h"
 #include "framework/stages/training_rows.h"
 #include "plumb/json_rows.h"
 #include "tests/parity/goldens.h"
+#include "tests/parity/implicit_margin.h"
 
 namespace {
 
 using namespace plumb;
 using namespace plumb::test;
 namespace fs = std::filesystem;
-
-constexpr double kBeta = 0.1;
 
 int plumb_exit(const std::string& arguments) {
   return WEXITSTATUS(std::system((PLUMB_COMMAND " " + arguments).c_str()));
@@ -88,52 +85,8 @@ const Made& made() {
   return once;
 }
 
-// As `evaluate`, `sample`, `chat` and the others open a model.
-LanguageModel open_to_use(const fs::path& folder, const std::string& dtype = "float32", bool reward = false) {
-  return open_language_model(folder, plugins(), host(), {.dtype = dtype, .merge_adapter = true, .reward_head = reward});
-}
-
 Artifact artifact_of(const std::string& stage) {
   return {made().stage(stage), made().manifest(stage)};
-}
-
-// Mean implicit margin of all pairs.
-double margin(LanguageModel& policy, LanguageModel& reference, const PairRows& rows) {
-  const at::NoGradGuard no_grad;
-  const auto sums = [&](LanguageModel& model) {
-    return completion_logps(model, rows.groups, {}).sums().to(at::kDouble);
-  };
-  const at::Tensor moved = sums(policy) - sums(reference);
-  std::vector<std::int64_t> first;
-  std::int64_t next = 0;
-  for (const SequenceGroup& group : rows.groups) {
-    first.push_back(next);
-    next += static_cast<std::int64_t>(group.completions.size());
-  }
-  double total = 0;
-  for (const PairRows::Pair& pair : rows.pairs) {
-    const std::int64_t at = first[pair.group];
-    total += moved[at + static_cast<std::int64_t>(pair.chosen)].item<double>() -
-             moved[at + static_cast<std::int64_t>(pair.rejected)].item<double>();
-  }
-  return kBeta * total / static_cast<double>(rows.pairs.size());
-}
-
-// The base with scale · B A added to its weights in float32, read from the files by itself.
-LanguageModel by_hand(const fs::path& base, const fs::path& adapter) {
-  LanguageModel model = open_language_model(base, plugins(), host(), {});
-  const auto factors = open_safetensors(adapter / "adapter_model.safetensors").value();
-  const Value config = parse_json(read_file(adapter / "adapter_config.json").value());
-  const double scale = config.at("lora_alpha").as_double() / config.at("r").as_double();
-  for (const TensorEntry& entry : factors.entries()) {
-    const auto at = entry.name.find(".lora_A.weight");
-    if (at == std::string::npos) continue;
-    const std::string layer = entry.name.substr(17, at - 17);  // after "base_model.model."
-    const at::Tensor update =
-        at::mm(factors.tensor("base_model.model." + layer + ".lora_B.weight"), factors.tensor(entry.name)) * scale;
-    model.parameters->find(layer + ".weight")->tensor->add_(update);
-  }
-  return model;
 }
 
 // The last value of a key in the metrics that a stage logged.
