@@ -7,6 +7,7 @@
 #include "framework/artifacts/artifact.h"
 #include "framework/artifacts/disk.h"
 #include "framework/evaluation/evaluation_file.h"
+#include "framework/evaluation/metric_name.h"
 #include "framework/recipe/yaml.h"
 
 namespace plumb {
@@ -28,12 +29,18 @@ ModelScores& model_of(RunScores& run, const std::string& name) {
   return run.models.back();
 }
 
-// "judge/aligned/mean" of the model "aligned" is "judge/mean".
-bool without_model(std::string& metric, const std::string& model) {
-  const std::size_t at = metric.find("/" + model + "/");
-  if (at == std::string::npos) return false;
-  metric.erase(at, model.size() + 1);
+// "judge/aligned/mean" of the model "aligned" is "judge/mean", "words/aligned" is "words".
+bool without_model(std::string& metric, const std::string& model, const std::vector<std::string>& models) {
+  const auto name = split_metric_name(metric, models);
+  if (!name || name->model != model) return false;
+  metric = name->measure.empty() ? name->kind : name->kind + "/" + name->measure;
   return true;
+}
+
+std::vector<std::string> names_of(const RunScores& run) {
+  std::vector<std::string> names;
+  for (const ModelScores& model : run.models) names.push_back(model.model);
+  return names;
 }
 
 // The score whose mean or wins a metric is: "mt-bench/mean" and "alpaca-eval/win_rate_over_x" are of mt-bench and
@@ -50,10 +57,11 @@ std::string score_behind(std::string metric) {
 Result<void> add_failures(RunScores& run, const fs::path& folder, const std::string& prefix, const std::string& judge) {
   const Result<std::map<std::string, std::int64_t>> failures = read_failures(folder);
   if (!failures) return failures.error();
+  const std::vector<std::string> names = names_of(run);
   for (ModelScores& model : run.models) {
     for (const auto& [full, count] : *failures) {
       std::string metric = full;
-      if (!without_model(metric, model.model)) continue;
+      if (!without_model(metric, model.model, names)) continue;
       model.metric_failures[prefix + metric] = count;
       const std::string score = score_behind(metric);
       model.score_failures[prefix + (score == "judge" && !judge.empty() ? judge : score)] = count;
@@ -92,10 +100,11 @@ Result<void> add_evaluation(RunScores& run, const fs::path& folder, const std::s
   }
   Result<std::vector<Metric>> metrics = read_metrics(folder);
   if (!metrics) return metrics.error();
+  const std::vector<std::string> names = names_of(run);
   for (ModelScores& model : run.models) {
     model.baseline = model.baseline || model.model == baseline;
     for (Metric metric : *metrics) {
-      if (!without_model(metric.name, model.model)) continue;
+      if (!without_model(metric.name, model.model, names)) continue;
       metric.name = prefix + metric.name;
       model.metrics.push_back(std::move(metric));
     }

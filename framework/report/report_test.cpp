@@ -71,6 +71,24 @@ Artifact model_in(const std::filesystem::path& folder) {
 
 BOOST_AUTO_TEST_SUITE(report)
 
+// As the SDK's documents name the metrics of an evaluator.
+BOOST_AUTO_TEST_CASE(metrics_of_a_kind_alone_are_columns_and_those_of_no_model_are_listed) {
+  const test::Folder folder;
+  Artifact artifact = evaluation_in(folder / "words");
+  Evaluation words;
+  words.metrics = {{"words/sft", 20.4, 19.4, 21.4, 0.5, 400}, {"words/dpo", 31.2, 30.1, 32.3, 0.5, 400}};
+  write_evaluations(folder / "words", {{"words", words}}).value();
+  const Report report = write_report({.title = "words", .items = {{"words", &artifact}}, .examples = 0});
+  BOOST_TEST(contains(to_markdown(report.page), "| model | words |"));
+  BOOST_TEST(contains(report.text, "  model  words\n  sft    20.4 ± 1.0\n  dpo    31.2 ± 1.1\n"));
+
+  words.metrics = {{"perplexity of all", 12.5}};
+  write_evaluations(folder / "words", {{"words", words}}).value();
+  const Report listed = write_report({.title = "words", .items = {{"words", &artifact}}, .examples = 0});
+  BOOST_TEST(contains(listed.text, "perplexity of all: 12.5"));
+  BOOST_TEST(!contains(listed.text, "  model\n"));
+}
+
 BOOST_AUTO_TEST_CASE(a_page_and_a_few_lines) {
   const test::Folder folder;
   const Artifact gold = evaluation_in(folder / "gold"), pairs = pairs_in(folder / "pairs"),

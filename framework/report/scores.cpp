@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "framework/evaluation/metric_name.h"
+
 namespace plumb {
 namespace {
 
@@ -12,18 +14,6 @@ struct Measure {
   std::string kind, measure;
   bool operator==(const Measure&) const = default;
 };
-
-// KIND/MODEL/MEASURE for one of the models; kinds may hold slashes themselves.
-bool split(const std::string& name, const std::vector<std::string>& models, Measure& measure, std::string& model) {
-  for (const std::string& candidate : models) {
-    const std::size_t at = name.find("/" + candidate + "/");
-    if (at == std::string::npos || at == 0) continue;
-    model = candidate;
-    measure = {name.substr(0, at), name.substr(at + candidate.size() + 2)};
-    return true;
-  }
-  return false;
-}
 
 // Parts of a mean: many columns, for the page and not for a terminal.
 constexpr std::string_view category = "category/";
@@ -37,6 +27,7 @@ std::string with_spaces(std::string text) {
 }
 
 std::string title_of(const Measure& measure, const std::string& kind, const std::string& baseline) {
+  if (measure.measure.empty()) return with_spaces(kind);
   if (measure.measure == "mean") return kind == "reward" ? kind : kind + " score";
   if (measure.measure == "difference") return fmt::format("{} over {}", kind, baseline);
   if (measure.measure == "win_rate") return fmt::format("{} wins over {}, %", kind, baseline);
@@ -70,12 +61,13 @@ Scores arrange_scores(std::span<const Metric> metrics, const std::vector<std::st
   std::map<std::string, std::vector<std::pair<Measure, const Metric*>>> by_model;
   const auto name_of = [&](const std::string& kind) { return names.contains(kind) ? names.at(kind) : kind; };
   for (const Metric& metric : metrics) {
-    Measure measure;
-    std::string model;
-    if (!split(metric.name, models, measure, model)) {
+    const auto name = split_metric_name(metric.name, models);
+    if (!name) {
       scores.others.push_back(metric);
       continue;
     }
+    const std::string& model = name->model;
+    const Measure measure{name->kind, name->measure};
     if (std::find(measures.begin(), measures.end(), measure) == measures.end()) measures.push_back(measure);
     by_model[model].emplace_back(measure, &metric);
     if (measure.measure == "difference" && metric.low && metric.high) {

@@ -4,8 +4,8 @@
 //   Scores scores = arrange_scores(metrics, {"sft", "aligned"}, "sft", {{"judge", "gold"}});
 //   scores.full, scores.brief, scores.verdicts        // "gold score: aligned is above sft by 0.071 (…)"
 //
-// Metrics are named KIND/MODEL/MEASURE: judge/aligned/difference, mt-bench/aligned/category/math. Others are listed as
-// they are.
+// Metrics are named KIND/MODEL/MEASURE or KIND/MODEL (evaluation/metric_name.h): judge/aligned/difference,
+// mt-bench/aligned/category/math, words/aligned. Others are listed as they are.
 // Thread contract: functions are [any].
 #pragma once
 

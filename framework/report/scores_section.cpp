@@ -54,14 +54,20 @@ void add_scores(Report& report, const ReportItem& item) {
       how_measured(item.artifact.manifest) + show_failures(read_failures(item.artifact.folder).value());
   report.page.add(Heading{2, item.name});
   report.page.add(Paragraph{{how + "."}});
-  report.page.add(scores.full);
+  if (scores.full.header.size() > 1) report.page.add(scores.full);
   Bullets said;
   for (const std::string& verdict : scores.verdicts) said.items.push_back({{verdict}});
   for (const Metric& metric : scores.others) said.items.push_back({{metric.name + ": " + show_metric(metric)}});
   if (!said.items.empty()) report.page.add(std::move(said));
 
-  report.text += fmt::format("{}: {}\n\n{}\n", item.name, how, to_text(scores.brief));
+  report.text += fmt::format("{}: {}\n\n", item.name, how);
+  if (scores.brief.header.size() > 1) report.text += to_text(scores.brief) + "\n";
   for (const std::string& verdict : scores.verdicts) report.text += fmt::format("  {}\n", verdict);
+  if (scores.brief.header.size() == 1) {  // all the numbers there are
+    for (const Metric& metric : scores.others) {
+      report.text += fmt::format("  {}: {}\n", metric.name, show_metric(metric));
+    }
+  }
   report.text += '\n';
 }
 

@@ -3,7 +3,7 @@
 //   Evaluation evaluate(EvaluationContext& context) override {
 //     for (const std::string& model : context.models()) {
 //       auto answers = context.answer(model, context.prompts(), context.options());
-//       … judge each, then evaluation.metrics.push_back({.name = model + "/gold/mean", …});
+//       … judge each, then evaluation.metrics.push_back({.name = "gold/" + model + "/mean", …});
 //     }
 //   }
 //
@@ -45,7 +45,7 @@ struct EvaluatedAnswer {
 };
 
 struct Evaluation {
-  std::vector<Metric> metrics;
+  std::vector<Metric> metrics;  // KIND/MODEL/MEASURE, or KIND/MODEL for its mean: a column of the tables
   std::vector<EvaluatedAnswer> answers;
   // Judgements that gave nothing, by the name of the metric whose value they are not in. Zero says that judgements were
   // asked for and none failed. They are shown beside the value.
