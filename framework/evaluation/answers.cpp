@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "framework/artifacts/checked_rows.h"
 #include "framework/artifacts/records_file.h"
 #include "framework/pipeline/stage.h"
 
@@ -17,7 +18,8 @@ constexpr std::size_t groups_at_once = 64;  // scored between two looks at the h
 // Lists by position in a JSONL file. What an interrupted attempt wrote is there from the start.
 class KeptLists {
  public:
-  KeptLists(const fs::path& file, std::size_t count) : writer_(make_folder(file), true), lists_(count) {
+  KeptLists(const fs::path& file, std::size_t count, Host& host) : rows_(make_folder(file)), lists_(count) {
+    if (!rows_.damage().empty()) host.log(LogLevel::warning, rows_.damage());
     for_each_row(file, [&](const Value& row, const std::string& where) -> Result<void> {
       const auto position = static_cast<std::size_t>(row.at("position").as_int());
       if (position >= lists_.size()) {
@@ -39,8 +41,8 @@ class KeptLists {
   [[nodiscard]] std::size_t done() const { return done_; }
 
   void keep(std::size_t position, Value::List values) {
-    writer_.write(Value::map({{"position", static_cast<std::int64_t>(position)}, {"values", values}}));
-    writer_.flush();
+    rows_.write(Value::map({{"position", static_cast<std::int64_t>(position)}, {"values", values}}));
+    rows_.end_block(false);
     put(position, std::move(values));
   }
 
@@ -61,7 +63,7 @@ class KeptLists {
     lists_[position] = std::move(values);
   }
 
-  RowWriter writer_;
+  CheckedRows rows_;
   std::vector<std::optional<Value::List>> lists_;
   std::size_t done_ = 0;
 };
@@ -143,7 +145,7 @@ std::vector<std::string> Answers::ask(const EvaluatedModel& model, std::span<con
                                      {"seed", std::to_string(sources_.seed)},
                                      {"options", describe(options)},
                                      {"prompts", std::move(questions)}});
-  KeptLists kept(sources_.cache / "answers" / name_of(question), prompts.size());
+  KeptLists kept(sources_.cache / "answers" / name_of(question), prompts.size(), host_);
 
   const std::vector<std::size_t> missing = kept.missing();
   if (!missing.empty()) {
@@ -198,7 +200,7 @@ std::vector<double> Answers::score(const EvaluatedModel& model, std::span<const 
   for (const ResponseGroup& group : groups) questions.push_back(to_value(group));
   KeptLists kept(
       sources_.cache / "rewards" / name_of(Value::map({{"model", model.key}, {"groups", std::move(questions)}})),
-      groups.size());
+      groups.size(), host_);
 
   const std::vector<std::size_t> missing = kept.missing();
   std::unique_ptr<RewardHandle> head;

@@ -163,7 +163,7 @@ void run_sample(StageContext& context) {
   const std::int64_t repeated = drop_repeated(tasks);
 
   const std::filesystem::path work = context.work_folder() / "responses.jsonl";
-  DurableGroups rows(work);
+  DurableGroups rows(work, context);
   if (rows.done() < tasks.size()) {
     if (rows.done() > 0) context.log(LogLevel::info, fmt::format("{} prompts were sampled before", rows.done()));
     Sampler sampler(context, settings, tasks);

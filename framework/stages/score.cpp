@@ -71,7 +71,7 @@ void run_score(StageContext& context) {
     throw Error(ErrorCode::data, fmt::format("{} holds no responses; scoring needs at least one", settings.responses));
   }
   const std::filesystem::path work = context.work_folder() / "responses.jsonl";
-  DurableGroups rows(work);
+  DurableGroups rows(work, context);
   if (rows.done() < groups.size()) score(context, settings, groups, rows);
   groups = read_groups(work).value();  // the one source of the numbers, resumed or not
 

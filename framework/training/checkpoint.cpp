@@ -12,7 +12,13 @@ namespace {
 
 constexpr const char* kTensors = "tensors.safetensors";
 constexpr const char* kState = "state.json";
+constexpr const char* kStateHash = "state_sha256";
 constexpr const char* kPrefix = "checkpoint-";
+
+// As parsed, so that it is the same before it is written and after it is read.
+std::string hash_of(const Value& state) {
+  return sha256_of(to_json(parse_json(to_json(state)), true));
+}
 
 // The checkpoint in `folder`, or why it is none.
 Result<Checkpoint> read_checkpoint(const std::filesystem::path& folder) {
@@ -29,6 +35,10 @@ Result<Checkpoint> read_checkpoint(const std::filesystem::path& folder) {
     }
     checkpoint.step = document.at("step").as_int();
     checkpoint.state = document.at("state");
+    const Value* sum = document.find(kStateHash);  // an older version wrote none
+    if (sum != nullptr && sum->as_string() != hash_of(checkpoint.state)) {
+      return Error(ErrorCode::data, (folder / kState).string() + ": its content does not match its own hash");
+    }
   } catch (const Error& error) {
     return Error(ErrorCode::data, folder.string() + ": " + error.what());
   }
@@ -73,6 +83,7 @@ void CheckpointFolder::write(const CheckpointToWrite& checkpoint) {
   document.set("step", checkpoint.step);
   document.set("sha256", sha256_of_file(temporary / kTensors).value());
   document.set("state", checkpoint.state);
+  document.set(kStateHash, hash_of(checkpoint.state));
   write_file(temporary / kState, to_json(document)).value();
   static_cast<void>(read_checkpoint(temporary).value());
   sync_folder(temporary);

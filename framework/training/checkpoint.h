@@ -5,7 +5,7 @@
 //   checkpoints.write({.step = 100, .state = state, .tensors = rule.state()});
 //   if (auto last = checkpoints.last()) rule.restore(last->tensors, …);
 //
-// checkpoint-STEP/ holds tensors.safetensors and, written last, state.json with its SHA-256. A new checkpoint is
+// checkpoint-STEP/ holds tensors.safetensors and, written last, state.json with the SHA-256 of both. A new checkpoint is
 // written under a temporary name, synced, read back and checked, renamed; only then is the one before removed. `last`
 // takes the newest whose hash is right, so a damaged one costs steps, never the run. Thread contract: [lane]; one
 // process at a time (the stage's lock).

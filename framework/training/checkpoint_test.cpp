@@ -6,6 +6,7 @@
 #include <boost/test/unit_test.hpp>
 #include <fstream>
 
+#include "framework/artifacts/disk.h"
 #include "framework/artifacts/test_folder.h"
 #include "plumb/error.h"
 
@@ -59,6 +60,22 @@ BOOST_AUTO_TEST_CASE(a_damaged_checkpoint_gives_way_to_the_one_before) {
   BOOST_TEST(checkpoints.last(&complaints)->step == 3);
   BOOST_REQUIRE(complaints.size() == 1);
   BOOST_TEST(complaints[0].find("checkpoint-4") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_changed_digit_of_the_state_is_noticed) {
+  const plumb::test::Folder folder;
+  plumb::CheckpointFolder checkpoints(folder.path());
+  checkpoints.write(at_step(3));
+  const auto file = folder / "checkpoint-3/state.json";
+  std::string text = plumb::read_file(file).value();
+  const std::size_t digit = text.find("3.1");
+  BOOST_REQUIRE(digit != std::string::npos);
+  text[digit] = '4';
+  std::ofstream(file) << text;
+  std::vector<std::string> complaints;
+  BOOST_TEST(!checkpoints.last(&complaints).has_value());
+  BOOST_REQUIRE(complaints.size() == 1);
+  BOOST_TEST(complaints[0].find("does not match its own hash") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_write_that_was_cut_off_is_not_seen) {
