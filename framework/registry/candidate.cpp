@@ -1,14 +1,12 @@
 #include "framework/registry/candidate.h"
 
-#include <sys/stat.h>
-
-#include <cerrno>
 #include <cstring>
 #include <mutex>
 
 #include "framework/artifacts/records_file.h"
 #include "framework/registry/elf_note.h"
 #include "framework/registry/fingerprint.h"
+#include "framework/registry/permissions.h"
 #include "plumb/description.h"
 
 namespace plumb {
@@ -30,19 +28,6 @@ std::string PluginCandidate::sha256() const {
 }
 
 namespace {
-
-// A library that anybody may replace runs anybody's code.
-std::string permission_problem(const fs::path& file) {
-  struct stat status {};
-  if (stat(file.c_str(), &status) != 0) return std::strerror(errno);
-  if (!S_ISREG(status.st_mode)) return "it is no regular file";
-  if ((status.st_mode & S_IWOTH) != 0) return "everybody may write to it; run: chmod o-w " + file.string();
-  const fs::path folder = file.parent_path();
-  if (stat(folder.c_str(), &status) == 0 && (status.st_mode & S_IWOTH) != 0 && (status.st_mode & S_ISVTX) == 0) {
-    return "everybody may write to its folder; run: chmod o-w " + folder.string();
-  }
-  return {};
-}
 
 std::string run_describe(const fs::path& file) {
   return "run: plumb-describe " + file.string() + " " + schema_file(file).string();
@@ -89,7 +74,7 @@ PluginCandidate inspect_plugin(const fs::path& file) {
     out.refused = std::string("a plugin's file name ends with ") + kPluginSuffix;
     return out;
   }
-  out.refused = permission_problem(file);
+  out.refused = replaceable_by_others(file);
   if (!out.refused.empty()) return out;
   const Result<PluginNote> note = read_plugin_note(file);
   if (!note) {

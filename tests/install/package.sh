@@ -38,6 +38,12 @@ use without-libtorch "$gap" "$place/plumb" -DPLUMB_LIBTORCH=/nowhere
 use from-the-build-tree "$gap" "$build" -DPLUMB_LIBTORCH=/nowhere
 tensor=TENSOR use with-libtorch "$hinge" "$place/plumb"
 
+# An empty entry is the working directory to the loader.
+for built in without-libtorch from-the-build-tree with-libtorch; do
+  runpath=$(readelf -d "$place/package/$built/build/one.plumb.so" | sed -n 's/.*runpath: \[\(.*\)\]/\1/p')
+  [[ -n $runpath && :$runpath: != *::* ]] || fail "$built: the RUNPATH is '$runpath'"
+done
+
 tensor=TENSOR
 if (use tensors-without-libtorch "$hinge" "$place/plumb" -DPLUMB_LIBTORCH=/nowhere 2>"$place/package/refusal"); then
   fail "a tensor plugin was configured without LibTorch"

@@ -1,4 +1,6 @@
 // The parts that need no server. tests/judging drives the whole judge against one.
+#include <sys/resource.h>
+
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -140,6 +142,9 @@ BOOST_AUTO_TEST_CASE(a_key_comes_from_the_environment_and_is_never_repeated) {
   }
   ::setenv("PLUMB_UNIT_KEY", "sk-secret1", 1);
   const openai::Secret key("PLUMB_UNIT_KEY");
+  rlimit core{1, 1};
+  BOOST_TEST(::getrlimit(RLIMIT_CORE, &core) == 0);
+  BOOST_TEST(core.rlim_cur == 0U);  // a core dump would hold it
   BOOST_TEST(key.header() == "Bearer sk-secret1");
   BOOST_TEST(key.strike("your key sk-secret1 (sk-secret1) is wrong") == "your key *** (***) is wrong");
   BOOST_TEST(key.strike("your key SK-SECRET1 and sk-secre***") == "your key *** and ******");

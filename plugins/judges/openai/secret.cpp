@@ -1,5 +1,7 @@
 #include "secret.h"
 
+#include <sys/resource.h>
+
 #include <plumb/error.h>
 #include <algorithm>
 #include <cctype>
@@ -31,6 +33,10 @@ Secret::Secret(const std::string& variable) {
   };
   if (value == nullptr || *value == '\0') fail("is not set; export it and run again");
   key_ = value;
+  rlimit core{};
+  ::getrlimit(RLIMIT_CORE, &core);
+  core.rlim_cur = 0;  // a core dump of this process would hold the key
+  ::setrlimit(RLIMIT_CORE, &core);
   if (key_.size() < 8) fail("holds fewer than 8 characters; that is no key");
   if (!std::all_of(key_.begin(), key_.end(), [](char c) { return c > ' ' && c < 0x7f; })) {
     fail("holds a blank, a line break or a character beyond ASCII; a key has none");
