@@ -11,6 +11,9 @@
 #include <iostream>
 #include <limits>
 
+#include "framework/report/output.h"
+#include "framework/report/text.h"
+
 namespace plumb {
 
 namespace {
@@ -92,8 +95,8 @@ Progress::Form Progress::choose(bool quiet, bool json) {
 Progress::Progress(Settings settings) : settings_(std::move(settings)) {
   const char* no_colour = std::getenv("NO_COLOR");
   colour_ = settings_.form == Form::terminal && (no_colour == nullptr || *no_colour == '\0');
-  if (settings_.screen == nullptr) settings_.screen = &std::cerr;
-  if (settings_.events == nullptr) settings_.events = &std::cout;
+  if (settings_.screen == nullptr) settings_.screen = &unfiltered_errors();
+  if (settings_.events == nullptr) settings_.events = &unfiltered_output();
   if (!settings_.log_file.empty()) log_.open(settings_.log_file, std::ios::app);
   if (settings_.clock) return;
   settings_.clock = steady_seconds;
@@ -175,7 +178,7 @@ void Progress::message(LogLevel level, std::string_view text) {
   if (level == LogLevel::debug) return;
   if (level == LogLevel::info && settings_.form != Form::terminal && settings_.form != Form::lines) return;
   if (colour_ && level != LogLevel::info) {
-    print(fmt::format("\033[{}m{}\033[0m{}", level == LogLevel::warning ? 33 : 31, prefix(level), text));
+    print(text, fmt::format("\033[{}m{}\033[0m", level == LogLevel::warning ? 33 : 31, prefix(level)));
   } else {
     print(full);
   }
@@ -234,7 +237,7 @@ void Progress::show(double now) {
 }
 
 void Progress::draw(const std::string& text) {
-  *settings_.screen << "\r\033[K" + clipped(text, width() - 1) << std::flush;
+  *settings_.screen << "\r\033[K" + clipped(printable(text), width() - 1) << std::flush;
   drawn_ = true;
 }
 
@@ -244,16 +247,16 @@ void Progress::erase() {
   drawn_ = false;
 }
 
-void Progress::print(const std::string& text) {
+void Progress::print(std::string_view text, const std::string& coloured) {
   const bool again = drawn_ && stage_.has_value();
   erase();
-  *settings_.screen << text + "\n" << std::flush;
+  *settings_.screen << coloured + printable(text) + "\n" << std::flush;
   if (again) draw(stage_line(settings_.clock()));
 }
 
 void Progress::log(const std::string& text) {
   if (!log_.is_open()) return;
-  log_ << fmt::format("{:%Y-%m-%dT%H:%M:%SZ} {}", fmt::gmtime(std::time(nullptr)), text) << std::endl;
+  log_ << fmt::format("{:%Y-%m-%dT%H:%M:%SZ} {}", fmt::gmtime(std::time(nullptr)), printable(text)) << std::endl;
 }
 
 void Progress::put_event(const Value& event) {

@@ -75,7 +75,8 @@ class Progress {
   [[nodiscard]] std::string stage_line(double now) const;
   void show(double now);
   void draw(const std::string& text);
-  void print(const std::string& text);  // a permanent line on the screen, above the changing one
+  // A permanent line on the screen, above the changing one: `coloured` as it is, then the text as printable() leaves it.
+  void print(std::string_view text, const std::string& coloured = {});
   void erase();
   void log(const std::string& text);
   void put_event(const Value& event);

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <iostream>
 
+#include "framework/report/output.h"
 #include "framework/report/text.h"
 #include "plumb/error.h"
 
@@ -43,8 +44,8 @@ std::string text_at(const Value& event, const char* key) {
 }  // namespace
 
 SweepProgress::SweepProgress(Settings settings) : settings_(std::move(settings)) {
-  if (settings_.screen == nullptr) settings_.screen = &std::cerr;
-  if (settings_.events == nullptr) settings_.events = &std::cout;
+  if (settings_.screen == nullptr) settings_.screen = &unfiltered_errors();
+  if (settings_.events == nullptr) settings_.events = &unfiltered_output();
   if (!settings_.clock) settings_.clock = steady_seconds;
   if (!settings_.log_file.empty()) log_.open(settings_.log_file, std::ios::app);
   for (const std::string& arm : settings_.arms) name_width_ = std::max(name_width_, arm.size());
@@ -155,7 +156,7 @@ std::string SweepProgress::counts() const {
 
 void SweepProgress::print(const std::string& line) {
   erase();
-  *settings_.screen << line + "\n" << std::flush;
+  *settings_.screen << printable(line) + "\n" << std::flush;
   draw();
 }
 
@@ -185,7 +186,7 @@ void SweepProgress::draw() {
 
 void SweepProgress::log(const std::string& text) {
   if (!log_.is_open()) return;
-  log_ << fmt::format("{:%Y-%m-%dT%H:%M:%SZ} {}", fmt::gmtime(std::time(nullptr)), text) << std::endl;
+  log_ << fmt::format("{:%Y-%m-%dT%H:%M:%SZ} {}", fmt::gmtime(std::time(nullptr)), printable(text)) << std::endl;
 }
 
 void SweepProgress::put_event(const Value& event) {

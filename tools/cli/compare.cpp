@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "framework/report/comparison_table.h"
+#include "framework/report/output.h"
 #include "tools/cli/verb.h"
 
 namespace plumb::cli {
@@ -53,9 +54,9 @@ int run_compare(int argc, char** argv) {
   Comparison comparison = compare(gathered.runs, {.baseline = gathered.baseline}).value();
   for (const std::string& arm : gathered.missing) comparison.notes.push_back("without " + arm);
   if (given->count("json") != 0) {
-    std::cout << to_json(to_value(comparison), false, 2) << "\n";
+    unfiltered_output() << to_json(to_value(comparison), false, 2) << "\n";
   } else if (given->count("csv") != 0) {
-    std::cout << to_csv(comparison);
+    unfiltered_output() << to_csv(comparison);
   } else {
     std::cout << to_text(comparison, gathered.title);
   }

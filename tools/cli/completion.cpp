@@ -10,6 +10,7 @@
 
 #include "framework/isolation/choice.h"
 #include "framework/recipe/recipe.h"
+#include "framework/report/output.h"
 #include "tools/cli/plugins.h"
 #include "tools/cli/verb.h"
 
@@ -238,7 +239,7 @@ int run_completion(int argc, char** argv) {
   if (script == nullptr) {
     throw Error(ErrorCode::recipe, "found the shell \"" + shell + "\", wanted bash, zsh or fish");
   }
-  std::cout << script;
+  unfiltered_output() << script;
   return 0;
 }
 

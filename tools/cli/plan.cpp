@@ -8,6 +8,7 @@
 #include "framework/artifacts/disk.h"
 #include "framework/pipeline/estimate.h"
 #include "framework/pipeline/plan.h"
+#include "framework/report/output.h"
 #include "tools/cli/gpu_estimates.h"
 #include "tools/cli/recipe_options.h"
 #include "tools/cli/sweep_plan.h"
@@ -137,12 +138,12 @@ void print_json(const Plan& plan) {
   const auto count = [&](StageState state) {
     return Value(static_cast<std::int64_t>(totals.of_state[static_cast<std::size_t>(state)]));
   };
-  std::cout << to_json(Value::map({{"stages", Value(std::move(stages))},
-                                   {"cached", count(StageState::cached)},
-                                   {"run", count(StageState::run)},
-                                   {"not_needed", count(StageState::unneeded)}}),
-                       false, 2)
-            << "\n";
+  unfiltered_output() << to_json(Value::map({{"stages", Value(std::move(stages))},
+                                             {"cached", count(StageState::cached)},
+                                             {"run", count(StageState::run)},
+                                             {"not_needed", count(StageState::unneeded)}}),
+                                 false, 2)
+                      << "\n";
 }
 
 }  // namespace

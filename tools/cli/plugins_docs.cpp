@@ -8,6 +8,7 @@
 #include "framework/isolation/choice.h"
 #include "framework/pipeline/stage.h"
 #include "framework/recipe/recipe_schema.h"
+#include "framework/report/output.h"
 #include "tools/cli/plugin_text.h"
 #include "tools/cli/plugins.h"
 #include "tools/cli/verb.h"
@@ -207,7 +208,7 @@ int run_plugins_schema(int argc, char** argv) {
                   "  # yaml-language-server: $schema=recipe.schema.json"},
                  options);
   if (!given) return 0;
-  std::cout << to_json(recipe_schema(scan_plugins(*given)), false, 1) << "\n";
+  unfiltered_output() << to_json(recipe_schema(scan_plugins(*given)), false, 1) << "\n";
   return 0;
 }
 

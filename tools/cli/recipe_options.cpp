@@ -1,4 +1,5 @@
 #include "tools/cli/recipe_options.h"
+#include "framework/report/output.h"
 
 #include <algorithm>
 #include <iostream>
@@ -48,10 +49,10 @@ RecipeRequest recipe_request(const po::variables_map& given) {
 int report_problems(const LoadedRecipe& loaded, bool json) {
   if (loaded.problems.empty()) return 0;
   if (json) {
-    std::cout << to_json(Value::map(
-                             {{"valid", false}, {"problems", describe_problems(loaded.problems, loaded.source.text)}}),
-                         false, 2)
-              << "\n";
+    unfiltered_output() << to_json(Value::map({{"valid", false},
+                                               {"problems", describe_problems(loaded.problems, loaded.source.text)}}),
+                                   false, 2)
+                        << "\n";
   } else {
     std::cerr << show_problems(loaded.problems, loaded.source.text);
   }

@@ -8,6 +8,7 @@
 #include "framework/artifacts/artifact.h"
 #include "framework/artifacts/disk.h"
 #include "framework/artifacts/manifest.h"
+#include "framework/report/output.h"
 #include "framework/report/text.h"
 #include "tools/cli/run_folder.h"
 #include "tools/cli/show_sweep.h"
@@ -36,7 +37,7 @@ void add_manifest(Value& stage, const fs::path& folder) {
 void print_summary(const Value& summary) {
   if (!summary.is_map()) return;
   for (const auto& [key, value] : summary.as_map()) {
-    std::cout << fmt::format("  {:<24} {}\n", printable(key), printable(show_value(value)));
+    std::cout << fmt::format("  {:<24} {}\n", key, show_value(value));
   }
 }
 
@@ -92,7 +93,7 @@ int run_show(int argc, char** argv) {
   Value run = read_run(folder);
   for (Value& stage : run.find("stages")->as_list()) add_manifest(stage, folder);
   if (given->count("json") != 0) {
-    std::cout << to_json(run, false, 2) << "\n";
+    unfiltered_output() << to_json(run, false, 2) << "\n";
   } else {
     print_run(run);
   }

@@ -9,6 +9,7 @@
 
 #include "framework/artifacts/artifact.h"
 #include "framework/pipeline/run.h"
+#include "framework/report/output.h"
 #include "framework/report/text.h"
 #include "framework/telemetry/progress.h"
 #include "tools/cli/run_folder.h"
@@ -164,7 +165,7 @@ void show_sweep(const fs::path& folder, bool json) {
   for (const char* file : {"results.csv", "report.html"}) {
     sweep.set(file, fs::exists(folder / file) ? Value((folder / file).string()) : Value());
   }
-  std::cout << to_json(sweep, false, 2) << "\n";
+  unfiltered_output() << to_json(sweep, false, 2) << "\n";
 }
 
 }  // namespace plumb::cli

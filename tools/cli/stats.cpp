@@ -6,6 +6,7 @@
 #include <iostream>
 #include <set>
 
+#include "framework/report/output.h"
 #include "framework/report/text.h"
 #include "plumb/benchmarks.h"
 #include "plumb/error.h"
@@ -41,10 +42,10 @@ void alpaca_eval(const std::string& file, bool json) {
   require_one_model(file, rows);
   const AlpacaWinRate result = alpaca_eval_win_rate(rows);
   if (json) {
-    std::cout << to_json(Value::map({{"win_rate", number(result.rate.mean)},
-                                     {"standard_error", number(result.rate.standard_error)},
-                                     {"n_total", count(result.rate.count)}}))
-              << "\n";
+    unfiltered_output() << to_json(Value::map({{"win_rate", number(result.rate.mean)},
+                                               {"standard_error", number(result.rate.standard_error)},
+                                               {"n_total", count(result.rate.count)}}))
+                        << "\n";
     return;
   }
   std::cout << fmt::format("{} against {}\n", printable(rows.front().generator_2), printable(rows.front().generator_1))
@@ -66,7 +67,7 @@ void mt_bench(const std::string& file, bool json) {
                                    {"turn_2", number(score.turn_2)},
                                    {"failed", count(score.failed)}}));
     }
-    std::cout << to_json(Value::map({{"models", models}})) << "\n";
+    unfiltered_output() << to_json(Value::map({{"models", models}})) << "\n";
     return;
   }
   std::size_t width = 5;

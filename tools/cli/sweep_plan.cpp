@@ -4,6 +4,7 @@
 
 #include <iostream>
 
+#include "framework/report/output.h"
 #include "framework/report/text.h"
 
 namespace plumb::cli {
@@ -39,13 +40,13 @@ void print_json(const Sweep& sweep, const SweepPlan& plan) {
                                {"run", number(to_run(plan.arms[i]))},
                                {"keys", keys}}));
   }
-  std::cout << to_json(Value::map({{"arms", std::move(arms)},
-                                   {"stages", std::move(stages)},
-                                   {"different", number(plan.different)},
-                                   {"cached", number(plan.cached)},
-                                   {"run", number(plan.to_run)}}),
-                       false, 2)
-            << "\n";
+  unfiltered_output() << to_json(Value::map({{"arms", std::move(arms)},
+                                             {"stages", std::move(stages)},
+                                             {"different", number(plan.different)},
+                                             {"cached", number(plan.cached)},
+                                             {"run", number(plan.to_run)}}),
+                                 false, 2)
+                      << "\n";
 }
 
 }  // namespace

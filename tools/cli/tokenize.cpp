@@ -5,6 +5,7 @@
 
 #include "framework/data/chat_format.h"
 #include "framework/data/load_tokenizer.h"
+#include "framework/report/output.h"
 #include "plumb/json_fields.h"
 #include "tools/cli/command_host.h"
 #include "tools/cli/verb.h"
@@ -39,7 +40,7 @@ void print_text(const Tokenizer& tokenizer, const JsonFields& json, const Value&
     if (number < 0 || number > std::numeric_limits<TokenId>::max()) json.fail(id, "is no token id");
     ids.push_back(static_cast<TokenId>(number));
   }
-  std::cout << to_json(tokenizer.decode(ids, special)) << "\n";
+  unfiltered_output() << to_json(tokenizer.decode(ids, special)) << "\n";
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "framework/recipe/recipe.h"
+#include "framework/report/output.h"
 #include "tools/cli/recipe_options.h"
 #include "tools/cli/verb.h"
 
@@ -46,7 +47,7 @@ int run_validate(int argc, char** argv) {
   if (json) {
     Value out = Value::map({{"valid", true}, {"stages", stages}});
     if (arms > 0) out.set("arms", names_of_arms(*loaded.sweep));
-    std::cout << to_json(out, false, 2) << "\n";
+    unfiltered_output() << to_json(out, false, 2) << "\n";
   } else if (arms > 0 && given->count("resolved") != 0) {
     throw Error(ErrorCode::recipe, "the recipe has a sweep; say which of its arms to print with --arm, such as --arm " +
                                        loaded.sweep->arms.front().name);
