@@ -11,11 +11,17 @@
 namespace plumb {
 namespace {
 
-std::string fingerprint_of(const Registry& registry, const PluginUse& use) {
+Value entry_of(const Registry& registry, const PluginUse& use) {
+  Value entry = Value::map({{"id", use.id}, {"version", use.version}, {"sha256", use.sha256}});
   for (const PluginCandidate& candidate : registry.candidates()) {
-    if (candidate.id == use.id && candidate.sha256() == use.sha256) return candidate.fingerprint;
+    if (candidate.id != use.id || candidate.sha256() != use.sha256) continue;
+    entry.set("fingerprint", candidate.fingerprint);
+    std::error_code failed;
+    const std::filesystem::path file = std::filesystem::canonical(candidate.file, failed);
+    if (!failed) entry.set("file", file.string());
+    break;
   }
-  return {};
+  return entry;
 }
 
 const Value* plugin_of(const Value& lock, const std::string& id) {
@@ -75,10 +81,7 @@ Value lock_of(const Recipe& recipe, const Plan& plan, const Registry& registry) 
     stages.set(stage.spec->name, stage.manifest.key);
     for (const PluginUse& use : stage.manifest.plugins) {
       if (!seen.insert(use.id).second) continue;
-      plugins.push_back(Value::map({{"id", use.id},
-                                    {"version", use.version},
-                                    {"sha256", use.sha256},
-                                    {"fingerprint", fingerprint_of(registry, use)}}));
+      plugins.push_back(entry_of(registry, use));
     }
   }
   return Value::map({{"recipe", recipe.name},

@@ -7,8 +7,10 @@
 
 #include "framework/pipeline/engine.h"
 #include "framework/registry/registry.h"
+#include "framework/report/output.h"
 #include "framework/report/text.h"
 #include "tools/cli/command_host.h"
+#include "tools/cli/plugins_of_run.h"
 #include "tools/cli/verb.h"
 
 namespace plumb::cli {
@@ -43,8 +45,9 @@ int run_certify(int argc, char** argv) {
   po::options_description options("Options");
   options.add_options()("folder", po::value<std::string>()->required(),
                         "the folder of a run, such as runs/quickstart, or of a model")("json", "print JSON");
+  add_plugin_option(options);
   const auto given = parse_verb(argc, argv,
-                                {"RUN_OR_MODEL [--json]",
+                                {"RUN_OR_MODEL [--plugin FILE]... [--json]",
                                  "Measures on your own weights and rows what must not matter: how a batch is composed, "
                                  "ordered, padded and packed,\n"
                                  "cached decoding, accumulation, saving and loading; and that training starts at its "
@@ -53,13 +56,13 @@ int run_certify(int argc, char** argv) {
                                 options, {"folder"});
   if (!given) return 0;
   CommandHost host;
-  const Registry registry = Registry::scan(PluginSearch::standard());
+  const Registry registry = scan_for((*given)["folder"].as<std::string>(), *given);
   Value certificate;
   reinterpret_cast<Certify*>(Engine::open().symbol("plumb_engine_certify"))((*given)["folder"].as<std::string>(),
                                                                             registry, host, certificate);
   const bool holds = certificate.at("holds").as_bool();
   if (given->count("json") != 0) {
-    std::cout << to_json(certificate, false, 2) << "\n";
+    unfiltered_output() << to_json(certificate, false, 2) << "\n";
   } else {
     for (const Value& model : certificate.at("models").as_list()) print_model(model);
     std::cout << (holds ? "every check holds\n" : "NOT certified: a check fails\n");

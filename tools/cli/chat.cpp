@@ -9,6 +9,7 @@
 
 #include "plumb/random.h"
 #include "plumb/utf8.h"
+#include "tools/cli/plugins_of_run.h"
 #include "tools/cli/talk.h"
 #include "tools/cli/verb.h"
 
@@ -174,7 +175,7 @@ int run_chat(int argc, char** argv) {
   const bool terminal = ::isatty(STDIN_FILENO) != 0;
 
   TalkHost host;
-  const Registry registry = Registry::scan(PluginSearch::standard());
+  const Registry registry = scan_for((*given)["model"].as<std::string>(), *given);
   const auto model = open_to_talk(*given, registry, host);
   Chat chat(*model, sampling, system_of(*given), terminal);
   if (terminal) {

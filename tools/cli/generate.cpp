@@ -4,6 +4,8 @@
 #include <boost/program_options/value_semantic.hpp>
 #include <iostream>
 
+#include "framework/report/output.h"
+#include "tools/cli/plugins_of_run.h"
 #include "tools/cli/talk.h"
 #include "tools/cli/verb.h"
 
@@ -65,13 +67,13 @@ int run_generate(int argc, char** argv) {
   const bool json = given->count("json") != 0;
 
   TalkHost host;
-  const Registry registry = Registry::scan(PluginSearch::standard());
+  const Registry registry = scan_for((*given)["model"].as<std::string>(), *given);
   const auto model = open_to_talk(*given, registry, host);
   const RenderedPrompt prompt = prompt_of(*model, *given);
   const Answer answer = model->answer(prompt, sampling, [&](std::string_view more) {
     if (!json) say(more);
   });
-  std::cout << (json ? to_json(describe(prompt, answer)) : std::string()) << "\n";
+  (json ? unfiltered_output() << to_json(describe(prompt, answer)) : std::cout) << "\n";
   return 0;
 }
 

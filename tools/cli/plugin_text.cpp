@@ -1,6 +1,9 @@
 #include "tools/cli/plugin_text.h"
 
+#include <algorithm>
 #include <boost/program_options/value_semantic.hpp>
+
+#include "framework/report/text.h"
 
 namespace po = boost::program_options;
 
@@ -13,19 +16,22 @@ void add_plugin_option(po::options_description& options) {
                         "a further plugin file; may be repeated");
 }
 
-Registry scan_plugins(const po::variables_map& given) {
+PluginSearch plugin_search(const po::variables_map& given) {
   PluginSearch search = PluginSearch::standard();
   if (given.count("plugin") != 0) {
     for (const std::string& file : given["plugin"].as<Files>()) search.files.emplace_back(file);
   }
-  return Registry::scan(search);
+  return search;
 }
 
-std::string shown(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
-  }
-  return text;
+Registry scan_plugins(const po::variables_map& given) {
+  return Registry::scan(plugin_search(given));
+}
+
+std::string shown(const std::string& text) {
+  std::string out = printable(text);
+  std::replace(out.begin(), out.end(), '\n', ' ');
+  return out;
 }
 
 std::string plain_kind(const ComponentInfo& info) {

@@ -11,11 +11,12 @@
 
 namespace plumb::cli {
 
-void add_plugin_option(boost::program_options::options_description& options);  // --plugin FILE
-Registry scan_plugins(const boost::program_options::variables_map& given);     // the standard places and --plugin
+void add_plugin_option(boost::program_options::options_description& options);    // --plugin FILE
+PluginSearch plugin_search(const boost::program_options::variables_map& given);  // the standard places and --plugin
+Registry scan_plugins(const boost::program_options::variables_map& given);
 
-// A refused plugin's texts come from nobody we know: no escape sequence reaches the terminal.
-std::string shown(std::string text);
+// A plugin's text as one line that anything may print.
+std::string shown(const std::string& text);
 
 std::string plain_kind(const ComponentInfo& info);  // "judge" of "judge/1"
 std::string limits_text(const ParamInfo& info);     // " ≥ 0.5, < 1", " a | b", " of type pairs", or empty

@@ -1,9 +1,12 @@
 // `plumb plugins`: its words, of which `list` and `show` stand here.
+#include <algorithm>
 #include <boost/program_options/value_semantic.hpp>
+#include <filesystem>
 #include <iomanip>
 #include <iostream>
 
 #include "framework/registry/registry.h"
+#include "framework/report/output.h"
 #include "plumb/error.h"
 #include "tools/cli/plugin_text.h"
 #include "tools/cli/plugins.h"
@@ -33,19 +36,34 @@ Value to_value(const PluginCandidate& candidate) {
   return out;
 }
 
-void print(const PluginCandidate& candidate) {
+// Without `..` and `.`, where that names the same file.
+std::string tidy(const std::filesystem::path& file) {
+  const std::filesystem::path plain = file.lexically_normal();
+  std::error_code ignored;
+  return shown((std::filesystem::equivalent(plain, file, ignored) ? plain : file).string());
+}
+
+std::size_t width_of_names(const Registry& registry) {
+  std::size_t width = 20;
+  for (const PluginCandidate& candidate : registry.candidates()) {
+    for (const ComponentInfo& info : candidate.components) width = std::max(width, info.name.size());
+  }
+  return width + 2;
+}
+
+void print(const PluginCandidate& candidate, std::size_t width) {
   if (candidate.id.empty()) {
-    std::cout << shown(candidate.file.string()) << "\n";
+    std::cout << tidy(candidate.file) << "\n";
   } else {
     std::cout << candidate.id << " " << candidate.version << "  " << shown(candidate.summary) << "\n  "
-              << shown(candidate.file.string()) << "\n";
+              << tidy(candidate.file) << "\n";
   }
   if (!candidate.refused.empty()) std::cout << "  REFUSED: " << shown(candidate.refused) << "\n";
-  if (!candidate.same_as.empty()) std::cout << "  not needed: the same file as " << shown(candidate.same_as) << "\n";
+  if (!candidate.same_as.empty()) std::cout << "  not needed: the same file as " << tidy(candidate.same_as) << "\n";
   if (!candidate.used()) return;
   for (const ComponentInfo& info : candidate.components) {
-    std::cout << "  " << std::left << std::setw(18) << plain_kind(info) << std::setw(22) << info.name << shown(info.doc)
-              << "\n";
+    std::cout << "  " << std::left << std::setw(18) << plain_kind(info) << std::setw(static_cast<int>(width))
+              << info.name << shown(info.doc) << "\n";
   }
 }
 
@@ -71,10 +89,10 @@ int list(int argc, char** argv) {
     }
     if (!first) std::cout << "\n";
     first = false;
-    print(candidate);
+    print(candidate, width_of_names(registry));
   }
   if (given->count("json") != 0) {
-    std::cout << to_json(all, false, 2) << "\n";
+    unfiltered_output() << to_json(all, false, 2) << "\n";
   } else if (registry.candidates().empty()) {
     std::cout << "no plugins found\n";
   }
@@ -172,7 +190,7 @@ int show(int argc, char** argv) {
     if (&component != &found.front()) std::cout << "\n";
     print(component);
   }
-  if (given->count("json") != 0) std::cout << to_json(all, false, 2) << "\n";
+  if (given->count("json") != 0) unfiltered_output() << to_json(all, false, 2) << "\n";
   return 0;
 }
 

@@ -11,9 +11,11 @@
 #include "framework/registry/elf_note.h"
 #include "framework/registry/fingerprint.h"
 #include "framework/registry/registry.h"
+#include "framework/report/output.h"
 #include "plumb/error.h"
 #include "plumb/json_fields.h"
 #include "sdk/check/check.h"
+#include "tools/cli/plugin_text.h"
 #include "tools/cli/plugins.h"
 #include "tools/cli/verb.h"
 
@@ -72,19 +74,15 @@ std::optional<check::Earlier> earlier_of(const check::Subject& subject, const fs
   return std::nullopt;
 }
 
-// Whatever a broken plugin says: no escape sequence reaches the terminal, and one line is enough.
-std::string shown(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
-  }
-  return text.size() <= 600 ? text : text.substr(0, 600) + "…";
+// Whatever a broken plugin says: one line is enough. Its output may be no UTF-8; ours must be.
+std::string brief(const std::string& text) {
+  return text.size() <= 600 ? shown(text) : shown(text.substr(0, 600)) + "…";
 }
 
-// Output of a plugin may be no UTF-8; JSON must be.
 Value to_value(const check::Verdict& verdict) {
   Value out = Value::map({{"test", verdict.test}, {"status", check::status_name(verdict.status)}});
   if (!verdict.component.empty()) out.set("component", verdict.component);
-  if (!verdict.message.empty()) out.set("message", shown(verdict.message));
+  if (!verdict.message.empty()) out.set("message", brief(verdict.message));
   out.set("seconds", verdict.seconds);
   return out;
 }
@@ -98,7 +96,7 @@ class Printer {
     if (known) return;
     std::cout << std::left << std::setw(10) << check::status_name(verdict.status) << std::setw(34) << verdict.test
               << verdict.component << "\n";
-    if (!verdict.message.empty()) std::cout << "          " << shown(verdict.message) << "\n";
+    if (!verdict.message.empty()) std::cout << "          " << brief(verdict.message) << "\n";
     std::cout << std::flush;
   }
 
@@ -151,7 +149,7 @@ int print_result(const check::Subject& subject, const check::Options& options,
     out.set("seed", static_cast<std::int64_t>(options.seed));
     for (const auto& [name, number] : count) out.set(name, number);
     out.set("tests", tests);
-    std::cout << to_json(out, false, 2) << "\n";
+    unfiltered_output() << to_json(out, false, 2) << "\n";
   } else {
     std::cout << "\n"
               << (subject.id.empty() ? subject.file.string() : subject.id + " " + subject.version) << ": "

@@ -12,6 +12,8 @@
 
 #include "framework/artifacts/artifact.h"
 #include "framework/pipeline/engine.h"
+#include "framework/report/output.h"
+#include "tools/cli/plugin_text.h"
 
 namespace plumb::cli {
 namespace {
@@ -73,6 +75,7 @@ void add_talk_options(po::options_description& options) {
       "how turns are written, for a folder without plumb.json")(
       "dtype", po::value<std::string>()->default_value("float32"), "of the weights: float32 or bfloat16")(
       "device", po::value<std::string>()->default_value("cpu"), "cpu, or cuda with an index, such as cuda:0");
+  add_plugin_option(options);
 }
 
 Sampling sampling_of(const po::variables_map& given) {
@@ -127,16 +130,7 @@ std::unique_ptr<Answerer> open_to_talk(const po::variables_map& given, const Reg
 
 void say(std::string_view text) {
   static const bool terminal = ::isatty(STDOUT_FILENO) != 0;
-  if (!terminal) {
-    std::cout << text << std::flush;
-    return;
-  }
-  std::string shown;
-  for (const char c : text) {
-    const bool control = (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7F;
-    shown += control ? std::string("\xEF\xBF\xBD") : std::string(1, c);
-  }
-  std::cout << shown << std::flush;
+  (terminal ? std::cout : unfiltered_output()) << text << std::flush;
 }
 
 }  // namespace plumb::cli

@@ -3,7 +3,7 @@
 //   add_talk_options(options);
 //   const Sampling sampling = sampling_of(*given);
 //   TalkHost host;
-//   const Registry registry = Registry::scan(PluginSearch::standard());
+//   const Registry registry = scan_for((*given)["model"].as<std::string>(), *given);   // plugins_of_run.h
 //   const auto model = open_to_talk(*given, registry, host);
 //
 // Thread contract: as a verb.
@@ -21,9 +21,10 @@
 namespace plumb::cli {
 
 inline constexpr const char* kTalkArguments =
-    "[--system TEXT] [--greedy] [--temperature T] [--top-k K] [--top-p P] [--max-new-tokens N] [--seed S]";
+    "[--system TEXT] [--greedy] [--temperature T] [--top-k K] [--top-p P] [--max-new-tokens N] [--seed S] "
+    "[--chat-format NAME] [--dtype TYPE] [--device DEVICE] [--plugin FILE]...";
 
-// MODEL and the options above, --chat-format, --dtype and --device.
+// MODEL and the options above.
 void add_talk_options(boost::program_options::options_description& options);
 
 // Error(recipe) for a number that is out of range, and for --greedy with a temperature.
@@ -45,8 +46,8 @@ void clear_interrupt();
 std::unique_ptr<Answerer> open_to_talk(const boost::program_options::variables_map& given, const Registry& registry,
                                        Host& host);
 
-// Writes and flushes. A model's text may hold anything: on a terminal, control characters other than line feed and tab
-// become U+FFFD.
+// Writes and flushes. A model's text may hold anything: a terminal gets what printable() (report/text.h) leaves of it, a
+// file or a pipe gets the text as it is.
 void say(std::string_view text);
 
 }  // namespace plumb::cli
