@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -10,6 +9,7 @@
 #include "framework/artifacts/disk.h"
 #include "framework/artifacts/manifest.h"
 #include "framework/pipeline/differences.h"
+#include "framework/pipeline/guardian.h"
 #include "framework/recipe/yaml.h"
 
 namespace plumb {
@@ -115,7 +115,7 @@ bool is_at_work(const Value& run) {
   const Value *process = run.find("process"), *status = run.find("status");
   if (process == nullptr || process->type() != Value::Type::integer || status == nullptr) return false;
   const std::int64_t number = process->as_int();
-  return *status == Value("running") && number > 0 && number != ::getpid() &&
+  return *status == Value("running") && number > 0 && number != known_process() &&
          ::kill(static_cast<pid_t>(number), 0) == 0;
 }
 

@@ -21,6 +21,7 @@ struct Engine::State {
   boost::dll::shared_library library;
   const StageBodies* bodies = nullptr;
   void (*compute_in_one_thread)(bool) = nullptr;
+  int (*threads)(int) = nullptr;
 };
 
 Engine& Engine::open() {
@@ -46,6 +47,7 @@ Engine::Engine() : state_(std::make_unique<State>()) {
     state_->library.load(file, boost::dll::load_mode::rtld_now);
     state_->bodies = state_->library.get<const StageBodies*()>("plumb_engine_stage_bodies")();
     state_->compute_in_one_thread = &state_->library.get<void(bool)>("plumb_engine_compute_in_one_thread");
+    state_->threads = &state_->library.get<int(int)>("plumb_engine_threads");
   } catch (const std::exception& error) {
     throw Error(ErrorCode::plugin, fmt::format("the engine library {} cannot be opened: {}. Build or install it again, "
                                                "with LibTorch beside it in libtorch/lib",
@@ -74,6 +76,14 @@ std::unique_ptr<Answerer> Engine::answerer(const OpenAnswerer& how, const Regist
 
 void Engine::compute_in_one_thread(bool alone) const {
   state_->compute_in_one_thread(alone);
+}
+
+int Engine::threads() const {
+  return state_->threads(0);
+}
+
+void Engine::set_threads(int count) const {
+  state_->threads(count);
 }
 
 void* Engine::symbol(const char* name) const {

@@ -28,6 +28,9 @@ class Engine {
   [[nodiscard]] std::unique_ptr<Answerer> answerer(const OpenAnswerer& how, const Registry& registry, Host& host) const;
   // While true, LibTorch computes in the calling thread alone: for a thread that is itself one of many.
   void compute_in_one_thread(bool alone) const;
+  // How many threads LibTorch computes with in this thread.
+  [[nodiscard]] int threads() const;
+  void set_threads(int count) const;
   // A C symbol of the engine, for commands that use it without stages.
   [[nodiscard]] void* symbol(const char* name) const;
 

@@ -1,9 +1,11 @@
-// Signals that ask a run to stop. SIGTERM and SIGUSR1 (schedulers) end with status 75, SIGINT with 130; a second signal
-// ends the process at once.
+// Signals that ask a run to stop, which then writes its state. SIGTERM, SIGUSR1 (schedulers), SIGHUP (the terminal is
+// gone) and SIGPIPE (nobody reads what it prints) end with status 75, SIGINT with 130. A further signal ends the
+// process at once when a second or more lies between them: what sends two together asks once. A SIGPIPE never does.
 //
 //   watch_for_interruption();
 //   while (interruption() == 0) …
 //
+// A SIGHUP or SIGPIPE that was ignored when the process started (nohup) stays ignored.
 // Thread contract: [any].
 #pragma once
 

@@ -4,14 +4,17 @@
 
 #include <chrono>
 #include <fstream>
+#include <set>
 
 #include "framework/artifacts/disk.h"
 #include "framework/artifacts/file_system_error.h"
 #include "framework/pipeline/engine.h"
 #include "framework/pipeline/estimate.h"
+#include "framework/pipeline/guardian.h"
 #include "framework/pipeline/interruption.h"
 #include "framework/pipeline/run_record.h"
 #include "framework/pipeline/running_stage.h"
+#include "framework/pipeline/stage_threads.h"
 #include "framework/report/text.h"
 
 namespace plumb {
@@ -159,6 +162,7 @@ class Run {
       throw Error(interruption_code(), fmt::format("stopped before stage `{}`; the same command goes on there", name));
     }
     progress_.stage_started(name, ++number_, total_);
+    note_running(running_now(stage));
     try {
       make(stage);
     } catch (...) {
@@ -170,6 +174,13 @@ class Run {
         throw;
       }
     }
+  }
+
+  [[nodiscard]] RunningNow running_now(const PlannedStage& stage) const {
+    std::set<std::string> plugins;
+    for (const PluginUse& use : stage.manifest.plugins) plugins.insert(use.id + " " + use.version);
+    const auto memory = estimate(stage, plan_).memory_bytes;
+    return {stage.spec->name, fmt::format("{}", fmt::join(plugins, ", ")), memory ? "~" + in_bytes(*memory) : ""};
   }
 
   // An artifact is there: whoever made it, it becomes an input of what follows and part of the result.
@@ -202,7 +213,8 @@ class Run {
     ArtifactManifest manifest = stage.manifest;
     {
       RunningStage context({recipe_, stage, registry_, artifacts_, progress_}, writer);
-      body_of(stage)(context);
+      compute(stage, context, writer);
+      context.close();
       manifest.summary = context.summary();
     }
     manifest.seconds = now() - start;
@@ -210,6 +222,16 @@ class Run {
     Artifact artifact = writer.commit(std::move(manifest)).value();
     progress_.stage_finished(name, outcome_of(artifact.manifest));
     take(stage, std::move(artifact), false);
+  }
+
+  void compute(const PlannedStage& stage, StageContext& context, const ArtifactWriter& writer) {
+    const StageBody body = body_of(stage);
+    const Engine* engine = Engine::if_open();
+    if (engine == nullptr) return body(context);  // a body of somebody else's
+    const StageThreads threads(*engine, writer.work_folder(),
+                               [&](const std::string& note) { context.log(LogLevel::info, note); });
+    body(context);
+    context.summarise("threads", threads.count());
   }
 
   ArtifactWriter begin(const PlannedStage& stage) {

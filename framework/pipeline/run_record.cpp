@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "framework/artifacts/disk.h"
+#include "framework/pipeline/guardian.h"
 #include "framework/pipeline/lock.h"
 #include "framework/recipe/yaml.h"
 #include "framework/registry/registry.h"
@@ -39,7 +40,7 @@ RunRecord::RunRecord(const fs::path& folder, const fs::path& store, const Recipe
                      {"file", recipe.file.string()},
                      {"seed", static_cast<std::int64_t>(recipe.seed)},
                      {"status", "running"},
-                     {"process", static_cast<std::int64_t>(::getpid())},
+                     {"process", static_cast<std::int64_t>(known_process())},
                      {"started", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))},
                      {"stages", std::move(stages)}});
   fs::create_directories(folder_);

@@ -50,6 +50,8 @@ class RunningStage final : public StageContext {
   void rewind_metrics(std::int64_t step) override;
 
   [[nodiscard]] const Value& summary() const { return summary_; }
+  // When the body has returned: what closing its metrics says. Throws Error(data).
+  void close() { metrics_.close(); }
 
  private:
   [[nodiscard]] std::filesystem::path scratch_root() const;

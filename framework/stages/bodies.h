@@ -36,3 +36,5 @@ void run_report(StageContext& context);
 extern "C" const plumb::StageBodies* plumb_engine_stage_bodies();
 // While true, LibTorch computes in the calling thread alone. Calls come in pairs, true first.
 extern "C" void plumb_engine_compute_in_one_thread(bool alone);
+// How many threads LibTorch computes with in the calling thread; `wanted` above 0 sets it first, for later threads too.
+extern "C" int plumb_engine_threads(int wanted);

@@ -20,3 +20,8 @@ extern "C" void plumb_engine_compute_in_one_thread(bool alone) {
     if (alone) mkl_before = before;
   }
 }
+
+extern "C" int plumb_engine_threads(int wanted) {
+  if (wanted > 0) at::set_num_threads(wanted);
+  return at::get_num_threads();
+}

@@ -26,4 +26,10 @@ BOOST_AUTO_TEST_CASE(it_holds_for_the_calling_thread_until_it_ends) {
   BOOST_TEST(at::get_num_threads() == 3);
 }
 
+BOOST_AUTO_TEST_CASE(the_number_of_threads_can_be_given) {
+  BOOST_TEST(plumb_engine_threads(2) == 2);
+  BOOST_TEST(at::get_num_threads() == 2);
+  BOOST_TEST(plumb_engine_threads(0) == 2);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,6 +1,7 @@
 #include "framework/telemetry/metrics_file.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -32,20 +33,31 @@ std::map<std::string, double> values_of(const Value& row) {
   return out;
 }
 
+void append_to(Descriptor& fd, const fs::path& file) {
+  fd.reset(::open(file.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
+  if (fd.get() < 0) throw disk_error("open", file, errno);
+}
+
+void close_file(Descriptor& fd, const fs::path& file) {
+  if (fd.get() >= 0 && ::close(fd.release()) != 0) throw disk_error("close", file, errno);
+}
+
 }  // namespace
 
 MetricsFile::MetricsFile(fs::path folder) : folder_(std::move(folder)) {}
 
-MetricsFile::~MetricsFile() {
-  if (events_ >= 0) ::close(events_);
+void MetricsFile::close() {
+  const std::lock_guard lock(mutex_);
+  close_file(rows_, folder_ / rows_name);
+  close_file(events_, folder_ / event_file_name);
 }
 
 void MetricsFile::add(std::int64_t step, const std::map<std::string, double>& values) {
   const std::lock_guard lock(mutex_);
-  if (!rows_) restart({}, event_file_header());
-  rows_->write(row_of(step, values));
-  rows_->flush(true);
-  write_all(events_, event_record(step, values), folder_ / event_file_name);
+  if (rows_.get() < 0) restart({}, event_file_header());
+  write_all(rows_.get(), to_json(row_of(step, values)) + "\n", folder_ / rows_name);
+  if (::fdatasync(rows_.get()) != 0) throw disk_error("flush to disk", folder_ / rows_name, errno);
+  write_all(events_.get(), event_record(step, values), folder_ / event_file_name);
 }
 
 void MetricsFile::rewind(std::int64_t step) {
@@ -53,24 +65,29 @@ void MetricsFile::rewind(std::int64_t step) {
   std::string rows, events = event_file_header();
   if (fs::exists(folder_ / rows_name)) {
     { const RowWriter cut(folder_ / rows_name, true); }  // off the torn last line
-    for_each_row(folder_ / rows_name, [&](const Value& row, const std::string&) -> Result<void> {
-      if (row.at("step").as_int() > step) return {};
-      rows += to_json(row) + "\n";
-      events += event_record(row.at("step").as_int(), values_of(row));
-      return {};
-    }).value();
+    const Result<void> read =
+        for_each_row(folder_ / rows_name, [&](const Value& row, const std::string&) -> Result<void> {
+          if (row.at("step").as_int() > step) return {};
+          rows += to_json(row) + "\n";
+          events += event_record(row.at("step").as_int(), values_of(row));
+          return {};
+        });
+    if (!read && step >= 0) {
+      throw Error(ErrorCode::data, fmt::format("{}. What is unfinished of this stage is damaged and cannot go on: "
+                                               "remove {}, then the same command begins the stage again",
+                                               read.error().what(), folder_.string()));
+    }
   }
   restart(rows, events);
 }
 
 void MetricsFile::restart(const std::string& rows, const std::string& events) {
-  rows_.reset();
-  if (events_ >= 0) ::close(std::exchange(events_, -1));
+  close_file(rows_, folder_ / rows_name);
+  close_file(events_, folder_ / event_file_name);
   write_file(folder_ / rows_name, rows).value();
   write_file(folder_ / event_file_name, events).value();
-  rows_ = std::make_unique<RowWriter>(folder_ / rows_name, true);
-  events_ = ::open((folder_ / event_file_name).c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
-  if (events_ < 0) throw disk_error("open", folder_ / event_file_name, errno);
+  append_to(rows_, folder_ / rows_name);
+  append_to(events_, folder_ / event_file_name);
 }
 
 }  // namespace plumb

@@ -12,32 +12,30 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <memory>
 #include <mutex>
 #include <string>
 
-namespace plumb {
+#include "framework/artifacts/descriptor.h"
 
-class RowWriter;
+namespace plumb {
 
 class MetricsFile {
  public:
   explicit MetricsFile(std::filesystem::path folder);
-  ~MetricsFile();
-  MetricsFile(const MetricsFile&) = delete;
-  MetricsFile& operator=(const MetricsFile&) = delete;
   // Durable when it returns. A value that is not finite is null in the row. Throws Error(data) when the disk is full.
   void add(std::int64_t step, const std::map<std::string, double>& values);
-  // Drops the rows after `step`.
+  // Drops the rows after `step`. Throws Error(data) when a row that is to stay cannot be read.
   void rewind(std::int64_t step);
+  // What closing the files says, which on network file systems and under quotas may be the first word of a failed
+  // write. Throws Error(data); the destructor closes, too, and is silent.
+  void close();
 
  private:
   void restart(const std::string& rows, const std::string& events);
 
   std::filesystem::path folder_;
   std::mutex mutex_;
-  std::unique_ptr<RowWriter> rows_;
-  int events_ = -1;  // descriptor
+  Descriptor rows_{-1}, events_{-1};
 };
 
 }  // namespace plumb

@@ -1,9 +1,13 @@
 // The command `plumb`: finds the verb, runs it, and is the one place that turns an Error into text and an exit status.
+#include <csignal>
 #include <cstring>
 #include <exception>
 #include <iostream>
 
+#include "framework/pipeline/guardian.h"
+#include "framework/pipeline/interruption.h"
 #include "framework/registry/fingerprint.h"
+#include "framework/report/output.h"
 #include "plumb/error.h"
 #include "plumb/params.h"
 #include "tools/cli/verb.h"
@@ -67,14 +71,26 @@ int report_error() {
   return static_cast<int>(ErrorCode::run_failed);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+// Everything but the process that watches over it.
+int work(int argc, char** argv) {
   try {
     const int status = dispatch(argc, argv);
-    if (!std::cout.flush()) throw Error(ErrorCode::data, "standard output could not be written; is the disk full?");
-    return status;
+    if (std::cout.flush() && plumb::unfiltered_output().flush()) return status;
+    if (plumb::interruption() == SIGPIPE) return 128 + SIGPIPE;  // as when nobody had caught it
+    throw Error(ErrorCode::data, "standard output could not be written; is the disk full?");
   } catch (...) {
     return report_error();
   }
+}
+
+bool runs_plugins_for_long(int argc, char** argv) {
+  return argc > 1 && std::string_view(argv[1]) == "run";
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const plumb::FilteredOutput filtered;
+  if (runs_plugins_for_long(argc, argv)) return plumb::run_guarded([&] { return work(argc, argv); });
+  return work(argc, argv);
 }
