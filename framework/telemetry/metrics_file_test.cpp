@@ -1,5 +1,7 @@
 #include "framework/telemetry/metrics_file.h"
 
+#include <unistd.h>
+
 #include <boost/test/unit_test.hpp>
 #include <fstream>
 #include <limits>
@@ -7,6 +9,7 @@
 #include "framework/artifacts/disk.h"
 #include "framework/artifacts/test_folder.h"
 #include "framework/telemetry/event_file.h"
+#include "plumb/error.h"
 
 namespace plumb {
 namespace {
@@ -58,6 +61,34 @@ BOOST_AUTO_TEST_CASE(an_interrupted_run_writes_the_bytes_of_an_uninterrupted_one
   }
   BOOST_TEST(rows(whole) == rows(interrupted));
   BOOST_TEST(events(whole) == events(interrupted));
+}
+
+// As a network file system or a quota does it.
+BOOST_AUTO_TEST_CASE(a_close_that_fails_is_an_error_with_the_file) {
+  Folder folder;
+  MetricsFile metrics(folder.path());
+  metrics.add(1, {{"loss", 0.5}});
+  const auto file = std::filesystem::canonical(folder / "metrics.jsonl");
+  for (int fd = 3; fd < 256; ++fd) {
+    std::error_code closed;
+    if (std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(fd), closed) == file) ::close(fd);
+  }
+  BOOST_CHECK_EXCEPTION(metrics.close(), Error, [&](const Error& error) {
+    return std::string(error.what()) == "cannot close " + (folder / "metrics.jsonl").string() + ": Bad file descriptor";
+  });
+}
+
+BOOST_AUTO_TEST_CASE(rows_that_cannot_be_read_say_how_to_go_on) {
+  Folder folder;
+  {
+    MetricsFile metrics(folder.path());
+    log_steps(metrics, 1, 3);
+  }
+  std::fstream(folder / "metrics.jsonl", std::ios::in | std::ios::out | std::ios::binary) << std::string(30, '\0');
+  MetricsFile metrics(folder.path());
+  BOOST_CHECK_EXCEPTION(metrics.rewind(3), Error, [&](const Error& error) {
+    return std::string(error.what()).find("remove " + folder.path().string() + ", then") != std::string::npos;
+  });
 }
 
 BOOST_AUTO_TEST_CASE(without_a_rewind_the_rows_of_an_earlier_attempt_go) {

@@ -169,7 +169,8 @@ BOOST_AUTO_TEST_CASE(signals_end_a_run_with_their_status_and_it_goes_on) {
   const Size size{300, 300, 1000};
   const std::string expected = undisturbed(size);
   Folder folder;
-  for (const auto& [signal, wanted] : {std::pair{SIGTERM, 75}, {SIGUSR1, 75}, {SIGINT, 130}}) {
+  for (const auto& [signal, wanted] :
+       {std::pair{SIGTERM, 75}, {SIGUSR1, 75}, {SIGINT, 130}, {SIGHUP, 75}, {SIGPIPE, 75}}) {
     fs::remove(folder / "bodies");  // so that it is this process that is seen at work
     Process process(worker(folder.path(), size), {folder / "stderr"});
     wait_for(folder / "bodies");
@@ -190,11 +191,27 @@ BOOST_AUTO_TEST_CASE(a_second_signal_ends_at_once) {
   Process process(command, {folder / "stderr"});
   wait_for(folder / "bodies");
   process.signal(SIGINT);
-  sleep_ms(200);
+  sleep_ms(1100);
   const auto start = std::chrono::steady_clock::now();
   process.signal(SIGINT);
   BOOST_TEST(process.wait() == 130);
   BOOST_TEST(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() < 1.0);
+}
+
+BOOST_AUTO_TEST_CASE(two_signals_together_ask_once) {
+  const Size size{300, 300, 1000};
+  Folder folder;
+  Process process(worker(folder.path(), size), {folder / "stderr"});
+  wait_for(folder / "bodies");
+  sleep_ms(100);
+  process.signal(SIGTERM);
+  sleep_ms(20);
+  process.signal(SIGTERM);
+  process.signal(SIGHUP);
+  BOOST_TEST(process.wait() == 75);
+  BOOST_TEST(errors(folder.path()).find("the same command goes on") != std::string::npos);
+  run_to_the_end(folder.path(), {size.rows, size.steps, 0});
+  BOOST_TEST(products(folder.path()) == undisturbed(size));
 }
 
 BOOST_AUTO_TEST_CASE(of_two_processes_one_works_and_the_other_finds_it) {

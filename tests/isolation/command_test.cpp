@@ -135,6 +135,30 @@ BOOST_AUTO_TEST_CASE(a_policy_that_crashes_costs_its_stage_and_nothing_else) {
   BOOST_TEST((again.made() == Words{"pairs", "aligned", "gold", "report"}));
 }
 
+// In the process of the run itself.
+BOOST_AUTO_TEST_CASE(a_plugin_that_ends_the_run_never_passes_for_success_and_is_named) {
+  const Command plumb(kSmoke);
+  BOOST_REQUIRE(plumb.run({"--until", "rewards"}).status == 0);
+  const auto failing = [&](const std::string& fault) {
+    Words words = faulty_policy({"isolation=none", "fault=" + fault, "call=3"});
+    return plumb.run(words);
+  };
+  const Outcome left = failing("quick-exit");
+  BOOST_TEST(left.status == 5);
+  BOOST_TEST(left.says("stage `pairs`: the process ended with status 0 before its work was done"), left.errors);
+  BOOST_TEST(left.says("Plugins of the stage: test.faulty 1.0.0"), left.errors);
+  for (const auto& [fault, name] : {std::pair{"crash", "SIGSEGV"}, {"abort", "SIGABRT"}}) {
+    const Outcome crashed = failing(fault);
+    BOOST_TEST(crashed.status == 5);
+    BOOST_TEST(crashed.says(std::string("stage `pairs`: the process crashed with ") + name), crashed.errors);
+    BOOST_TEST(crashed.says(" in the plugin " + fs::canonical(kFaulty).string()), crashed.errors);
+  }
+  const Outcome exited = failing("exit");
+  BOOST_TEST(exited.status != 0);
+  BOOST_TEST(exited.says("stage `pairs`: the process "), exited.errors);
+  BOOST_TEST(plumb.run(faulty_policy({"isolation=none", "fault=none"})).status == 0);
+}
+
 BOOST_AUTO_TEST_CASE(nothing_is_left_when_the_command_is_killed) {
   const Command plumb(kSmoke);
   const fs::path pids = plumb.folder() / "pids";

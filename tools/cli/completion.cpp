@@ -228,7 +228,7 @@ int run_completion(int argc, char** argv) {
     const Typed typed((*given)["line"].as<std::string>());
     try {
       for (const std::string& word : candidates(typed)) {
-        if (word.starts_with(typed.begun)) std::cout << word << "\n";
+        if (word.starts_with(typed.begun)) unfiltered_output() << word << "\n";
       }
     } catch (const Error&) {  // a recipe that is not there, say: nothing to offer
     }

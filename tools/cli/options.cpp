@@ -2,7 +2,9 @@
 #include <boost/program_options/errors.hpp>
 #include <boost/program_options/parsers.hpp>
 #include <boost/program_options/positional_options.hpp>
+#include <iomanip>
 #include <iostream>
+#include <sstream>
 
 #include "plumb/error.h"
 #include "plumb/params.h"
@@ -64,6 +66,26 @@ void tell(const po::options_description& options, const std::vector<std::string>
   }
 }
 
+// Places as the usage line calls them, then what needs its dashes.
+void print_arguments(const VerbUsage& usage, const po::options_description& options,
+                     const std::vector<std::string>& positional) {
+  std::istringstream words(usage.arguments);
+  if (!positional.empty()) std::cout << "Arguments:\n";
+  for (const std::string& name : positional) {
+    std::string word;
+    words >> word;
+    std::erase_if(word, [](char c) { return c == '[' || c == ']' || c == '.'; });
+    std::cout << "  " << std::left << std::setw(18) << (word.empty() ? name : word) << " "
+              << options.find(name, false).description() << "\n";
+  }
+  if (!positional.empty()) std::cout << "\n";
+  po::options_description dashed("Options");
+  for (const auto& option : options.options()) {
+    if (std::find(positional.begin(), positional.end(), option->long_name()) == positional.end()) dashed.add(option);
+  }
+  std::cout << dashed;
+}
+
 }  // namespace
 
 std::vector<VerbArgument> arguments_of(const Verb& verb, std::vector<std::string> argv) {
@@ -99,7 +121,8 @@ std::optional<po::variables_map> parse_verb(int argc, char** argv, const VerbUsa
     po::store(po::command_line_parser(arguments_of(argc, argv)).options(options).positional(named).style(style).run(),
               out);
     if (out.count("help") != 0) {
-      std::cout << "usage: " << synopsis << "\n\n" << usage.text << "\n\n" << options;
+      std::cout << "usage: " << synopsis << "\n\n" << usage.text << "\n\n";
+      print_arguments(usage, options, positional);
       return std::nullopt;
     }
     po::notify(out);

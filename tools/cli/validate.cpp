@@ -1,4 +1,6 @@
 // `plumb validate RECIPE`: everything that is wrong with a recipe, before anything runs.
+#include <unistd.h>
+
 #include <iostream>
 
 #include "framework/recipe/recipe.h"
@@ -54,7 +56,7 @@ int run_validate(int argc, char** argv) {
   } else if (arms > 0) {
     std::cout << "valid: " << arms << (arms == 1 ? " arm of " : " arms of ") << stages << " stages\n";
   } else if (given->count("resolved") != 0) {
-    std::cout << write_recipe(loaded.recipe);
+    (::isatty(STDOUT_FILENO) != 0 ? std::cout : unfiltered_output()) << write_recipe(loaded.recipe);
   } else {
     std::cout << "valid: " << stages << (stages == 1 ? " stage" : " stages") << "\n";
   }
