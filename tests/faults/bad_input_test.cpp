@@ -323,5 +323,34 @@ BOOST_FIXTURE_TEST_CASE(a_folder_of_runs_that_cannot_be_written, Given) {
   BOOST_TEST(again.made().size() == 4U);  // demos and bpe are kept
 }
 
+// An escape sequence that sets the title, an 8-bit one and a reversal of the direction, in what others wrote.
+BOOST_AUTO_TEST_CASE(nothing_that_acts_on_a_terminal_is_printed) {
+  const std::string hostile = R"(x\u001b]0;PWNED\u0007\u009d\u202e)";
+  const test::Folder folder;
+  fs::create_directories(folder / "model");
+  std::ofstream(folder / "recipe.yaml") << "name: x\nstages:\n  a: {stage: \"" << hostile << "\"}\n";
+  std::ofstream(folder / "model/config.json") << R"({"model_type": ")" << hostile << "\"}";
+  std::ofstream(folder / "run.json") << R"({"recipe": "x", "status": "failed", "seed": 1, "started": "", "error": ")"
+                                     << hostile << R"(", "stages": []})";
+  const std::string recipe = (folder / "recipe.yaml").string(), model = (folder / "model").string();
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"validate", recipe},
+                                                {"plan", recipe},
+                                                {"run", recipe},
+                                                {"certify", model},
+                                                {"generate", model, "--prompt", "x"},
+                                                {"show", folder.path().string()}}) {
+    std::vector<std::string> command{PLUMB_COMMAND};
+    command.insert(command.end(), words.begin(), words.end());
+    test::Process(command, {folder / "errors", folder / "output"}).wait();
+    const std::string said = read_file(folder / "errors").value() + read_file(folder / "output").value();
+    BOOST_TEST_CONTEXT(words[0] << ": " << said) {
+      BOOST_TEST(said.find("PWNED") != std::string::npos);
+      for (const char* acting : {"\x1b", "\x07", "\xC2\x9D", "\xE2\x80\xAE"}) {
+        BOOST_TEST(said.find(acting) == std::string::npos);
+      }
+    }
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 }  // namespace plumb

@@ -10,7 +10,9 @@
 #include "framework/artifacts/disk.h"
 #include "framework/pipeline/engine.h"
 #include "framework/registry/registry.h"
+#include "framework/report/output.h"
 #include "tools/cli/command_host.h"
+#include "tools/cli/plugins_of_run.h"
 #include "tools/cli/verb.h"
 
 namespace plumb::cli {
@@ -66,8 +68,9 @@ int run_merge(int argc, char** argv) {
       "dtype", po::value<std::string>()->default_value("float32")->value_name("TYPE"),
       "of the weights: float32, or bfloat16, which rounds small updates away")(
       "json", "print {\"folder\", \"dtype\", \"survives\", \"error\"}");
+  add_plugin_option(options);
   const auto given = parse_verb(argc, argv,
-                                {"MODEL OUT [--dtype TYPE] [--json]",
+                                {"MODEL OUT [--dtype TYPE] [--plugin FILE]... [--json]",
                                  "Writes a whole Hugging Face folder: the base with the adapter folded in. Says what "
                                  "share of the adapter's update\n"
                                  "the weights hold: all of it in float32; in bfloat16 what is below half a step of a "
@@ -83,7 +86,7 @@ int run_merge(int argc, char** argv) {
   check_model(model);
   const Fresh fresh(out);
   CommandHost host;
-  const Registry registry = Registry::scan(PluginSearch::standard());
+  const Registry registry = scan_for(model, *given);
   Value result;
   reinterpret_cast<Merge*>(Engine::open().symbol("plumb_engine_merge"))(model, fresh.folder(), dtype, registry, host,
                                                                         result);
@@ -93,7 +96,7 @@ int run_merge(int argc, char** argv) {
     for (const auto& [key, value] : result.as_map()) {
       if (key != "text" && key != "faithful") shown.set(key, value);
     }
-    std::cout << to_json(shown, false, 2) << "\n";
+    unfiltered_output() << to_json(shown, false, 2) << "\n";
   } else {
     std::cout << fmt::format("{}: {}\n", out.string(), result.at("text").as_string());
   }
