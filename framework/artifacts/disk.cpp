@@ -2,11 +2,14 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/magic.h>
 #include <openssl/evp.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <memory>
@@ -66,6 +69,26 @@ void sync_path(const fs::path& path, int flags) {
   if (fd.get() < 0) throw disk_error("open", path, errno);
   // Some file systems cannot sync a folder and say EINVAL; there is nothing more to do there.
   if (::fsync(fd.get()) != 0 && errno != EINVAL) throw disk_error("flush to disk", path, errno);
+}
+
+// For reading. A FIFO without a writer does not keep us waiting.
+int open_regular(const fs::path& file) {
+  return ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+}
+
+Error not_regular(const fs::path& file, mode_t mode) {
+  const char* kind = S_ISFIFO(mode) ? "a FIFO" : S_ISSOCK(mode) ? "a socket" : S_ISDIR(mode) ? "a folder" : "a device";
+  return {ErrorCode::data, fmt::format("{} is {}; wanted a regular file", file.string(), kind)};
+}
+
+// Files there have no content to speak of, and reading some of them waits for ever.
+bool of_the_kernel(const fs::path& folder) {
+  struct statfs info {};
+  if (::statfs(folder.c_str(), &info) != 0) return false;
+  constexpr auto kinds =
+      std::to_array<unsigned long>({PROC_SUPER_MAGIC, SYSFS_MAGIC, DEBUGFS_MAGIC, TRACEFS_MAGIC, SECURITYFS_MAGIC,
+                                    CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, DEVPTS_SUPER_MAGIC, BPF_FS_MAGIC});
+  return std::find(kinds.begin(), kinds.end(), static_cast<unsigned long>(info.f_type)) != kinds.end();
 }
 
 class Sha256 {
@@ -150,10 +173,12 @@ void sync_folder(const fs::path& folder) {
 }
 
 Result<std::string> read_file(const fs::path& file) {
-  const Descriptor fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor fd(open_regular(file));
   if (fd.get() < 0) return disk_error("open", file, errno);
   struct stat info {};
-  if (::fstat(fd.get(), &info) == 0 && S_ISDIR(info.st_mode)) return disk_error("read", file, EISDIR);
+  if (::fstat(fd.get(), &info) != 0) return disk_error("read", file, errno);
+  if (S_ISDIR(info.st_mode)) return disk_error("read", file, EISDIR);
+  if (!S_ISREG(info.st_mode)) return not_regular(file, info.st_mode);
   std::string content;
   content.reserve(static_cast<std::size_t>(info.st_size));
   std::vector<char> block(std::size_t{1} << 16);
@@ -205,9 +230,50 @@ std::string sha256_of(std::string_view bytes) {
   return hash.hex();
 }
 
+Result<std::vector<fs::path>> files_below(const fs::path& folder) {
+  constexpr std::size_t most = 50'000;
+  const auto refuse = [&](const std::string& why) {
+    return Error(ErrorCode::data,
+                 fmt::format("{} {}; name the folder of the model or of the data itself", folder.string(), why));
+  };
+  const char* of_kernel = "a file system that the kernel makes up";
+  if (of_the_kernel(folder)) return refuse(fmt::format("is of {}", of_kernel));
+  std::vector<fs::path> files, folders{folder};
+  std::size_t entries = 0;
+  std::error_code ignored;
+  for (std::size_t next = 0; next < folders.size(); ++next) {  // level by level: `/` is known by what lies next to it
+    std::error_code error;
+    for (fs::directory_iterator at(folders[next], error); !error && at != fs::directory_iterator();
+         at.increment(error)) {
+      if (at->path().filename().string().starts_with('.')) continue;
+      if (++entries > most) return refuse(fmt::format("holds more than {} files and folders", most));
+      if (at->symlink_status(ignored).type() == fs::file_type::directory) {
+        if (of_the_kernel(at->path())) return refuse(fmt::format("holds {}, {}", at->path().string(), of_kernel));
+        folders.push_back(at->path());
+      } else if (at->is_regular_file(ignored)) {
+        files.push_back(at->path());
+      }
+    }
+    if (error) return disk_error("read", folders[next], error.value());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::string unreadable(const fs::path& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return {};
+  if (S_ISREG(info.st_mode)) return {};
+  if (!S_ISDIR(info.st_mode)) return not_regular(path, info.st_mode).what();
+  const auto files = files_below(path);
+  return files ? std::string() : files.error().what();
+}
+
 Result<std::string> sha256_of_file(const fs::path& file) {
-  const Descriptor fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  const Descriptor fd(open_regular(file));
   if (fd.get() < 0) return disk_error("open", file, errno);
+  struct stat info {};
+  if (::fstat(fd.get(), &info) == 0 && !S_ISREG(info.st_mode)) return not_regular(file, info.st_mode);
   Sha256 hash;
   std::vector<char> block(std::size_t{1} << 20);
   for (;;) {

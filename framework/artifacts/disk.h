@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "framework/result.h"
 #include "plumb/value.h"
@@ -42,6 +43,15 @@ Result<Value> read_json(const std::filesystem::path& file);
 
 // What write_file leaves behind when the process dies in it; such a file may be deleted.
 bool is_abandoned_temporary(const std::filesystem::path& file);
+
+// The regular files below a folder in the order of their names, hidden files and folders left out. Error(data) for a
+// folder that cannot be what somebody meant to read: one of more than 50,000 entries, or with a file system of the
+// kernel's own (/proc, /sys …) in it, as `/` has.
+Result<std::vector<std::filesystem::path>> files_below(const std::filesystem::path& folder);
+
+// What is wrong with `path` as something to read, or empty: it is there, but neither a regular file nor a folder that
+// files_below() takes.
+std::string unreadable(const std::filesystem::path& path);
 
 std::string sha256_of(std::string_view bytes);  // lower-case hex
 Result<std::string> sha256_of_file(const std::filesystem::path& file);

@@ -2,6 +2,7 @@
 
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
@@ -96,6 +97,31 @@ BOOST_AUTO_TEST_CASE(sizes_read_well) {
   BOOST_TEST(in_bytes((std::uint64_t{1} << 20) - 1) == "1.0 MiB");
   BOOST_TEST(in_bytes(std::uint64_t{5} << 30) == "5.0 GiB");
   BOOST_TEST(free_bytes("/nonexistent/folder") > 0U);
+}
+
+// None of these may be waited for or read to its end, as it has none.
+BOOST_AUTO_TEST_CASE(what_is_no_regular_file_is_refused_at_once) {
+  const test::Folder folder;
+  const std::string fifo = (folder / "fifo").string();
+  BOOST_REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+  BOOST_TEST(std::string(read_file(fifo).error().what()) == fifo + " is a FIFO; wanted a regular file");
+  BOOST_TEST(std::string(sha256_of_file("/dev/zero").error().what()) == "/dev/zero is a device; wanted a regular file");
+  BOOST_TEST(std::string(read_file("/dev/zero").error().what()) == "/dev/zero is a device; wanted a regular file");
+  BOOST_TEST(!read_file(folder.path()));
+  BOOST_TEST(unreadable(fifo) == fifo + " is a FIFO; wanted a regular file");
+  BOOST_TEST(unreadable("/proc/self").find("/proc/self is of a file system that the kernel makes up") == 0U);
+  BOOST_TEST(unreadable("/").find("/ holds ") == 0U, unreadable("/"));
+  BOOST_TEST(unreadable(folder.path()).empty());
+  BOOST_TEST(unreadable(folder / "absent").empty());
+}
+
+BOOST_AUTO_TEST_CASE(files_below_a_folder_are_regular_and_not_hidden) {
+  const test::Folder folder;
+  std::filesystem::create_directories(folder / "b" / ".git");
+  for (const char* name : {"z", "b/a", ".hidden", "b/.git/config"}) std::ofstream(folder / name) << "x";
+  BOOST_REQUIRE(::mkfifo((folder / "fifo").c_str(), 0600) == 0);
+  const std::vector<std::filesystem::path> wanted{folder / "b/a", folder / "z"};
+  BOOST_TEST((files_below(folder.path()).value() == wanted));
 }
 
 BOOST_AUTO_TEST_CASE(temporaries_of_a_dead_process_are_recognised) {

@@ -2,7 +2,6 @@
 
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <ctime>
 #include <vector>
 
@@ -45,6 +44,7 @@ Result<std::string> ContentHashes::of_file(const fs::path& file) {
   if (::stat(file.c_str(), &now) != 0) {
     return Error(ErrorCode::data, "cannot read " + file.string() + ": " + std::generic_category().message(errno));
   }
+  if (!S_ISREG(now.st_mode)) return sha256_of_file(file);  // which says what it is
   const Known found{static_cast<std::uint64_t>(now.st_size),
                     now.st_ino,
                     now.st_mtim.tv_sec * kSecond + now.st_mtim.tv_nsec,
@@ -69,20 +69,10 @@ Result<std::string> ContentHashes::of_file(const fs::path& file) {
 }
 
 Result<std::string> ContentHashes::of_folder(const fs::path& folder) {
-  std::vector<fs::path> files;
-  std::error_code error;
-  for (fs::recursive_directory_iterator at(folder, error); !error && at != fs::recursive_directory_iterator();
-       at.increment(error)) {
-    if (at->path().filename().string().starts_with('.')) {
-      if (at->is_directory()) at.disable_recursion_pending();
-    } else if (at->is_regular_file()) {
-      files.push_back(at->path());
-    }
-  }
-  if (error) return Error(ErrorCode::data, "cannot read " + folder.string() + ": " + error.message());
-  std::sort(files.begin(), files.end());
+  const Result<std::vector<fs::path>> files = files_below(folder);
+  if (!files) return files.error();
   std::string listing;
-  for (const fs::path& file : files) {
+  for (const fs::path& file : *files) {
     Result<std::string> hash = of_file(file);
     if (!hash) return hash.error();
     listing += *hash + " " + file.lexically_relative(folder).generic_string() + '\0';

@@ -2,11 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
-#include <sstream>
 
 #include "framework/artifacts/adapter_folder.h"
 #include "framework/recipe/checking.h"
+#include "plumb/json_fields.h"
 
 namespace plumb {
 namespace {
@@ -23,16 +22,8 @@ bool has(const fs::path& folder, const char* file) {
 // config.json, or null after a complaint.
 Value read_config(Checking& c, const StageSpec& stage, const fs::path& folder, Mark mark, const std::string& param) {
   const fs::path file = folder / "config.json";
-  std::error_code error;
-  if (fs::file_size(file, error) > kConfigBytes || error) {
-    c.complain(stage, mark, param, fmt::format("{} is larger than a configuration can be", file.string()));
-    return {};
-  }
-  std::ifstream in(file, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
   try {
-    Value config = parse_json(text.str(), file.string());
+    Value config = read_json_file(file.string(), kConfigBytes);
     if (config.is_map()) return config;
     c.complain(stage, mark, param, fmt::format("{} holds {}, not an object", file.string(), config.type_name()));
   } catch (const Error& broken) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "framework/artifacts/disk.h"
 #include "framework/isolation/choice.h"
 #include "framework/recipe/checking.h"
 #include "framework/recipe/dotted_value.h"
@@ -268,6 +269,8 @@ void check_path(Checking& c, const StageSpec& stage, Value& path, const std::str
     std::sort(beside.begin(), beside.end());
     c.complain(stage, path.mark, param, "no such file or folder: " + full.string(),
                nearest_name(full.filename().string(), beside));
+  } else if (const std::string why = unreadable(full); !why.empty()) {
+    c.complain(stage, path.mark, param, why);
   }
   Value absolute = full.string();
   absolute.mark = path.mark;
