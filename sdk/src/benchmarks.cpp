@@ -3,40 +3,19 @@
 #include <cctype>
 #include <cmath>
 #include <cstdlib>
-#include <fstream>
 #include <functional>
-#include <sstream>
 
 #include "plumb/error.h"
+#include "plumb/json_rows.h"
 
 namespace plumb {
 inline namespace v1 {
 namespace {
 
-std::string read_all(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) throw Error(ErrorCode::data, file + ": cannot be opened; check the path");
-  std::ostringstream text;
-  text << in.rdbuf();
-  return std::move(text).str();
-}
-
-void for_each_line(const std::string& file, const std::function<void(const Value&, const std::string& where)>& use) {
-  std::istringstream lines(read_all(file));
-  std::string line;
-  for (int number = 1; std::getline(lines, line); ++number) {
-    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    const std::string where = file + ":" + std::to_string(number);
-    use(parse_json(line, where), where);
-  }
-}
-
-void for_each_item(const std::string& file, const std::function<void(const Value&, const std::string& where)>& use) {
-  const Value list = parse_json(read_all(file), file);
-  if (!list.is_list())
-    throw Error(ErrorCode::data, file + ": holds a " + list.type_name() + "; alpaca_eval's files hold a list");
-  int number = 0;
-  for (const Value& item : list.as_list()) use(item, file + ": item " + std::to_string(++number));
+// Rows of JSON lines or of one JSON list, also compressed.
+void for_each_row(const std::string& file, const std::function<void(const Value&, const std::string& where)>& use) {
+  JsonRows rows(file);
+  while (const std::optional<Value> row = rows.next()) use(*row, rows.fields().where(*row));
 }
 
 const Value& field(const Value& row, const char* name, const std::string& where) {
@@ -85,7 +64,7 @@ std::optional<double> bracketed(const std::string& text, const std::string& open
 
 std::vector<MtBenchJudgment> read_mt_bench_judgments(const std::string& file) {
   std::vector<MtBenchJudgment> rows;
-  for_each_line(file, [&](const Value& row, const std::string& where) {
+  for_each_row(file, [&](const Value& row, const std::string& where) {
     MtBenchJudgment judgment;
     judgment.question_id = text_field(row, "question_id", where);
     judgment.model = text_field(row, "model", where);
@@ -147,7 +126,7 @@ std::optional<double> parse_rating(const std::string& judgment) {
 
 std::vector<MtBenchQuestion> read_mt_bench_questions(const std::string& file) {
   std::vector<MtBenchQuestion> questions;
-  for_each_line(file, [&](const Value& row, const std::string& where) {
+  for_each_row(file, [&](const Value& row, const std::string& where) {
     MtBenchQuestion question{text_field(row, "question_id", where),
                              optional_text(row, "category"),
                              texts(field(row, "turns", where), where + ": turns"),
@@ -161,7 +140,7 @@ std::vector<MtBenchQuestion> read_mt_bench_questions(const std::string& file) {
 
 std::map<std::string, std::vector<std::string>> read_mt_bench_answers(const std::string& file) {
   std::map<std::string, std::vector<std::string>> answers;
-  for_each_line(file, [&](const Value& row, const std::string& where) {
+  for_each_row(file, [&](const Value& row, const std::string& where) {
     const Value& choices = field(row, "choices", where);
     if (!choices.is_list() || choices.as_list().empty()) throw Error(ErrorCode::data, where + ": no choices");
     answers[text_field(row, "question_id", where)] =
@@ -172,7 +151,7 @@ std::map<std::string, std::vector<std::string>> read_mt_bench_answers(const std:
 
 std::vector<AlpacaAnnotation> read_alpaca_annotations(const std::string& file) {
   std::vector<AlpacaAnnotation> rows;
-  for_each_item(file, [&](const Value& item, const std::string& where) {
+  for_each_row(file, [&](const Value& item, const std::string& where) {
     AlpacaAnnotation row{text_field(item, "instruction", where), optional_text(item, "output_1"),
                          optional_text(item, "output_2"),        optional_text(item, "generator_1"),
                          optional_text(item, "generator_2"),     optional_text(item, "annotator"),
@@ -209,7 +188,7 @@ AlpacaWinRate alpaca_eval_win_rate(const std::vector<AlpacaAnnotation>& annotati
 
 std::vector<AlpacaOutput> read_alpaca_outputs(const std::string& file) {
   std::vector<AlpacaOutput> rows;
-  for_each_item(file, [&](const Value& item, const std::string& where) {
+  for_each_row(file, [&](const Value& item, const std::string& where) {
     rows.push_back({text_field(item, "instruction", where), text_field(item, "output", where),
                     optional_text(item, "generator"), optional_text(item, "dataset")});
   });
