@@ -256,6 +256,8 @@ Value to_value(const ResponseGroup& group) {
   }
   row.set("prompt_ids", ids_value(group.prompt_ids));
   row.set("responses", std::move(responses));
+  // A prompt's own column of this name would be taken for the group's.
+  std::erase_if(row.as_map(), [](const auto& entry) { return entry.key == "annotation"; });
   if (group.annotation) row.set("annotation", to_value(*group.annotation));
   return row;
 }

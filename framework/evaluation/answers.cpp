@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "framework/artifacts/checked_rows.h"
 #include "framework/artifacts/records_file.h"
 #include "framework/pipeline/stage.h"
+#include "plumb/json_rows.h"
 
 namespace plumb {
 namespace fs = std::filesystem;
@@ -26,7 +28,8 @@ class KeptLists {
         return Error(ErrorCode::data, fmt::format("{}: position {} of {}; delete this file and run again", where,
                                                   position, lists_.size()));
       }
-      put(position, row.at("values").as_list());
+      const Value* cut = row.find("cut");
+      put(position, row.at("values").as_list(), cut == nullptr ? 0 : cut->as_int());
       return {};
     }).value();
   }
@@ -40,11 +43,15 @@ class KeptLists {
   }
   [[nodiscard]] std::size_t done() const { return done_; }
 
-  void keep(std::size_t position, Value::List values) {
-    rows_.write(Value::map({{"position", static_cast<std::int64_t>(position)}, {"values", values}}));
+  // `cut`: how many of the values are answers that reached their limit.
+  void keep(std::size_t position, Value::List values, std::int64_t cut = 0) {
+    Value row = Value::map({{"position", static_cast<std::int64_t>(position)}, {"values", values}});
+    if (cut > 0) row.set("cut", cut);
+    rows_.write(row);
     rows_.end_block(false);
-    put(position, std::move(values));
+    put(position, std::move(values), cut);
   }
+  [[nodiscard]] std::int64_t cut() const { return cut_; }
 
   // All values in the order of the positions.
   [[nodiscard]] Value::List joined() const {
@@ -58,7 +65,8 @@ class KeptLists {
     fs::create_directories(file.parent_path());
     return file;
   }
-  void put(std::size_t position, Value::List values) {
+  void put(std::size_t position, Value::List values, std::int64_t cut) {
+    if (!lists_[position]) cut_ += cut;
     done_ += lists_[position] ? 0U : 1U;
     lists_[position] = std::move(values);
   }
@@ -66,6 +74,7 @@ class KeptLists {
   CheckedRows rows_;
   std::vector<std::optional<Value::List>> lists_;
   std::size_t done_ = 0;
+  std::int64_t cut_ = 0;
 };
 
 Value describe(const AnswerOptions& options) {
@@ -109,6 +118,26 @@ Answers::~Answers() = default;
 
 void Answers::rethrow_own_failure() const {
   if (failure_) std::rethrow_exception(failure_);
+}
+
+RowAccount Answers::account() const {
+  std::map<std::string, RowCount> by_model;  // the turns of a conversation together
+  for (const auto& [question, cut] : cut_) {
+    const auto [known, fresh] = by_model.try_emplace(cut.unit + cut.reason, cut);
+    if (fresh) continue;
+    known->second.count += cut.count;
+    known->second.of += cut.of;
+  }
+  RowAccount account;
+  for (auto& [model, cut] : by_model) account.add(std::move(cut));
+  std::set<std::string> texts;
+  for (const Prompt& prompt : sources_.prompts) texts.insert(content_id(prompt.messages));
+  account.add({.what = "repeated",
+               .count = static_cast<std::int64_t>(sources_.prompts.size() - texts.size()),
+               .of = static_cast<std::int64_t>(sources_.prompts.size()),
+               .unit = "prompts",
+               .reason = "the same text as an earlier prompt"});
+  return account;
 }
 
 template <class F>
@@ -165,8 +194,12 @@ std::vector<std::string> Answers::ask(const EvaluatedModel& model, std::span<con
                                 group.responses.size(), wanted[i].id, options.samples));
       }
       Value::List texts;
-      for (Response& response : group.responses) texts.emplace_back(std::move(response.text));
-      kept.keep(missing[i], std::move(texts));
+      std::int64_t cut = 0;
+      for (Response& response : group.responses) {
+        cut += response.finish == FinishReason::length ? 1 : 0;
+        texts.emplace_back(std::move(response.text));
+      }
+      kept.keep(missing[i], std::move(texts), cut);
       host_.progress("answers of " + model.name, kept.done(), prompts.size());
     });
     if (kept.done() < prompts.size()) {
@@ -175,6 +208,12 @@ std::vector<std::string> Answers::ask(const EvaluatedModel& model, std::span<con
                   fmt::format("model {} answered {} of {} prompts", model.name, kept.done(), prompts.size()));
     }
   }
+  cut_[name_of(question)] = {.what = "truncated",
+                             .count = kept.cut(),
+                             .of = static_cast<std::int64_t>(prompts.size()) * options.samples,
+                             .unit = "answers of " + model.name,
+                             .reason = fmt::format("no end within max_new_tokens {}", options.max_new_tokens),
+                             .cure = "raise max_new_tokens"};
   std::vector<std::string> answers;
   for (const Value& text : kept.joined()) answers.push_back(text.as_string());
   return answers;

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <exception>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -21,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "framework/report/row_account.h"
 #include "plumb/evaluator.h"
 #include "plumb/language_models.h"
 
@@ -62,6 +64,8 @@ class Answers final : public EvaluationContext {
 
   // Of everything that was asked for so far: an evaluator may choose its own.
   [[nodiscard]] const std::set<double>& temperatures() const { return temperatures_; }
+  // Answers that were cut, by model, and prompts that repeat an earlier one.
+  [[nodiscard]] RowAccount account() const;
 
   // What answer or reward threw last, if they did: an evaluator's plugin boundary would make a plugin's error of it.
   void rethrow_own_failure() const;
@@ -83,6 +87,7 @@ class Answers final : public EvaluationContext {
   std::vector<std::string> names_;
   std::set<double> temperatures_;
   std::exception_ptr failure_;
+  std::map<std::string, RowCount> cut_;  // by the question's name: two evaluators may ask the same
 };
 
 }  // namespace plumb

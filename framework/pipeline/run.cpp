@@ -67,7 +67,8 @@ bool is_stop(const Error& error) {
   }
 }
 
-// "0.4 s, peak 512 MiB, pairs 812, delta 1.73": what it cost and the first plain numbers of the summary.
+// "0.4 s, peak 512 MiB, pairs 812, delta 1.73; left out 3 of 815 pairs: …": what it cost, the first plain numbers of
+// the summary, and what became of the rows that are not among them.
 std::string outcome_of(const ArtifactManifest& manifest) {
   std::string out = fmt::format("{:.1f} s, peak {}", manifest.seconds, in_bytes(manifest.peak_bytes));
   std::size_t shown = 0;
@@ -76,7 +77,8 @@ std::string outcome_of(const ArtifactManifest& manifest) {
     const bool number = value.type() == Value::Type::integer || value.type() == Value::Type::real;
     if (number && ++shown <= 4) out += fmt::format(", {} {}", name, show_value(value));
   }
-  return out;
+  const RowAccount account = RowAccount::of_summary(manifest.summary);
+  return account.empty() ? out : out + "; " + account.line();
 }
 
 // Bytes that the stages to be run are likely to write, as far as configurations and earlier artifacts tell.
@@ -221,6 +223,9 @@ class Run {
     manifest.peak_bytes = peak_memory();
     Artifact artifact = writer.commit(std::move(manifest)).value();
     progress_.stage_finished(name, outcome_of(artifact.manifest));
+    if (const Value* rows = artifact.manifest.summary.find(RowAccount::key); rows != nullptr) {
+      progress_.event(Value::map({{"event", "rows"}, {"stage", name}, {"account", *rows}}));
+    }
     take(stage, std::move(artifact), false);
   }
 

@@ -156,6 +156,17 @@ void RunningStage::summarise(const std::string& key, Value value) {
   summary_.set(key, std::move(value));
 }
 
+void RunningStage::account(const RowAccount& rows) {
+  const std::scoped_lock lock(mutex_);
+  account_.add(rows);
+}
+
+Value RunningStage::summary() const {
+  Value summary = summary_;
+  if (!account_.empty()) summary.set(RowAccount::key, account_.to_value());
+  return summary;
+}
+
 void RunningStage::metrics(std::int64_t step, const std::map<std::string, double>& values) {
   metrics_.add(step, values);
   setting_.progress.measured(step, values);

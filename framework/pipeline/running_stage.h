@@ -46,10 +46,11 @@ class RunningStage final : public StageContext {
   [[nodiscard]] Random random() const override;
   [[nodiscard]] std::uint64_t seed() const override;
   void summarise(const std::string& key, Value value) override;
+  void account(const RowAccount& rows) override;
   void metrics(std::int64_t step, const std::map<std::string, double>& values) override;
   void rewind_metrics(std::int64_t step) override;
 
-  [[nodiscard]] const Value& summary() const { return summary_; }
+  [[nodiscard]] Value summary() const;  // with the account of the rows
   // When the body has returned: what closing its metrics says. Throws Error(data).
   void close() { metrics_.close(); }
 
@@ -61,6 +62,7 @@ class RunningStage final : public StageContext {
   Value params_;
   std::mutex mutex_;
   Value summary_ = Value::map();
+  RowAccount account_;
   MetricsFile metrics_;
   int scratch_folders_ = 0;
   std::unique_ptr<LanguageModels> models_;

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "framework/artifacts/artifact.h"
+#include "framework/report/row_account.h"
 #include "plumb/host.h"
 #include "plumb/params.h"
 #include "plumb/random.h"
@@ -63,6 +64,9 @@ class StageContext : public Host {
   [[nodiscard]] virtual std::uint64_t seed() const = 0;
   // Shown by `plumb show`, kept in the manifest.
   virtual void summarise(const std::string& key, Value value) = 0;
+  // Rows that were read and are not passed on as they were: on the stage's line on the terminal, in the summary, in the
+  // report. Counts of one deed, unit and reason are added.
+  virtual void account(const RowAccount& rows) = 0;
   // One row of metrics.jsonl in the output folder and of the TensorBoard file beside it; also feeds the progress line.
   virtual void metrics(std::int64_t step, const std::map<std::string, double>& values) = 0;
   // Rewinds the metrics of an interrupted attempt to those at or before `step` (called on resume from a checkpoint).

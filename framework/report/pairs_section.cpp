@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "framework/artifacts/disk.h"
+#include "framework/report/row_account.h"
 #include "framework/report/sections.h"
 
 namespace plumb {
@@ -131,7 +132,8 @@ Bullets summary_bullets(const Value& summary) {
   Bullets bullets;
   if (!summary.is_map()) return bullets;
   for (const auto& [key, value] : summary.as_map()) {
-    if (!value.is_map()) bullets.items.push_back({{fmt::format("{}: {}", key, show_value(value))}});
+    if (!value.is_map() && key != RowAccount::key)
+      bullets.items.push_back({{fmt::format("{}: {}", key, show_value(value))}});
   }
   return bullets;
 }

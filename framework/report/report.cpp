@@ -1,11 +1,57 @@
 #include "framework/report/report.h"
 
+#include <map>
+#include <set>
+
 #include "framework/artifacts/disk.h"
 #include "framework/report/html.h"
 #include "framework/report/sections.h"
 
 namespace plumb {
 namespace fs = std::filesystem;
+
+namespace {
+
+// What was read on the way to the items and of the items themselves, each once.
+std::vector<std::pair<std::string, ArtifactManifest>> accounted(const ReportRequest& request) {
+  std::vector<std::pair<std::string, ArtifactManifest>> stages;
+  std::set<std::string> seen;
+  for (const auto& [name, artifact] : request.items) seen.insert(artifact->manifest.key);
+  for (const ArtifactManifest& manifest : request.made_from) {
+    if (seen.insert(manifest.key).second) stages.emplace_back(manifest.stage, manifest);
+  }
+  for (const auto& [name, artifact] : request.items) stages.emplace_back(name, artifact->manifest);
+  return stages;
+}
+
+class Ancestry {
+ public:
+  explicit Ancestry(std::vector<ArtifactManifest> all) {
+    for (ArtifactManifest& manifest : all) known_.emplace(manifest.key, std::move(manifest));
+  }
+  void visit(const ArtifactManifest& manifest) {
+    for (const auto& [param, key] : manifest.inputs) {
+      const auto found = known_.find(key);
+      if (found == known_.end() || !seen_.insert(key).second) continue;
+      visit(found->second);
+      out.push_back(found->second);
+    }
+  }
+  std::vector<ArtifactManifest> out;
+
+ private:
+  std::map<std::string, ArtifactManifest> known_;
+  std::set<std::string> seen_;
+};
+
+}  // namespace
+
+std::vector<ArtifactManifest> ancestors(const std::vector<std::pair<std::string, const Artifact*>>& items) {
+  if (items.empty()) return {};
+  Ancestry ancestry(ArtifactStore(items.front().second->folder.parent_path()).all());
+  for (const auto& [name, artifact] : items) ancestry.visit(artifact->manifest);
+  return std::move(ancestry.out);
+}
 
 Report write_report(const ReportRequest& request) {
   std::vector<ReportItem> items, evaluations, pairs, models;
@@ -23,6 +69,7 @@ Report write_report(const ReportRequest& request) {
   for (const ReportItem& item : pairs) add_pairs(report, item);
   add_answers(report, evaluations, request.examples);
   add_training(report, models);
+  add_rows(report, accounted(request));
   add_timings(report, items);
   report.text = printable(report.text);
   return report;

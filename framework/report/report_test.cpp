@@ -93,8 +93,16 @@ BOOST_AUTO_TEST_CASE(a_page_and_a_few_lines) {
   const test::Folder folder;
   const Artifact gold = evaluation_in(folder / "gold"), pairs = pairs_in(folder / "pairs"),
                  model = model_in(folder / "dpo");
-  const Report report = write_report(
-      {.title = "A *study*", .items = {{"gold", &gold}, {"pairs", &pairs}, {"dpo", &model}}, .examples = {.count = 5}});
+  RowAccount account;
+  account.add({.count = 3, .of = 300, .reason = "no answer"});
+  ArtifactManifest data;
+  data.key = "1";
+  data.stage = "preferences";
+  data.summary = Value::map({{RowAccount::key, account.to_value()}});
+  const Report report = write_report({.title = "A *study*",
+                                      .items = {{"gold", &gold}, {"pairs", &pairs}, {"dpo", &model}},
+                                      .examples = {.count = 5},
+                                      .made_from = {data}});
   const std::string markdown = to_markdown(report.page);
 
   BOOST_TEST(markdown.find("# A \\*study\\*\n") == 0U);
@@ -113,6 +121,8 @@ BOOST_AUTO_TEST_CASE(a_page_and_a_few_lines) {
   BOOST_TEST(contains(markdown, "| model | update | loss |"));
   BOOST_TEST(contains(markdown, "| dpo | 1 | 0.698 |"));
   BOOST_TEST(contains(markdown, "| dpo | 50 | 0.6 |"));
+  BOOST_TEST(contains(markdown, "## Rows that were not used as they were\n"));
+  BOOST_TEST(contains(markdown, "- preferences: left out 3 of 300 rows: no answer\n"));
   BOOST_TEST(contains(markdown, "plumb chat '" + (folder / "dpo").string() + "'"));
 
   BOOST_TEST(contains(report.text, "  model  gold score     gold over sft\n"));

@@ -5,6 +5,7 @@
 //   add_pairs(report, item);              // a selection: histogram of gaps, pairs(δ), audit
 //   add_answers(report, item, 5);         // an evaluation: answers of all models side by side
 //   add_training(report, models);         // models: curves and where they lie
+//   add_rows(report, manifests);          // rows left out, cut or merged, stage by stage
 //   add_timings(report, items);           // time and memory of every stage
 //
 // Each throws Error(data) when a file of an artifact cannot be read.
@@ -33,6 +34,7 @@ void add_pairs(Report& report, const ReportItem& item);
 // A section for each evaluation that has such prompts. Throws Error(recipe) for a chosen one that none of them has.
 void add_answers(Report& report, const std::vector<ReportItem>& evaluations, const Examples& examples);
 void add_training(Report& report, const std::vector<ReportItem>& models);
+void add_rows(Report& report, const std::vector<std::pair<std::string, ArtifactManifest>>& stages);
 void add_timings(Report& report, const std::vector<ReportItem>& items);
 
 // Training curves of models side by side: a figure for each quantity that two or more of its points show.

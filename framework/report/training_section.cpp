@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "framework/artifacts/records_file.h"
+#include "framework/report/row_account.h"
 #include "framework/report/sections.h"
 
 namespace plumb {
@@ -150,6 +151,19 @@ void add_training(Report& report, const std::vector<ReportItem>& models) {
   });
   if (last == models.rend()) return;
   report.page.add(Paragraph{{"Talk to one: ", Code{"plumb chat '" + last->artifact.folder.string() + "'"}}});
+}
+
+void add_rows(Report& report, const std::vector<std::pair<std::string, ArtifactManifest>>& stages) {
+  Bullets rows;
+  for (const auto& [name, manifest] : stages) {
+    for (const std::string& line : RowAccount::of_summary(manifest.summary).lines()) {
+      rows.items.push_back({{name + ": " + line}});
+      report.text += fmt::format("{}: {}\n", name, line);
+    }
+  }
+  if (rows.items.empty()) return;
+  report.page.add(Heading{2, "Rows that were not used as they were"});
+  report.page.add(std::move(rows));
 }
 
 void add_timings(Report& report, const std::vector<ReportItem>& items) {

@@ -16,11 +16,14 @@ Declared<DatasetSettings> declare_dataset() {
         "preference "
         "as a demonstration, the plain text")
       .choices({type::prompts, type::demonstrations, type::texts});
-  p.add(&DatasetSettings::shuffle, "shuffle", "shuffle the rows by the run's seed before skip and limit");
-  p.add(&DatasetSettings::skip, "skip", "rows left out at the start, for disjoint parts of one source")
-      .at_least(0)
-      .unit("rows");
-  p.add(&DatasetSettings::limit, "limit", "rows kept after those; 0 keeps all").at_least(0).unit("rows");
+  p.add(&DatasetSettings::shuffle, "shuffle", "shuffle by the run's seed before skip and limit");
+  p.add(&DatasetSettings::count_by, "count_by",
+        "what shuffle, skip and limit count: rows; or prompts, each with all its rows, so that disjoint parts of one "
+        "source share no prompt")
+      .choices({"rows", "prompts"});
+  p.add(&DatasetSettings::skip, "skip", "rows (or prompts) left out at the start, for disjoint parts of one source")
+      .at_least(0);
+  p.add(&DatasetSettings::limit, "limit", "rows (or prompts) kept after those; 0 keeps all").at_least(0);
   return d;
 }
 

@@ -1,18 +1,20 @@
 // Stage `dataset`: the rows of a data source, converted, shuffled and cut, as one file of records.
 //
 // Output: prompts.jsonl, demonstrations.jsonl (also of texts: one message of the assistant each) or preferences.jsonl.
-// A prompt made of a preference keeps it as `annotation: {chosen, rejected}` among its extra columns.
+// A prompt made of a preference keeps it as `annotation: {chosen, rejected}` among its extra columns (prompts.h).
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <limits>
 #include <unordered_map>
 
+#include "framework/artifacts/prompts.h"
 #include "framework/artifacts/records_file.h"
 #include "framework/registry/registry.h"
 #include "framework/stages/bodies.h"
 #include "framework/stages/settings.h"
 #include "plumb/data_source.h"
+#include "plumb/json_rows.h"
 
 namespace plumb {
 namespace {
@@ -27,45 +29,31 @@ Value row_of(const Record& record) {
   return std::visit([](const auto& row) { return to_value(row); }, record);
 }
 
-// --- conversion: `as`
-// ---------------------------------------------------------------------------------------------------
-
 Demonstration text_of(std::string id, const Conversation& messages) {
   std::string text;
   for (const Message& message : messages) text += (text.empty() ? "" : "\n") + message.content;
   return {std::move(id), {{"assistant", std::move(text)}}, {}};
 }
 
-Prompt prompt_of(const Preference& row) {
-  Prompt prompt = row.prompt;
-  if (prompt.extra.is_null()) prompt.extra = Value::map();
-  prompt.extra.set("annotation", Value::map({{"chosen", row.chosen}, {"rejected", row.rejected}}));
-  return prompt;
-}
-
-// Up to the last message of the user; what was answered stays as `reference`.
-Prompt prompt_of(const Demonstration& row) {
-  Prompt prompt{row.id, row.messages, row.extra};
-  const auto last = std::find_if(prompt.messages.rbegin(), prompt.messages.rend(),
-                                 [](const Message& message) { return message.role == "user"; });
-  if (last == prompt.messages.rend()) {
-    throw Error(ErrorCode::data,
-                fmt::format("demonstration {} has no message of the user, so no prompt can be made of it", row.id));
-  }
-  if (last != prompt.messages.rbegin()) {
+// What was answered stays as `reference`.
+std::optional<Record> prompt_of(const Demonstration& row) {
+  std::optional<Conversation> asked = prompt_messages(row.messages);
+  if (!asked) return std::nullopt;
+  Prompt prompt{row.id, std::move(*asked), row.extra};
+  if (prompt.messages.size() < row.messages.size()) {
     if (prompt.extra.is_null()) prompt.extra = Value::map();
-    prompt.extra.set("reference", std::prev(last)->content);
+    prompt.extra.set("reference", row.messages[prompt.messages.size()].content);
   }
-  prompt.messages.erase(last.base(), prompt.messages.end());
   return prompt;
 }
 
-Record converted(Record record, const std::string& as) {
+// Nothing for a row that has no such part.
+std::optional<Record> converted(Record record, const std::string& as) {
   if (as.empty() || type_of(record) == as) return record;
   if (auto* row = std::get_if<Preference>(&record)) {
     Conversation whole = row->prompt.messages;
     whole.push_back({"assistant", row->chosen});
-    if (as == artifact_type::prompts) return prompt_of(*row);
+    if (as == artifact_type::prompts) return annotated_prompt(*row);
     if (as == artifact_type::texts) return text_of(row->id, whole);
     if (as == artifact_type::demonstrations) return Demonstration{row->id, std::move(whole), {}};
   } else if (auto* shown = std::get_if<Demonstration>(&record)) {
@@ -75,8 +63,7 @@ Record converted(Record record, const std::string& as) {
   throw Error(ErrorCode::recipe, fmt::format("the source yields {}, which cannot become {}", type_of(record), as));
 }
 
-// --- checks: what every later stage relies on
-// ---------------------------------------------------------------------------
+// What every later stage relies on.
 
 void require(bool holds, const std::string& id, const char* what) {
   if (!holds)
@@ -107,9 +94,6 @@ void check(const Record& record) {
     require(!pair.chosen.empty() && !pair.rejected.empty(), pair.id, "has an empty answer");
   }
 }
-
-// --- ids
-// ----------------------------------------------------------------------------------------------------------------
 
 // Keeps ids unique. A row that comes twice is left out; rows that differ under one id get a suffix made of their
 // content, so that it does not depend on their order.
@@ -155,36 +139,68 @@ const char* file_of(const std::string& type) {
 struct Rows {
   std::vector<Record> rows;
   std::size_t read = 0;
-  std::map<std::string, std::size_t> skipped;
+  RowAccount account;
 };
 
 // Reads until the end, or until there are as many rows as are asked for when their order is the source's.
 Rows read_rows(StageContext& context, DataSource& source, const DatasetSettings& settings) {
-  const std::size_t enough = settings.limit > 0 && !settings.shuffle
-                                 ? static_cast<std::size_t>(settings.skip + settings.limit)
-                                 : std::numeric_limits<std::size_t>::max();
+  const bool all = settings.limit == 0 || settings.shuffle || settings.count_by != "rows";
+  const std::size_t enough =
+      all ? std::numeric_limits<std::size_t>::max() : static_cast<std::size_t>(settings.skip + settings.limit);
   Rows out;
   Ids ids;
+  std::int64_t repeated = 0, without_prompt = 0;
   const std::string component = "data-source " + settings.source.name;
   while (out.rows.size() < enough) {
     if (context.cancelled()) throw Cancelled{};
     std::optional<Record> record = guarded(component, context.name(), [&] { return source.next(); });
     if (!record) break;
     context.progress("rows", ++out.read, 0);
-    Record row = converted(std::move(*record), settings.as.value_or(""));
-    check(row);
-    if (ids.admit(row)) {
-      out.rows.push_back(std::move(row));
+    std::optional<Record> row = converted(std::move(*record), settings.as.value_or(""));
+    if (!row) {
+      ++without_prompt;
+      continue;
+    }
+    check(*row);
+    if (ids.admit(*row)) {
+      out.rows.push_back(std::move(*row));
     } else {
-      ++out.skipped[settings.as == artifact_type::prompts ? "same prompt" : "same row"];
+      ++repeated;
     }
   }
-  for (const auto& [reason, count] : source.skipped()) out.skipped[reason] += count;
-  if (ids.renamed() > 0) {
-    context.log(LogLevel::warning,
-                fmt::format("{} rows share an id with another row; a suffix tells them apart", ids.renamed()));
-  }
+  out.account.add(source.skipped(), out.read);
+  const auto read = static_cast<std::int64_t>(out.read);
+  const bool prompts = settings.as == artifact_type::prompts;
+  out.account.add(
+      {.count = repeated, .of = read, .reason = prompts ? "the same prompt came before" : "the same row came before"});
+  out.account.add({.count = without_prompt, .of = read, .reason = "no message of the user, so no prompt"});
+  out.account.add({.what = "renamed",
+                   .count = static_cast<std::int64_t>(ids.renamed()),
+                   .of = read,
+                   .reason = "another row or prompt has the same id; a suffix made of the content tells them apart"});
   return out;
+}
+
+// What limit and skip count: rows, or the rows of one prompt together.
+using Parts = std::vector<std::vector<std::size_t>>;
+
+std::string prompt_key(const Record& record) {
+  if (const auto* pair = std::get_if<Preference>(&record)) return content_id(pair->prompt.messages);
+  if (const auto* prompt = std::get_if<Prompt>(&record)) return content_id(prompt->messages);
+  const Conversation& said = std::get<Demonstration>(record).messages;
+  return content_id(prompt_messages(said).value_or(said));
+}
+
+Parts parts_of(const std::vector<Record>& rows, bool by_prompt) {
+  Parts parts;
+  std::unordered_map<std::string, std::size_t> part_of;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    std::size_t part = parts.size();
+    if (by_prompt) part = part_of.try_emplace(prompt_key(rows[i]), part).first->second;
+    if (part == parts.size()) parts.emplace_back();
+    parts[part].push_back(i);
+  }
+  return parts;
 }
 
 }  // namespace
@@ -195,31 +211,35 @@ void run_dataset(StageContext& context) {
   Rows data = read_rows(context, *source, settings);
 
   // The draw depends on the run's seed alone, so that two datasets of one source with different `skip` stay disjoint.
-  if (settings.shuffle) context.random().derive("dataset shuffle").shuffle(data.rows);
-  const std::size_t total = data.rows.size();
+  const bool by_prompt = settings.count_by == "prompts";
+  const char* unit = by_prompt ? "prompts" : "rows";
+  Parts parts = parts_of(data.rows, by_prompt);
+  if (settings.shuffle) context.random().derive("dataset shuffle").shuffle(parts);
+  const std::size_t total = parts.size();
   const std::size_t begin = std::min(total, static_cast<std::size_t>(settings.skip));
   const std::size_t left = total - begin;
   const std::size_t count = settings.limit > 0 ? std::min(left, static_cast<std::size_t>(settings.limit)) : left;
   if (count == 0) {
-    std::string reasons;
-    for (const auto& [reason, number] : data.skipped) reasons += fmt::format(", {} left out ({})", number, reason);
-    throw Error(ErrorCode::data,
-                fmt::format("no row is left: the source gave {}{}, and `skip` is {}", total, reasons, settings.skip));
+    throw Error(ErrorCode::data, fmt::format("no row is left: the source gave {} {}, and `skip` is {}{}{}", total, unit,
+                                             settings.skip, data.account.empty() ? "" : "; ", data.account.line()));
   }
   if (settings.limit > 0 && count < static_cast<std::size_t>(settings.limit)) {
-    context.log(LogLevel::warning, fmt::format("`limit` is {}, but only {} rows are left", settings.limit, count));
+    context.log(LogLevel::warning, fmt::format("`limit` is {}, but only {} {} are left", settings.limit, count, unit));
   }
 
-  const std::string type = type_of(data.rows[begin]);
+  const std::string type = type_of(data.rows[parts[begin].front()]);
   RowWriter writer(context.folder() / file_of(type));
-  for (std::size_t i = begin; i < begin + count; ++i) writer.write(row_of(data.rows[i]));
+  std::int64_t rows = 0;
+  for (std::size_t part = begin; part < begin + count; ++part) {
+    for (const std::size_t i : parts[part]) writer.write(row_of(data.rows[i]));
+    rows += static_cast<std::int64_t>(parts[part].size());
+  }
   writer.flush();
 
-  context.summarise("rows", static_cast<std::int64_t>(count));
+  context.summarise("rows", rows);
+  if (by_prompt) context.summarise("prompts", static_cast<std::int64_t>(count));
   context.summarise("read", static_cast<std::int64_t>(data.read));
-  Value skipped = Value::map();
-  for (const auto& [reason, number] : data.skipped) skipped.set(reason, static_cast<std::int64_t>(number));
-  context.summarise("skipped", skipped);
+  context.account(data.account);
 }
 
 }  // namespace plumb

@@ -80,11 +80,9 @@ BOOST_AUTO_TEST_CASE(rows_left_out_are_counted_by_reason_from_archives_too) {
     run_dataset(stage);
     BOOST_TEST_CONTEXT(file << ": " << to_json(stage.summary)) {
       BOOST_TEST(stage.summary.at("rows").as_int() == 1);
-      const Value& skipped = stage.summary.at("skipped");
-      BOOST_TEST(skipped.at("duplicate").as_int() == 1);
-      BOOST_TEST(skipped.at("tied").as_int() == 2);
-      BOOST_TEST(skipped.at("identical pair").as_int() == 1);
-      BOOST_TEST(skipped.at("malformed").as_int() == 2);
+      BOOST_TEST(stage.accounted.line() ==
+                 "left out 6 of 7 rows: 2 malformed, 2 tied, 1 duplicate (deduplicate: false keeps them), "
+                 "1 identical pair");
     }
   }
 }
@@ -114,6 +112,63 @@ BOOST_AUTO_TEST_CASE(limit_and_skip_cut_disjoint_parts) {
   const std::vector<std::string> expected(plain.begin() + 5, plain.begin() + 9);
   BOOST_TEST(run_for_ids(dataset("prompts", 30, {{"skip", 5}, {"limit", 4}})) == expected,
              boost::test_tools::per_element());
+}
+
+// Twelve rows of four prompts. Whatever the shuffle, no prompt stands in both parts, and both together are all rows.
+BOOST_AUTO_TEST_CASE(parts_counted_by_prompts_share_none) {
+  const test::Folder folder;
+  std::ofstream file(folder / "rows.jsonl");
+  for (int i = 0; i < 12; ++i) {
+    file << R"({"question": "q)" << i % 4 << R"(", "answer_0": "a)" << i
+         << R"(", "answer_1": "b", "score_0": 1, "score_1": -1})"
+         << "\n";
+  }
+  file.close();
+  const auto part = [&](std::int64_t skip, std::int64_t limit, std::uint64_t seed) {
+    TestStage stage(
+        Value::map({{"source", Value::map({{"name", "webgpt"}, {"path", (folder / "rows.jsonl").string()}})},
+                    {"shuffle", true},
+                    {"count_by", "prompts"},
+                    {"skip", skip},
+                    {"limit", limit}}));
+    stage.seed_ = seed;
+    run_dataset(stage);
+    std::multiset<std::string> questions;
+    for (const Preference& row : read_preferences(stage.folder() / "preferences.jsonl").value()) {
+      questions.insert(row.prompt.messages.front().content);
+    }
+    BOOST_TEST(stage.summary.at("prompts").as_int() * 3 == static_cast<std::int64_t>(questions.size()));
+    return questions;
+  };
+  for (const std::uint64_t seed : {1U, 2U, 3U}) {
+    const auto train = part(0, 3, seed), held_out = part(3, 0, seed);
+    BOOST_TEST(train.size() == 9U);
+    BOOST_TEST(held_out.size() == 3U);
+    for (const std::string& question : held_out) BOOST_TEST(train.count(question) == 0U);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_default_that_drops_all_rows_says_what_to_set) {
+  const test::Folder folder;
+  std::ofstream(folder / "rows.jsonl")
+      << R"({"conversations": [{"from": "human", "value": "a"}], "chosen": {"from": "gpt", "value": "b"}, "rejected": {"from": "gpt", "value": "c"}})";
+  const std::string said =
+      refusal(Value::map({{"source", Value::map({{"name", "sharegpt"}, {"path", (folder / "rows.jsonl").string()}})}}),
+              ErrorCode::data);
+  BOOST_TEST(
+      said.find("left out 1 of 1 rows: no answer; for preferences set records: preferences") != std::string::npos,
+      said);
+}
+
+BOOST_AUTO_TEST_CASE(a_demonstration_without_a_user_becomes_no_prompt_and_is_counted) {
+  const test::Folder folder;
+  std::ofstream(folder / "rows.jsonl") << "{\"text\": \"once\"}\n";
+  const std::string said = refusal(
+      Value::map({{"source",
+                   Value::map({{"name", "jsonl"}, {"records", "texts"}, {"path", (folder / "rows.jsonl").string()}})},
+                  {"as", "prompts"}}),
+      ErrorCode::data);
+  BOOST_TEST(said.find("left out 1 of 1 rows: no message of the user") != std::string::npos, said);
 }
 
 BOOST_AUTO_TEST_CASE(preferences_become_prompts_with_their_annotation) {

@@ -113,6 +113,7 @@ void run_evaluate(StageContext& context) {
   context.summarise("prompts", static_cast<std::int64_t>(answers.prompts().size()));
   context.summarise("samples", settings.samples);
   context.summarise("temperature", temperature_of(answers.temperatures(), settings.temperature));
+  context.account(answers.account());
   for (const auto& [name, evaluation] : evaluations) {
     for (const Metric& metric : evaluation.metrics) context.summarise(metric.name, summary_of(metric, evaluation));
   }

@@ -11,7 +11,8 @@ void run_report(StageContext& context) {
   const Report report = write_report(
       {.title = settings.title,
        .items = context.inputs("of"),
-       .examples = {.count = static_cast<std::size_t>(settings.examples), .prompts = settings.example_prompts}});
+       .examples = {.count = static_cast<std::size_t>(settings.examples), .prompts = settings.example_prompts},
+       .made_from = ancestors(context.inputs("of"))});
   save_report(report, context.folder()).value();
 }
 

@@ -19,11 +19,13 @@ void run_reward_model(StageContext& context) {
 
   const RowOptions options{.max_length = settings.training.max_length, .use_sampled_ids = false};
   auto data = pair_rows(context.input("data"), model, options, context);
-  context.summarise("rows", data.counts.to_value());
+  data.counts.tell(context, "data");
   ScoreObjective objective(model, scores, name, std::move(data.rows));
   std::optional<ScoreObjective> eval;
   if (const Artifact* held_out = context.optional_input("eval"); held_out != nullptr) {
-    eval.emplace(model, scores, name, pair_rows(*held_out, model, options, context).rows);
+    auto rows = pair_rows(*held_out, model, options, context);
+    rows.counts.tell(context, "eval");
+    eval.emplace(model, scores, name, std::move(rows.rows));
   }
 
   train_and_save(model, objective, shuffled(objective.size()), eval ? &*eval : nullptr, settings.training,

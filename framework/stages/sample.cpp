@@ -7,6 +7,7 @@
 #include <chrono>
 #include <set>
 
+#include "framework/artifacts/prompts.h"
 #include "framework/registry/registry.h"
 #include "framework/stages/bodies.h"
 #include "framework/stages/durable_groups.h"
@@ -22,12 +23,6 @@ struct Task {
   std::optional<Preference> annotation;
 };
 
-// All but the last answer of a demonstration.
-Prompt prompt_of(Demonstration&& row) {
-  if (!row.messages.empty() && row.messages.back().role == "assistant") row.messages.pop_back();
-  return {std::move(row.id), std::move(row.messages), std::move(row.extra)};
-}
-
 std::vector<Task> read_tasks(const Artifact& artifact) {
   std::vector<Task> tasks;
   const std::string& type = artifact.manifest.type;
@@ -38,22 +33,37 @@ std::vector<Task> read_tasks(const Artifact& artifact) {
     }
   } else if (type == artifact_type::demonstrations) {
     for (Demonstration& row : read_demonstrations(artifact.folder / "demonstrations.jsonl").value()) {
-      tasks.push_back({prompt_of(std::move(row)), std::nullopt});
+      std::optional<Conversation> asked = prompt_messages(row.messages);
+      if (!asked) {
+        throw Error(ErrorCode::data, fmt::format("demonstration {} of {} has no message of the user, so no prompt",
+                                                 row.id, artifact.folder.string()));
+      }
+      tasks.push_back({{std::move(row.id), std::move(*asked), std::move(row.extra)}, std::nullopt});
     }
   } else {
     for (Prompt& row : read_prompts(artifact.folder / "prompts.jsonl").value()) {
-      tasks.push_back({std::move(row), std::nullopt});
+      std::optional<Preference> annotation = take_annotation(row);
+      tasks.push_back({std::move(row), std::move(annotation)});
     }
   }
   return tasks;
 }
 
 // A prompt's id keys its draws, so a second row of the same id would repeat the first one's responses.
-std::int64_t drop_repeated(std::vector<Task>& tasks) {
+RowAccount drop_repeated(std::vector<Task>& tasks) {
   std::set<std::string> seen;
   const std::size_t before = tasks.size();
+  const bool annotated =
+      std::any_of(tasks.begin(), tasks.end(), [](const Task& task) { return task.annotation.has_value(); });
   std::erase_if(tasks, [&](const Task& task) { return !seen.insert(task.prompt.id).second; });
-  return static_cast<std::int64_t>(before - tasks.size());
+  RowAccount account;
+  account.add({.what = "merged",
+               .count = static_cast<std::int64_t>(before - tasks.size()),
+               .of = static_cast<std::int64_t>(before),
+               .reason = annotated ? "the same prompt came before; of its preferences the first is kept as annotation"
+                                   : "the same prompt came before",
+               .cure = "a dataset with count_by: prompts counts each prompt once"});
+  return account;
 }
 
 // Prompts per block: enough responses to keep the rows busy, few enough that an interruption repeats little.
@@ -129,7 +139,7 @@ class Sampler {
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
 
-void summarise(StageContext& context, const std::filesystem::path& rows) {
+void summarise(StageContext& context, const std::filesystem::path& rows, std::int64_t max_new_tokens) {
   std::int64_t prompts = 0, responses = 0, tokens = 0, truncated = 0, empty = 0;
   for_each_row(rows, [&](const Value& row, const std::string& where) -> Result<void> {
     const auto group = group_from(row, where);
@@ -150,6 +160,19 @@ void summarise(StageContext& context, const std::filesystem::path& rows) {
   context.summarise("mean_length", share(tokens));
   context.summarise("truncated", share(truncated));
   context.summarise("empty", share(empty));
+  RowAccount account;
+  account.add({.what = "truncated",
+               .count = truncated,
+               .of = responses,
+               .unit = "answers",
+               .reason = fmt::format("no end within max_new_tokens {}", max_new_tokens),
+               .cure = "raise max_new_tokens"});
+  if (truncated == responses) {
+    context.log(LogLevel::warning, fmt::format("every answer is cut: {}. A model that never ends has not learnt its "
+                                               "end token, or its chat format is another",
+                                               account.line()));
+  }
+  context.account(account);
 }
 
 }  // namespace
@@ -160,7 +183,7 @@ void run_sample(StageContext& context) {
   if (tasks.empty()) {
     throw Error(ErrorCode::data, fmt::format("{} holds no prompts; sampling needs at least one", settings.prompts));
   }
-  const std::int64_t repeated = drop_repeated(tasks);
+  const RowAccount repeated = drop_repeated(tasks);
 
   const std::filesystem::path work = context.work_folder() / "responses.jsonl";
   DurableGroups rows(work, context);
@@ -175,8 +198,8 @@ void run_sample(StageContext& context) {
   }
   std::filesystem::copy_file(work, context.folder() / "responses.jsonl",
                              std::filesystem::copy_options::overwrite_existing);
-  summarise(context, work);
-  if (repeated > 0) context.summarise("repeated_prompts", repeated);
+  summarise(context, work, settings.max_new_tokens);
+  context.account(repeated);
 }
 
 }  // namespace plumb

@@ -3,6 +3,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "framework/artifacts/prompts.h"
 #include "framework/artifacts/records_file.h"
 #include "framework/stages/bodies.h"
 #include "framework/stages/test_stage.h"
@@ -37,7 +38,7 @@ struct CountingModels final : LanguageModels {
               FinishReason::stop,
               std::nullopt};
           if (r == 1) response = {"", {2}, FinishReason::stop, std::nullopt};
-          if (r == 2) response.finish = FinishReason::length;
+          if (r == 2 || models.only_cut) response.finish = FinishReason::length;
           group.responses.push_back(std::move(response));
         }
         done(i, std::move(group));
@@ -55,6 +56,7 @@ struct CountingModels final : LanguageModels {
   Sampling sampling;
   std::size_t calls = 0, answered = 0;
   std::int64_t forgotten = 0;
+  bool only_cut = false;
   std::optional<std::size_t> stop_after;
   bool* cancel = nullptr;
 };
@@ -110,6 +112,43 @@ BOOST_AUTO_TEST_CASE(every_prompt_gets_its_responses_in_order) {
   BOOST_TEST(sampled.stage.summary.at("mean_length").as_double() == 2.5);
   BOOST_TEST(sampled.stage.summary.at("truncated").as_double() == 0.25);
   BOOST_TEST(sampled.stage.summary.at("empty").as_double() == 0.25);
+  BOOST_TEST(sampled.stage.accounted.line() ==
+             "truncated 150 of 600 answers: no end within max_new_tokens 2048; raise max_new_tokens");
+  BOOST_TEST(std::none_of(sampled.stage.messages.begin(), sampled.stage.messages.end(), [](const std::string& message) {
+    return message.find("every answer") != std::string::npos;
+  }));
+}
+
+BOOST_AUTO_TEST_CASE(answers_that_are_all_cut_are_a_warning) {
+  Sampled sampled;
+  sampled.ask(3);
+  sampled.models.only_cut = true;
+  sampled.run();
+  BOOST_TEST(std::any_of(sampled.stage.messages.begin(), sampled.stage.messages.end(), [](const std::string& message) {
+    return message.find(
+               "every answer is cut: truncated 12 of 12 answers: no end within max_new_tokens 2048; raise "
+               "max_new_tokens") != std::string::npos;
+  }));
+}
+
+// What `dataset … as: prompts` makes of a preference; and a column of that name that is no annotation.
+BOOST_AUTO_TEST_CASE(the_prompt_of_a_preference_is_answered_with_its_annotation) {
+  Sampled sampled;
+  {
+    RowWriter rows(sampled.asked / "prompts.jsonl");
+    const Preference preference{"q/1", {"q", {{"user", "question"}}, Value::map({{"level", 3}})}, "good", "bad", {}, {},
+                                {}};
+    rows.write(to_value(annotated_prompt(preference)));
+    rows.write(to_value(Prompt{"r", {{"user", "other"}}, Value::map({{"annotation", "by hand"}, {"responses", 7}})}));
+  }
+  sampled.run();
+  const auto groups = read_groups(sampled.stage.folder() / "responses.jsonl").value();
+  BOOST_TEST_REQUIRE(groups.size() == 2U);
+  BOOST_TEST_REQUIRE(groups[0].annotation.has_value());
+  BOOST_TEST((groups[0].annotation->chosen == "good" && groups[0].annotation->rejected == "bad"));
+  BOOST_TEST(groups[0].prompt.extra.at("level").as_int() == 3);
+  BOOST_TEST(!groups[1].annotation.has_value());
+  BOOST_TEST(groups[1].responses.size() == 4U);
 }
 
 BOOST_AUTO_TEST_CASE(an_interrupted_file_ends_with_the_same_bytes) {
@@ -159,7 +198,9 @@ BOOST_AUTO_TEST_CASE(a_preference_stays_with_its_prompt) {
   BOOST_TEST_REQUIRE(groups.size() == 1U);
   BOOST_TEST_REQUIRE(groups[0].annotation.has_value());
   BOOST_TEST(groups[0].annotation->chosen == "good");
-  BOOST_TEST(sampled.stage.summary.at("repeated_prompts").as_int() == 1);
+  BOOST_TEST(sampled.stage.accounted.lines().front() ==
+             "merged 1 of 2 rows: the same prompt came before; of its preferences the first is kept as annotation; "
+             "a dataset with count_by: prompts counts each prompt once");
 }
 
 BOOST_AUTO_TEST_CASE(a_demonstration_is_asked_without_its_answer) {

@@ -11,6 +11,7 @@
 #include "framework/artifacts/records_file.h"
 #include "framework/evaluation/reward_gaps.h"
 #include "framework/registry/registry.h"
+#include "framework/report/text.h"
 #include "framework/stages/bodies.h"
 #include "framework/stages/settings.h"
 #include "plumb/selection_policy.h"
@@ -167,13 +168,67 @@ Value write_audit(const StageContext& context, const std::vector<ResponseGroup>&
   return counts;
 }
 
+// What to try instead: the gaps there are, and what thresholds below the policy's would keep of them.
+std::string nothing_kept(const std::string& policy, std::size_t prompts, std::size_t duplicates, const RewardGaps& gaps,
+                         std::optional<double> threshold) {
+  std::string out = fmt::format("policy {} kept nothing of {} prompts", policy, prompts);
+  if (gaps.gaps.empty()) {
+    return out + fmt::format(": no prompt has two different answers{}",
+                             duplicates > 0 ? fmt::format(" ({} answers are repeated texts)", duplicates)
+                                            : "; sample with a larger k");
+  }
+  if (threshold) out += fmt::format(", whose reward gaps must be above {:.4g}", *threshold);
+  const auto at = [&](double share) {
+    return gaps.gaps[static_cast<std::size_t>(share * static_cast<double>(gaps.gaps.size() - 1))];
+  };
+  out += fmt::format(". The {} pairs have gaps from {:.4g} to {:.4g}, median {:.4g}",
+                     show_count(static_cast<std::int64_t>(gaps.gaps.size())), gaps.gaps.front(), gaps.gaps.back(),
+                     at(0.5));
+  if (gaps.gaps.back() == 0) return out + ": the reward model tells no two answers apart";
+  std::string choices;
+  double before = -1;
+  for (const double share : {0.5, 0.75, 0.9}) {
+    const double delta = at(share);
+    if (delta == before || gaps.pairs_above(delta) == 0) continue;
+    before = delta;
+    choices += fmt::format("{}delta {:.4g} (eta {:.4g} at tau 1) keeps {}", choices.empty() ? "" : ", ", delta,
+                           1 / (1 + std::exp(-delta)), show_count(static_cast<std::int64_t>(gaps.pairs_above(delta))));
+  }
+  return out + (choices.empty() ? "" : ". Lower the threshold: " + choices);
+}
+
+struct Used {
+  std::size_t prompts, prompts_used, responses, duplicates, pairs, pairs_kept;
+};
+
+void account(StageContext& context, const Used& used) {
+  const auto number = [](std::size_t count) { return static_cast<std::int64_t>(count); };
+  RowAccount account;
+  account.add({.count = number(used.prompts - used.prompts_used),
+               .of = number(used.prompts),
+               .unit = "prompts",
+               .reason = "the policy chose nothing of their answers"});
+  account.add({.what = "merged",
+               .count = number(used.duplicates),
+               .of = number(used.responses),
+               .unit = "answers",
+               .reason = "the same text as another answer to the prompt",
+               .cure = "deduplicate: false keeps them"});
+  account.add({.count = number(used.pairs - used.pairs_kept),
+               .of = number(used.pairs),
+               .unit = "pairs",
+               .reason = fmt::format("max_pairs {}", used.pairs_kept)});
+  context.account(account);
+}
+
 }  // namespace
 
 void run_select(StageContext& context) {
   const SelectSettings settings = select_params().parse(context.params());
   std::vector<ResponseGroup> groups = read_groups(context.input("scored").folder / "responses.jsonl").value();
   require_rewards(groups);
-  std::size_t duplicates = 0;
+  std::size_t duplicates = 0, responses = 0;
+  for (const ResponseGroup& group : groups) responses += group.responses.size();
   if (settings.deduplicate) {
     for (ResponseGroup& group : groups) duplicates += drop_duplicates(group);
   }
@@ -196,14 +251,12 @@ void run_select(StageContext& context) {
   }
   const std::size_t before_limit = pairs.size();
   limit_pairs(pairs, settings.max_pairs, context.random().derive("max_pairs"));
+  const RewardGaps gaps = measure_reward_gaps(groups);
   if (pairs.empty() && demonstrations == 0) {
     throw Error(ErrorCode::data,
-                fmt::format("policy {} kept nothing of {} prompts; lower its threshold: see the pairs for each "
-                            "threshold with `plumb show`",
-                            settings.policy.name, groups.size()));
+                nothing_kept(settings.policy.name, groups.size(), duplicates, gaps, policy->threshold()));
   }
 
-  const RewardGaps gaps = measure_reward_gaps(groups);
   const Value* tau = settings.policy.params.is_map() ? settings.policy.params.find("tau") : nullptr;
   const Value described = tau != nullptr && (tau->type() == Value::Type::real || tau->type() == Value::Type::integer)
                               ? to_value(gaps, policy->threshold(), tau->as_double())
@@ -224,6 +277,7 @@ void run_select(StageContext& context) {
     context.summarise("rejected_length", lengths.rejected);
     context.summarise("reasons", write_audit(context, groups, selections));
   }
+  account(context, {groups.size(), prompts_used, responses, duplicates, before_limit, pairs.size()});
   if (policy->threshold()) context.summarise("delta", *policy->threshold());
   // A threshold means something only together with the scale of the rewards.
   const Value& scored = context.input("scored").manifest.summary;

@@ -40,6 +40,7 @@ BOOST_AUTO_TEST_CASE(pairs_above_the_threshold_with_their_audit) {
   // δ = ln(0.85 / 0.15) = 1.7346: gaps 3 and 2.
   BOOST_TEST(stage.summary.at("pairs").as_int() == 2);
   BOOST_TEST(stage.summary.at("prompts_used").as_int() == 1);
+  BOOST_TEST(stage.accounted.line() == "left out 1 of 2 prompts: the policy chose nothing of their answers");
   BOOST_TEST(stage.summary.at("delta").as_double() == 1.7346010553881064, boost::test_tools::tolerance(1e-12));
   BOOST_TEST(stage.summary.at("longer_chosen_fraction").as_double() == 0);
   // Pairs a over b and a over bb. All lengths of p2 are 1; of p1 around their means: lengths -1/3, -1/3, 2/3 and
@@ -87,6 +88,7 @@ BOOST_AUTO_TEST_CASE(a_seeded_subsample_keeps_the_order) {
   BOOST_TEST(whole.summary.at("pairs").as_int() == 20);
   BOOST_TEST(part.summary.at("pairs").as_int() == 2);
   BOOST_TEST(part.summary.at("pairs_before_limit").as_int() == 20);
+  BOOST_TEST(part.accounted.line() == "left out 18 of 20 pairs: max_pairs 2");
   BOOST_TEST(texts[1] == texts[2]);
   BOOST_TEST(texts[1] != texts[3]);
   const std::size_t second = texts[1].find('\n') + 1;
@@ -99,6 +101,8 @@ BOOST_AUTO_TEST_CASE(identical_responses_count_once) {
   run_select(stage);
   BOOST_TEST(stage.summary.at("pairs").as_int() == 1);
   BOOST_TEST(stage.summary.at("duplicate_responses").as_int() == 2);
+  BOOST_TEST(stage.accounted.line() ==
+             "merged 2 of 4 answers: the same text as another answer to the prompt; deduplicate: false keeps them");
   BOOST_TEST(stage.summary.at("tied_pairs").as_int() == 0);
   Value kept = with_policy(Value::map({{"name", "reward-gap"}, {"eta", 0.6}, {"tau", 1.0}}));
   kept.set("deduplicate", false);
@@ -124,7 +128,10 @@ BOOST_AUTO_TEST_CASE(nothing_kept_and_nothing_scored_are_errors) {
   give(none, two_prompts);
   BOOST_CHECK_EXCEPTION(run_select(none), Error, [](const Error& error) {
     return error.code() == ErrorCode::data &&
-           std::string(error.what()).find("lower its threshold") != std::string::npos;
+           std::string(error.what()) ==
+               "policy reward-gap kept nothing of 2 prompts, whose reward gaps must be above 4.595. The 4 pairs have "
+               "gaps from 0.5 to 3, median 1. Lower the threshold: delta 1 (eta 0.7311 at tau 1) keeps 2, delta 2 (eta "
+               "0.8808 at tau 1) keeps 1";
   });
   TestStage unscored(with_policy(Value::map({{"name", "best-vs-worst"}})));
   std::vector<ResponseGroup> groups = two_prompts;

@@ -58,6 +58,7 @@ struct DatasetSettings {          // datasets.NAME
   std::int64_t limit = 0;         // first rows after the shuffle; 0: all
   std::int64_t skip = 0;          // rows left out before the limit: disjoint splits of one source
   bool shuffle = false;           // by the run's seed
+  std::string count_by = "rows";  // what skip, limit and shuffle move: "rows", or "prompts" with all their rows
   std::optional<std::string> as;  // convert the rows: "prompts", "texts" or "demonstrations"; absent: as yielded
 };
 

@@ -18,11 +18,13 @@ void run_sft(StageContext& context) {
 
   const RowOptions options{.max_length = settings.training.max_length, .learn_all = settings.learn == "all"};
   auto data = demonstration_rows(context.input("data"), model, options, context);
-  context.summarise("rows", data.counts.to_value());
+  data.counts.tell(context, "data");
   TokenObjective objective(model, tokens, name, std::move(data.rows));
   std::optional<TokenObjective> eval;
   if (const Artifact* held_out = context.optional_input("eval"); held_out != nullptr) {
-    eval.emplace(model, tokens, name, demonstration_rows(*held_out, model, options, context).rows);
+    auto rows = demonstration_rows(*held_out, model, options, context);
+    rows.counts.tell(context, "eval");
+    eval.emplace(model, tokens, name, std::move(rows.rows));
   }
 
   train_and_save(model, objective, shuffled(objective.size()), eval ? &*eval : nullptr, settings.training,
@@ -35,7 +37,7 @@ void run_language_model(StageContext& context) {
   LanguageModel model = open_trainee(context, settings.training, {});
 
   auto data = language_rows(context.input("data"), model, {.max_length = settings.training.max_length}, context);
-  context.summarise("rows", data.counts.to_value());
+  data.counts.tell(context, "data");
   TokenObjective objective(model, static_cast<TokenOptimizer&>(*optimizer),
                            {"optimizer " + settings.optimizer.name, context.name()}, std::move(data.rows));
 

@@ -68,6 +68,7 @@ class TestStage final : public StageContext {
   [[nodiscard]] Random random() const override { return Random(seed()); }
   [[nodiscard]] std::uint64_t seed() const override { return seed_; }
   void summarise(const std::string& key, Value value) override { summary.set(key, std::move(value)); }
+  void account(const RowAccount& counted) override { accounted.add(counted); }
   void metrics(std::int64_t step, const std::map<std::string, double>& values) override { rows[step] = values; }
   void rewind_metrics(std::int64_t step) override { rows.erase(rows.upper_bound(step), rows.end()); }
 
@@ -85,6 +86,7 @@ class TestStage final : public StageContext {
 
   LanguageModels* models = nullptr;
   Value summary = Value::map();
+  RowAccount accounted;
   std::map<std::int64_t, std::map<std::string, double>> rows;
   std::vector<std::string> messages;
   std::uint64_t seed_ = 7;

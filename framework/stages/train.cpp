@@ -56,7 +56,6 @@ class TrainStage {
  private:
   void on_demonstrations(TokenOptimizer& optimizer) {
     auto data = demonstrations("data", context_.input("data"));
-    context_.summarise("rows", data.counts.to_value());
     TokenObjective objective(model_, optimizer, name_, std::move(data.rows));
     std::optional<TokenObjective> eval;
     if (const Artifact* held_out = context_.optional_input("eval"); held_out != nullptr) {
@@ -68,7 +67,6 @@ class TrainStage {
   void on_pairs(PairwiseOptimizer& optimizer) {
     set_adapter_dropout(model_, false);
     auto data = pairs("data", context_.input("data"));
-    context_.summarise("rows", data.counts.to_value());
     std::optional<PairRows> eval_rows;
     if (const Artifact* held_out = context_.optional_input("eval"); held_out != nullptr)
       eval_rows = pairs("eval", *held_out).rows;
@@ -105,7 +103,6 @@ class TrainStage {
     options.starts_at_reference = referenced && !other;
     const auto objective_of = [&](const std::string& param, const Artifact& data) {
       auto read = single_answers(param, data);
-      if (param == "data") context_.summarise("rows", read.counts.to_value());
       std::optional<ReferenceLogps> reference;
       if (referenced) {
         const auto all = in_order(read.rows.desirable.size())(Random(0));
@@ -125,7 +122,6 @@ class TrainStage {
   void on_prompts(OnlineOptimizer& optimizer) {
     const RolloutParams rollout = rollout_params().parse(settings_.rollout);
     auto data = prompts("data", context_.input("data"), rollout);
-    context_.summarise("rows", data.counts.to_value());
     std::vector<PromptRow> held_out;
     if (const Artifact* eval = context_.optional_input("eval"); eval != nullptr)
       held_out = prompts("eval", *eval, rollout).rows;
@@ -174,27 +170,35 @@ class TrainStage {
     train_and_save(model_, objective, order, eval, settings_.training, settings_.merge, context_);
   }
 
+  template <class Rows>
+  TrainingRows<Rows> told(const std::string& param, TrainingRows<Rows> read) {
+    read.counts.tell(context_, param);
+    return read;
+  }
+
   TrainingRows<TokenRows> demonstrations(const std::string& param, const Artifact& data) {
     require_type(context_, param, data, {artifact_type::demonstrations}, settings_.optimizer.name);
-    return demonstration_rows(data, model_, {.max_length = settings_.training.max_length}, context_);
+    return told(param, demonstration_rows(data, model_, {.max_length = settings_.training.max_length}, context_));
   }
 
   TrainingRows<PairRows> pairs(const std::string& param, const Artifact& data) {
     require_type(context_, param, data, {artifact_type::pairs, artifact_type::preferences}, settings_.optimizer.name);
-    return pair_rows(data, model_, {.max_length = settings_.training.max_length}, context_);
+    return told(param, pair_rows(data, model_, {.max_length = settings_.training.max_length}, context_));
   }
 
   TrainingRows<UnpairedRows> single_answers(const std::string& param, const Artifact& data) {
     require_type(context_, param, data, {artifact_type::pairs, artifact_type::preferences, artifact_type::scored},
                  settings_.optimizer.name);
-    return unpaired_rows(data, model_, settings_.desirable_above, {.max_length = settings_.training.max_length},
-                         context_.random().derive("mismatched").derive(param), context_);
+    return told(param,
+                unpaired_rows(data, model_, settings_.desirable_above, {.max_length = settings_.training.max_length},
+                              context_.random().derive("mismatched").derive(param), context_));
   }
 
   TrainingRows<std::vector<PromptRow>> prompts(const std::string& param, const Artifact& data,
                                                const RolloutParams& rollout) {
     require_type(context_, param, data, {artifact_type::prompts}, settings_.optimizer.name);
-    return prompt_rows(data, model_, rollout.max_new_tokens, {.max_length = settings_.training.max_length}, context_);
+    return told(param, prompt_rows(data, model_, rollout.max_new_tokens, {.max_length = settings_.training.max_length},
+                                   context_));
   }
 
   [[nodiscard]] bool needs(const std::string& what) const {

@@ -9,15 +9,13 @@
 namespace plumb {
 namespace {
 
-constexpr const char* kTooLong = "too_long";
-constexpr const char* kNothingToLearn = "nothing_to_learn";
-constexpr const char* kNotRendered = "not_rendered";
-constexpr const char* kIdentical = "identical_answers";
-
 struct Renderer {
   const Tokenizer& tokenizer;
   const ChatFormat& format;
   std::int64_t limit;
+  std::string too_long, too_long_cure;  // the reason and what to do about it
+
+  void drop_long(RowCounts& counts, const std::string& first) const { counts.drop(too_long, first, too_long_cure); }
 };
 
 std::int64_t limit_of(const LanguageModel& model, const RowOptions& options) {
@@ -34,34 +32,24 @@ Renderer renderer_of(const LanguageModel& model, const RowOptions& options) {
                     " names no chat format; set `chat_format` on the recipe's model, so that training, "
                     "sampling and scoring write conversations alike");
   }
-  return {*model.tokenizer, *model.chat_format, limit_of(model, options)};
+  return {*model.tokenizer, *model.chat_format, limit_of(model, options), row_reason::too_long(model, options),
+          row_reason::too_long_cure(model, options)};
 }
 
-std::string too_long(std::size_t tokens, std::int64_t limit) {
-  return std::to_string(tokens) + " tokens, " + std::to_string(limit) + " allowed";
+std::string in_tokens(const std::string& id, std::size_t tokens) {
+  return id + ": " + std::to_string(tokens) + " tokens";
 }
 
 void require_rows(const RowCounts& counts, const Artifact& data) {
   if (counts.kept > 0) return;
-  std::string reasons;
-  for (const auto& [reason, count] : counts.dropped) {
-    reasons += "; " + std::to_string(count) + " " + reason + " (" + counts.examples.at(reason) + ")";
-  }
-  throw Error(ErrorCode::data,
-              data.folder.string() + ": none of " + std::to_string(counts.read) + " rows can be trained on" + reasons);
+  throw Error(ErrorCode::data, data.folder.string() + ": none of " + std::to_string(counts.read) +
+                                   " rows can be trained on: " + counts.account("data").line());
 }
 
-void tell(const RowCounts& counts, Host& host) {
-  for (const auto& [reason, count] : counts.dropped) {
-    host.log(LogLevel::warning, std::to_string(count) + " of " + std::to_string(counts.read) +
-                                    " rows are left out: " + reason + ", first " + counts.examples.at(reason));
-  }
-}
-
-// One rendered row, or why there is none.
+// One rendered row, or the message that says why there is none.
 struct Outcome {
   RenderedConversation row;
-  std::string reason, message;
+  std::string message;
 };
 
 std::vector<Outcome> render_all(const std::vector<Demonstration>& demonstrations, const Renderer& renderer,
@@ -72,7 +60,6 @@ std::vector<Outcome> render_all(const std::vector<Demonstration>& demonstrations
     if (rendered) {
       outcomes[i].row = std::move(*rendered);
     } else {
-      outcomes[i].reason = kNotRendered;
       outcomes[i].message = demonstrations[i].id + ": " + rendered.error().what();
     }
   });
@@ -90,16 +77,15 @@ RenderedConversation render_text(const Tokenizer& tokenizer, const std::string& 
   return row;
 }
 
-std::vector<std::pair<std::string, std::string>> read_texts(const std::filesystem::path& file) {
-  std::vector<std::pair<std::string, std::string>> texts;
-  for_each_row(file, [&](const Value& row, const std::string& where) -> Result<void> {
-    const Value* text = row.find("text");
-    if (text == nullptr || !text->is_string())
-      return Error(ErrorCode::data, where + ": a row of texts needs a string `text`");
-    texts.emplace_back("row " + std::to_string(texts.size() + 1), text->as_string());
-    return {};
-  }).value();
-  return texts;
+// Rows of texts: one message each, whoever says it.
+std::vector<Outcome> render_texts(const std::vector<Demonstration>& texts, const LanguageModel& model, Host& host) {
+  if (!model.tokenizer)
+    throw Error(ErrorCode::data, model.folder.string() + " holds no tokenizer; training on texts needs one");
+  std::vector<Outcome> outcomes(texts.size());
+  host.parallel_for(texts.size(), [&](std::size_t i) {
+    outcomes[i].row = render_text(*model.tokenizer, texts[i].messages.front().content);
+  });
+  return outcomes;
 }
 
 // Windows of at most `limit` tokens; each overlaps the one before by a token, so that every token but the first is
@@ -117,17 +103,53 @@ void cut_into(TokenRows& rows, const std::vector<TokenId>& ids, const std::strin
 
 }  // namespace
 
-void RowCounts::drop(const std::string& reason, const std::string& message) {
-  if (dropped[reason]++ == 0) examples[reason] = message;
+std::string row_reason::too_long(const LanguageModel& model, const RowOptions& options) {
+  const std::string limit = std::to_string(limit_of(model, options));
+  return limit_of(model, options) < options.max_length ? "longer than the model's context of " + limit + " tokens"
+                                                       : "longer than max_length " + limit;
 }
 
-Value RowCounts::to_value() const {
-  Value value = Value::map({{"read", read}, {"kept", kept}});
-  if (dropped.empty()) return value;
-  Value reasons = Value::map();
-  for (const auto& [reason, count] : dropped) reasons.set(reason, count);
-  value.set("dropped", std::move(reasons));
-  return value;
+std::string row_reason::too_long_cure(const LanguageModel& model, const RowOptions& options) {
+  return limit_of(model, options) < options.max_length ? "" : "raise max_length";
+}
+
+void RowCounts::note(const char* what, const std::string& reason, const std::string& first, const std::string& cure) {
+  for (RowCount& known : notes_) {
+    if (!known.unit.empty() || known.what != what || known.reason != reason) continue;
+    ++known.count;
+    return;
+  }
+  notes_.push_back({.what = what, .count = 1, .unit = {}, .reason = reason, .cure = cure, .first = first});
+}
+
+void RowCounts::drop(const std::string& reason, const std::string& first, const std::string& cure) {
+  note("left out", reason, first, cure);
+}
+
+std::int64_t RowCounts::count(const std::string& reason) const {
+  const auto found =
+      std::find_if(notes_.begin(), notes_.end(), [&](const RowCount& known) { return known.reason == reason; });
+  return found == notes_.end() ? 0 : found->count;
+}
+
+RowAccount RowCounts::account(const std::string& param) const {
+  RowAccount out;
+  for (RowCount count : notes_) {
+    if (count.unit.empty()) {
+      count.of = read;
+      count.unit = "rows";
+    }
+    if (param != "data") count.unit += " of " + param;
+    out.add(std::move(count));
+  }
+  return out;
+}
+
+void RowCounts::tell(StageContext& context, const std::string& param) const {
+  const RowAccount rows = account(param);
+  for (const std::string& line : rows.lines()) context.log(LogLevel::warning, line);
+  context.account(rows);
+  if (param == "data") context.summarise("rows", Value::map({{"read", read}, {"kept", kept}}));
 }
 
 TrainingRows<TokenRows> demonstration_rows(const Artifact& data, const LanguageModel& model, const RowOptions& options,
@@ -142,19 +164,18 @@ TrainingRows<TokenRows> demonstration_rows(const Artifact& data, const LanguageM
     RenderedConversation& row = outcome.row;
     if (options.learn_all) row.learn.assign(row.ids.size(), 1);
     const std::string& id = demonstrations[i].id;
-    if (!outcome.reason.empty()) {
-      out.counts.drop(outcome.reason, outcome.message);
+    if (!outcome.message.empty()) {
+      out.counts.drop(row_reason::not_rendered, outcome.message);
     } else if (static_cast<std::int64_t>(row.ids.size()) > renderer.limit) {
-      out.counts.drop(kTooLong, id + ": " + too_long(row.ids.size(), renderer.limit));
+      renderer.drop_long(out.counts, in_tokens(id, row.ids.size()));
     } else if (row.ids.size() < 2 || std::find(row.learn.begin() + 1, row.learn.end(), 1) == row.learn.end()) {
-      out.counts.drop(kNothingToLearn, id + ": no token of it carries loss");
+      out.counts.drop(row_reason::nothing_to_learn, id);
     } else {
       ++out.counts.kept;
       out.rows.rows.push_back({std::move(row.ids), std::move(row.learn)});
       out.rows.names.push_back("demonstration " + id);
     }
   }
-  tell(out.counts, host);
   require_rows(out.counts, data);
   return out;
 }
@@ -162,35 +183,26 @@ TrainingRows<TokenRows> demonstration_rows(const Artifact& data, const LanguageM
 TrainingRows<TokenRows> language_rows(const Artifact& data, const LanguageModel& model, const RowOptions& options,
                                       Host& host) {
   const std::int64_t limit = limit_of(model, options);
+  const auto rows = read_demonstrations(data.folder / "demonstrations.jsonl").value();
+  const bool texts = data.manifest.type == artifact_type::texts;
+  const std::vector<Outcome> outcomes =
+      texts ? render_texts(rows, model, host) : render_all(rows, renderer_of(model, options), host);
   TrainingRows<TokenRows> out;
-  const auto add = [&](const std::string& name, const std::vector<TokenId>& ids) {
+  for (std::size_t i = 0; i < rows.size(); ++i) {
     ++out.counts.read;
-    if (ids.size() < 2) return out.counts.drop(kNothingToLearn, name + ": fewer than two tokens");
-    ++out.counts.kept;
-    cut_into(out.rows, ids, name, limit);
-  };
-  if (!std::filesystem::exists(data.folder / "texts.jsonl")) {
-    const Renderer renderer = renderer_of(model, options);
-    const auto demonstrations = read_demonstrations(data.folder / "demonstrations.jsonl").value();
-    const auto outcomes = render_all(demonstrations, renderer, host);
-    for (std::size_t i = 0; i < outcomes.size(); ++i) {
-      if (outcomes[i].reason.empty()) {
-        add("demonstration " + demonstrations[i].id, outcomes[i].row.ids);
-      } else {
-        ++out.counts.read;
-        out.counts.drop(outcomes[i].reason, outcomes[i].message);
-      }
+    const std::string& id = rows[i].id;
+    const std::vector<TokenId>& ids = outcomes[i].row.ids;
+    if (!outcomes[i].message.empty()) {
+      out.counts.drop(row_reason::not_rendered, outcomes[i].message);
+    } else if (ids.size() < 2) {
+      out.counts.drop(row_reason::nothing_to_learn, in_tokens(id, ids.size()));
+    } else {
+      ++out.counts.kept;
+      if (static_cast<std::int64_t>(ids.size()) > limit)
+        out.counts.note("cut", row_reason::cut_into_rows, in_tokens(id, ids.size()));
+      cut_into(out.rows, ids, (texts ? "text " : "demonstration ") + id, limit);
     }
-  } else {
-    if (!model.tokenizer)
-      throw Error(ErrorCode::data, model.folder.string() + " holds no tokenizer; training on texts needs one");
-    const auto texts = read_texts(data.folder / "texts.jsonl");
-    std::vector<RenderedConversation> rendered(texts.size());
-    host.parallel_for(texts.size(),
-                      [&](std::size_t i) { rendered[i] = render_text(*model.tokenizer, texts[i].second); });
-    for (std::size_t i = 0; i < texts.size(); ++i) add(texts[i].first, rendered[i].ids);
   }
-  tell(out.counts, host);
   require_rows(out.counts, data);
   return out;
 }
@@ -237,23 +249,23 @@ RenderedGroup render_group(const ResponseGroup& group, const Renderer& renderer,
 // Collects pairs; equal prompts meet in one group, equal answers in one response.
 class PairCollector {
  public:
-  explicit PairCollector(std::int64_t limit) : limit_(limit) {}
+  explicit PairCollector(const Renderer& renderer) : renderer_(renderer) {}
 
   void add(const PairSet::Item& pair, const ResponseGroup& source, const RenderedGroup& rendered,
            TrainingRows<PairRows>& out) {
     const auto c = static_cast<std::size_t>(pair.chosen), r = static_cast<std::size_t>(pair.rejected);
     const std::string& id = source.prompt.id;
-    if (!rendered.prompt_problem.empty()) return out.counts.drop(kNotRendered, id + ": " + rendered.prompt_problem);
+    if (!rendered.prompt_problem.empty())
+      return out.counts.drop(row_reason::not_rendered, id + ": " + rendered.prompt_problem);
     for (const std::size_t answer : {c, r}) {
       if (!rendered.problems[answer].empty())
-        return out.counts.drop(kNotRendered, id + ": " + rendered.problems[answer]);
+        return out.counts.drop(row_reason::not_rendered, id + ": " + rendered.problems[answer]);
     }
     const std::size_t longest =
         rendered.prompt.size() + std::max(rendered.answers[c].size(), rendered.answers[r].size());
-    if (static_cast<std::int64_t>(longest) > limit_)
-      return out.counts.drop(kTooLong, id + ": " + too_long(longest, limit_));
-    if (rendered.answers[c] == rendered.answers[r])
-      return out.counts.drop(kIdentical, id + ": chosen and rejected are the same");
+    if (static_cast<std::int64_t>(longest) > renderer_.limit)
+      return renderer_.drop_long(out.counts, in_tokens(id, longest));
+    if (rendered.answers[c] == rendered.answers[r]) return out.counts.drop(row_reason::identical, id);
 
     const auto [found, is_new] = group_of_.try_emplace(rendered.prompt, out.rows.groups.size());
     const std::size_t group = found->second;
@@ -274,7 +286,7 @@ class PairCollector {
   }
 
  private:
-  std::int64_t limit_;
+  const Renderer& renderer_;
   std::map<std::vector<TokenId>, std::size_t> group_of_;
   std::vector<std::map<std::vector<TokenId>, std::size_t>> response_of_;
 };
@@ -290,12 +302,11 @@ TrainingRows<PairRows> pair_rows(const Artifact& data, const LanguageModel& mode
     rendered[i] = render_group(set.groups[i], renderer, options.use_sampled_ids);
   });
   TrainingRows<PairRows> out;
-  PairCollector collector(renderer.limit);
+  PairCollector collector(renderer);
   for (const PairSet::Item& pair : set.pairs) {
     ++out.counts.read;
     collector.add(pair, set.groups[pair.group], rendered[pair.group], out);
   }
-  tell(out.counts, host);
   require_rows(out.counts, data);
   return out;
 }
@@ -310,7 +321,6 @@ TrainingRows<std::vector<PromptRow>> prompt_rows(const Artifact& data, const Lan
     if (rendered) {
       outcomes[i].row.ids = std::move(*rendered);
     } else {
-      outcomes[i].reason = kNotRendered;
       outcomes[i].message = prompts[i].id + ": " + rendered.error().what();
     }
   });
@@ -318,17 +328,16 @@ TrainingRows<std::vector<PromptRow>> prompt_rows(const Artifact& data, const Lan
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     ++out.counts.read;
     const std::size_t tokens = outcomes[i].row.ids.size();
-    if (!outcomes[i].reason.empty()) {
-      out.counts.drop(outcomes[i].reason, outcomes[i].message);
+    if (!outcomes[i].message.empty()) {
+      out.counts.drop(row_reason::not_rendered, outcomes[i].message);
     } else if (static_cast<std::int64_t>(tokens) + max_new_tokens > renderer.limit) {
-      out.counts.drop(kTooLong, prompts[i].id + ": with max_new_tokens " +
-                                    too_long(tokens + static_cast<std::size_t>(max_new_tokens), renderer.limit));
+      renderer.drop_long(out.counts,
+                         in_tokens(prompts[i].id, tokens) + " and max_new_tokens " + std::to_string(max_new_tokens));
     } else {
       ++out.counts.kept;
       out.rows.push_back({std::move(prompts[i]), std::move(outcomes[i].row.ids)});
     }
   }
-  tell(out.counts, host);
   require_rows(out.counts, data);
   return out;
 }

@@ -68,16 +68,18 @@ BOOST_AUTO_TEST_CASE(rows_that_cannot_be_learnt_are_counted_by_reason) {
   const auto read = plumb::demonstration_rows(stage.input("data"), model_with(12), {.max_length = 100}, stage);
   BOOST_TEST(read.counts.read == 3);
   BOOST_TEST(read.counts.kept == 1);
-  BOOST_TEST(plumb::to_json(read.counts.to_value()) ==
-             R"({"read":3,"kept":1,"dropped":{"not_rendered":1,"too_long":1}})");
-  BOOST_REQUIRE(stage.messages.size() == 2);
-  BOOST_TEST(says(stage.messages[1], "long: 15 tokens, 12 allowed"));
+  read.counts.tell(stage, "data");
+  BOOST_TEST(stage.accounted.count(plumb::row_reason::not_rendered) == 1);
+  BOOST_TEST(stage.accounted.count("longer than the model's context of 12 tokens") == 1);
+  BOOST_REQUIRE(stage.messages.size() == 1);
+  BOOST_TEST(says(stage.messages[0], "left out 2 of 3 rows: "));
+  BOOST_TEST(says(stage.messages[0], "1 longer than the model's context of 12 tokens (first long: 15 tokens)"));
   const std::string message = failure([&] {
     static_cast<void>(plumb::demonstration_rows(stage.input("data"), model_with(12), {.max_length = 3}, stage));
   });
   BOOST_TEST_CONTEXT(message) {
     BOOST_TEST(says(message, "none of 3 rows"));
-    BOOST_TEST(says(message, "2 too_long"));
+    BOOST_TEST(says(message, "2 longer than max_length 3 (first fits: 7 tokens) (raise max_length)"));
   }
 }
 
@@ -93,7 +95,9 @@ BOOST_AUTO_TEST_CASE(a_model_without_chat_format_is_refused) {
 BOOST_AUTO_TEST_CASE(long_texts_are_cut_so_that_every_token_is_learnt_once) {
   TestStage stage(plumb::Value::map());
   const auto folder = stage.add_input("data", "corpus", plumb::artifact_type::texts);
-  write(folder / "texts.jsonl", "{\"text\":\"abcdefgh\"}\n{\"text\":\"xy\"}\n");
+  write(folder / "demonstrations.jsonl", R"({"id":"t1","messages":[{"role":"assistant","content":"abcdefgh"}]}
+{"id":"t2","messages":[{"role":"assistant","content":"xy"}]}
+)");
   const auto read = plumb::language_rows(stage.input("data"), model_with(64), {.max_length = 4}, stage);
   Ids predicted;  // all but the first token of each row
   for (const auto& row : read.rows.rows) {
@@ -104,6 +108,8 @@ BOOST_AUTO_TEST_CASE(long_texts_are_cut_so_that_every_token_is_learnt_once) {
   BOOST_TEST(predicted == joined(joined(ids_of("abcdefgh"), {2}), joined(ids_of("xy"), {2})),
              boost::test_tools::per_element());
   BOOST_TEST(read.counts.kept == 2);
+  BOOST_TEST(read.counts.account("data").line() ==
+             "cut 1 of 2 rows: longer than a row, so learnt as several (first t1: 9 tokens)");
 }
 
 BOOST_AUTO_TEST_CASE(preferences_of_one_prompt_share_a_group_and_equal_answers_a_response) {
@@ -126,8 +132,10 @@ BOOST_AUTO_TEST_CASE(preferences_of_one_prompt_share_a_group_and_equal_answers_a
   BOOST_TEST(read.rows.pairs[1].rejected == 2U);
   BOOST_TEST(read.rows.groups[0].prompt == joined({1}, ids_of("hi\n")), boost::test_tools::per_element());
   BOOST_TEST(read.rows.groups[0].completions[2] == joined(ids_of("c"), {2}), boost::test_tools::per_element());
-  BOOST_TEST(plumb::to_json(read.counts.to_value()) ==
-             R"({"read":5,"kept":3,"dropped":{"identical_answers":1,"too_long":1}})");
+  BOOST_TEST(read.counts.kept == 3);
+  BOOST_TEST(read.counts.account("eval").line() ==
+             "left out 2 of 5 rows of eval: 1 chosen and rejected are the same tokens (first 4), "
+             "1 longer than the model's context of 10 tokens (first 5: 14 tokens)");
 }
 
 BOOST_AUTO_TEST_CASE(sampled_ids_are_trained_as_they_are_unless_the_prompt_differs) {

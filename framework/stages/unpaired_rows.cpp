@@ -33,12 +33,18 @@ Answers of_pairs(const Artifact& data, const LanguageModel& model, const RowOpti
   auto read = pair_rows(data, model, options, host);
   Answers out{std::move(read.rows.groups), std::move(read.rows.names), {}, std::move(read.counts)};
   std::set<Labelled> seen;
+  const auto answers = static_cast<std::int64_t>(2 * read.rows.pairs.size());
   for (const PairRows::Pair& pair : read.rows.pairs) {
     for (const Labelled& label :
          {Labelled{pair.group, pair.chosen, true}, Labelled{pair.group, pair.rejected, false}}) {
       if (seen.insert(label).second) out.labels.push_back(label);
     }
   }
+  out.counts.add({.what = "merged",
+                  .count = answers - static_cast<std::int64_t>(out.labels.size()),
+                  .of = answers,
+                  .unit = "answers",
+                  .reason = "an answer of several pairs is learnt once with each label"});
   return out;
 }
 
@@ -72,7 +78,7 @@ Result<std::vector<TokenId>> prompt_ids(const ResponseGroup& group, const Langua
 }
 
 Answers of_scored(const Artifact& data, const LanguageModel& model, std::optional<double> above,
-                  const RowOptions& options, Host& host) {
+                  const RowOptions& options) {
   if (model.tokenizer == nullptr || model.chat_format == nullptr) {
     throw Error(ErrorCode::data,
                 model.folder.string() + " has no tokenizer or names no chat format; training needs both");
@@ -90,18 +96,19 @@ Answers of_scored(const Artifact& data, const LanguageModel& model, std::optiona
       auto ids = response.ids.empty() ? model.chat_format->render_completion(*model.tokenizer, response.text)
                                       : Result<std::vector<TokenId>>(response.ids);
       if (!prompt || !ids) {
-        out.counts.drop("not_rendered",
+        out.counts.drop(row_reason::not_rendered,
                         group.prompt.id + ": " + (!prompt ? prompt.error().what() : ids.error().what()));
         continue;
       }
       if (prompt->size() + ids->size() > limit) {
-        out.counts.drop("too_long", group.prompt.id + ": " + std::to_string(prompt->size() + ids->size()) +
-                                        " tokens, " + std::to_string(limit) + " allowed");
+        out.counts.drop(row_reason::too_long(model, options),
+                        group.prompt.id + ": " + std::to_string(prompt->size() + ids->size()) + " tokens",
+                        row_reason::too_long_cure(model, options));
         continue;
       }
       const auto [place, fresh] = known.try_emplace(*ids, sequences.completions.size());
       if (!fresh) {
-        out.counts.drop("repeated", group.prompt.id + ": an answer that came before");
+        out.counts.drop(row_reason::repeated, group.prompt.id);
         continue;
       }
       sequences.completions.push_back(std::move(*ids));
@@ -111,15 +118,12 @@ Answers of_scored(const Artifact& data, const LanguageModel& model, std::optiona
     out.groups.push_back(std::move(sequences));
     out.names.push_back(group.prompt.id);
   }
-  for (const auto& [reason, count] : out.counts.dropped) {
-    host.log(LogLevel::warning, std::to_string(count) + " of " + std::to_string(out.counts.read) +
-                                    " rows are left out: " + reason + ", first " + out.counts.examples.at(reason));
-  }
   return out;
 }
 
-// Another prompt's answer for example `i`, cut to what fits beside its prompt.
-std::vector<TokenId> other_answer(const Answers& answers, std::size_t i, std::size_t limit, Random random) {
+// Another prompt's answer for example `i`, cut to what fits beside its prompt; `cut` counts those.
+std::vector<TokenId> other_answer(const Answers& answers, std::size_t i, std::size_t limit, Random random,
+                                  std::int64_t& cut) {
   const SequenceGroup& own = answers.groups[answers.labels[i].group];
   const std::size_t room = limit - own.prompt.size();
   std::vector<TokenId> drawn;
@@ -129,6 +133,7 @@ std::vector<TokenId> other_answer(const Answers& answers, std::size_t i, std::si
     drawn = answers.groups[other.group].completions[other.completion];
     if (drawn.size() <= room) return drawn;
   }
+  ++cut;
   drawn.resize(room);
   return drawn;
 }
@@ -137,21 +142,29 @@ std::vector<TokenId> other_answer(const Answers& answers, std::size_t i, std::si
 
 TrainingRows<UnpairedRows> unpaired_rows(const Artifact& data, const LanguageModel& model, std::optional<double> above,
                                          const RowOptions& options, Random random, Host& host) {
-  Answers answers = data.manifest.type == artifact_type::scored ? of_scored(data, model, above, options, host)
+  Answers answers = data.manifest.type == artifact_type::scored ? of_scored(data, model, above, options)
                                                                 : of_pairs(data, model, options, host);
   const auto elsewhere = [&](const Labelled& label) { return label.group != answers.labels.front().group; };
   if (std::none_of(answers.labels.begin(), answers.labels.end(), elsewhere)) {
     throw Error(ErrorCode::data, data.folder.string() +
                                      ": learning from single answers needs answers to two prompts or "
-                                     "more; the data have fewer");
+                                     "more; the data have fewer" +
+                                     (answers.counts.account("data").empty() ? "" : "; ") +
+                                     answers.counts.account("data").line());
   }
   TrainingRows<UnpairedRows> out;
   out.counts = std::move(answers.counts);
+  std::int64_t cut = 0;
   const auto limit = static_cast<std::size_t>(limit_of(model, options));
   std::vector<std::vector<TokenId>> others;
   for (std::size_t i = 0; i < answers.labels.size(); ++i) {
-    others.push_back(other_answer(answers, i, limit, random.derive(static_cast<std::uint64_t>(i))));
+    others.push_back(other_answer(answers, i, limit, random.derive(static_cast<std::uint64_t>(i)), cut));
   }
+  out.counts.add({.what = "cut",
+                  .count = cut,
+                  .of = static_cast<std::int64_t>(answers.labels.size()),
+                  .unit = "mismatched answers",
+                  .reason = row_reason::too_long(model, options)});
   for (std::size_t i = 0; i < answers.labels.size(); ++i) {
     const Labelled& label = answers.labels[i];
     auto& completions = answers.groups[label.group].completions;

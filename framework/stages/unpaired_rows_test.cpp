@@ -49,7 +49,7 @@ BOOST_AUTO_TEST_CASE(scored_answers_are_desirable_above_the_mean_or_a_given_rewa
     const auto read = plumb::unpaired_rows(stage.input("data"), model, above, {}, plumb::Random(1), stage);
     BOOST_TEST(read.counts.read == 5);
     BOOST_TEST(read.counts.kept == 4);
-    BOOST_TEST(read.counts.dropped.at("repeated") == 1);
+    BOOST_TEST(read.counts.count(plumb::row_reason::repeated) == 1);
     std::string all;
     for (std::size_t i = 0; i < read.rows.desirable.size(); ++i) all += label(read.rows, i) + " ";
     return all;

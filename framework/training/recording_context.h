@@ -63,6 +63,7 @@ class RecordingContext : public StageContext {
   [[nodiscard]] Random random() const override { return Random(seed_); }
   [[nodiscard]] std::uint64_t seed() const override { return seed_; }
   void summarise(const std::string& key, Value value) override { summary[key] = std::move(value); }
+  void account(const RowAccount&) override {}
   void metrics(std::int64_t step, const std::map<std::string, double>& values) override {
     rows.emplace_back(step, values);
   }

@@ -9,6 +9,7 @@
 #include "framework/artifacts/disk.h"
 #include "framework/artifacts/manifest.h"
 #include "framework/report/output.h"
+#include "framework/report/row_account.h"
 #include "framework/report/text.h"
 #include "tools/cli/run_folder.h"
 #include "tools/cli/show_sweep.h"
@@ -37,8 +38,10 @@ void add_manifest(Value& stage, const fs::path& folder) {
 void print_summary(const Value& summary) {
   if (!summary.is_map()) return;
   for (const auto& [key, value] : summary.as_map()) {
+    if (key == RowAccount::key) continue;
     std::cout << fmt::format("  {:<24} {}\n", key, show_value(value));
   }
+  for (const std::string& line : RowAccount::of_summary(summary).lines()) std::cout << "  " << printable(line) << "\n";
 }
 
 void print_stage(const Value& stage) {

@@ -30,7 +30,9 @@ class DataSource : public Component {
   // malformed one. Rows come in the same order on every call of a fresh source.
   virtual std::optional<Record> next() = 0;
 
-  // [lane] Rows left out so far, counted by reason ("duplicate", "tied", "identical pair", …).
+  // [lane] Rows left out so far, counted by reason ("duplicate", "tied", "identical pair", …), as users read it. What
+  // to change for another outcome may follow after a semicolon: "no answer; for preferences set records: preferences".
+  // A reason that begins with "cut: " counts rows that did come, but not whole.
   [[nodiscard]] virtual std::map<std::string, std::size_t> skipped() const;
 
   // [setup] Files this source reads, so that their content decides whether cached results still hold.
