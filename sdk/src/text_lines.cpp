@@ -22,6 +22,14 @@ constexpr std::size_t kLineLimit = std::size_t{64} << 20;
   throw Error(ErrorCode::data, path + ": " + why);
 }
 
+// The byte order mark that some programs write first.
+void take_mark(std::string& line, const std::string& path) {
+  if (line.starts_with("\xEF\xBB\xBF")) line.erase(0, 3);
+  if (line.starts_with("\xFF\xFE") || line.starts_with("\xFE\xFF")) {
+    fail(path, "is UTF-16; wanted UTF-8 (`iconv -f UTF-16 -t UTF-8` converts it)");
+  }
+}
+
 }  // namespace
 
 // Bytes of the file, decompressed.
@@ -144,7 +152,7 @@ bool TextLines::next(std::string& line) {
     searched = left;
   }
   if (line.ends_with('\r')) line.pop_back();
-  ++number_;
+  if (++number_ == 1) take_mark(line, path_);
   return true;
 }
 

@@ -72,6 +72,62 @@ BOOST_AUTO_TEST_CASE(ids_do_not_depend_on_the_order_of_rows) {
   BOOST_TEST(first[1].id == second[0].id);
 }
 
+// TRL's explicit form: the answers go on for several messages after `prompt`.
+BOOST_AUTO_TEST_CASE(answers_of_several_messages_go_on_from_the_prompt) {
+  const File rows(
+      R"({"prompt": [{"role": "user", "content": "Q"}], "chosen": [{"role": "assistant", "content": "c1"}, {"role": "user", "content": "more"}, {"role": "assistant", "content": "c2"}], "rejected": [{"role": "assistant", "content": "c1"}, {"role": "user", "content": "more"}, {"role": "assistant", "content": "r2"}]}
+{"prompt": [{"role": "system", "content": "S"}, {"role": "user", "content": "Q"}], "chosen": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "a"}], "rejected": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "b"}]}
+{"prompt": [{"role": "user", "content": "Q"}], "chosen": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "x"}], "rejected": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "y"}]}
+{"prompt": [{"role": "user", "content": "Q"}], "chosen": [{"role": "user", "content": "other"}, {"role": "assistant", "content": "x"}], "rejected": [{"role": "user", "content": "other"}, {"role": "assistant", "content": "y"}]}
+)");
+  const auto from = source("jsonl", rows.path(), {{"records", "preferences"}});
+  const auto read = all<Preference>(*from);
+  BOOST_REQUIRE(read.size() == 3U);
+  BOOST_TEST((read[0].prompt.messages == Conversation{{"user", "Q"}, {"assistant", "c1"}, {"user", "more"}}));
+  BOOST_TEST((read[0].chosen == "c2" && read[0].rejected == "r2"));
+  BOOST_TEST((read[1].prompt.messages == Conversation{{"system", "S"}, {"user", "Q"}}));
+  BOOST_TEST((read[2].prompt.messages == Conversation{{"user", "Q"}}));
+  BOOST_TEST(skipped(*from, "turns out of order") == 1U);
+}
+
+// 2^53 + 1 and 2^53 + 2 are one double; an id beyond the integers is refused rather than rounded.
+BOOST_AUTO_TEST_CASE(ids_of_64_bits_are_kept_exactly) {
+  const File rows(
+      "{\"id\": 9007199254740993, \"prompt\": \"a\"}\n{\"id\": 9007199254740994, \"prompt\": \"b\"}\n"
+      "{\"id\": 9223372036854775807, \"prompt\": \"c\"}\n{\"id\": \"18446744073709551615\", \"prompt\": \"d\"}\n");
+  std::vector<std::string> ids;
+  for (const Prompt& row : all<Prompt>(*source("jsonl", rows.path(), {{"records", "prompts"}}))) ids.push_back(row.id);
+  const std::vector<std::string> wanted{"9007199254740993", "9007199254740994", "9223372036854775807",
+                                        "18446744073709551615"};
+  BOOST_TEST(ids == wanted, boost::test_tools::per_element());
+  const File large("{\"id\": 18446744073709551615, \"prompt\": \"d\"}\n");
+  has(refusal(*source("jsonl", large.path(), {{"records", "prompts"}})),
+      "rows.jsonl:1:8: key `id` is neither a text nor");
+}
+
+BOOST_AUTO_TEST_CASE(byte_order_marks_and_line_ends_of_other_systems) {
+  const File rows("\xEF\xBB\xBF{\"prompt\": \"a\"}\r\n \r\n{\"prompt\": \"b\"}\r\n");
+  BOOST_TEST(all<Prompt>(*source("jsonl", rows.path(), {{"records", "prompts"}})).size() == 2U);
+  const File list("\xEF\xBB\xBF[{\"prompt\": \"a\"},\r\n{\"prompt\": \"b\"}]", "rows.json");
+  BOOST_TEST(all<Prompt>(*source("jsonl", list.path(), {{"records", "prompts"}})).size() == 2U);
+  const File wide(std::string("\xFF\xFE{\0\"\0", 6));
+  has(refusal(*source("jsonl", wide.path(), {{"records", "prompts"}})), "is UTF-16; wanted UTF-8");
+}
+
+BOOST_AUTO_TEST_CASE(messages_that_are_no_text_are_counted) {
+  const File rows(
+      R"({"messages": [{"role": "user", "content": "weather?"}, {"role": "assistant", "content": null, "tool_calls": [{"name": "f"}]}]}
+{"messages": [{"role": "user", "content": "weather?"}, {"role": "tool", "content": "12"}, {"role": "assistant", "content": "12"}]}
+{"messages": [{"role": "system", "content": "only this"}]}
+{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
+)");
+  const auto from = source("jsonl", rows.path(), {{"records", "demonstrations"}});
+  BOOST_TEST(all<Demonstration>(*from).size() == 1U);
+  for (const char* reason : {"tool calls", "a role other than system, user, assistant", "no message of the user"}) {
+    BOOST_TEST(skipped(*from, reason) == 1U, reason);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(counts_what_it_leaves_out) {
   const File rows(R"({"prompt": "q", "chosen": "a", "rejected": "b"}
 {"prompt": "q", "chosen": "a", "rejected": "b"}
@@ -170,6 +226,19 @@ BOOST_AUTO_TEST_CASE(hh_splits_at_the_last_answer) {
   BOOST_TEST(skipped(*from, "malformed") == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(hh_answers_end_where_the_human_speaks_again) {
+  const File rows(
+      R"({"chosen": "\n\nHuman: hi\n\nAssistant: hello\n\nHuman: bye", "rejected": "\n\nHuman: hi\n\nAssistant: go away"}
+{"chosen": "\n\nHuman: hi\n\nAssistant:\n\nHuman: bye", "rejected": "\n\nHuman: hi\n\nAssistant: go away"}
+)");
+  const auto from = source("hh-rlhf", rows.path());
+  const auto read = all<Preference>(*from);
+  BOOST_REQUIRE(read.size() == 1U);
+  BOOST_TEST((read[0].chosen == "hello" && read[0].rejected == "go away"));
+  BOOST_TEST(skipped(*from, "cut: the human speaks last, which is left out") == 1U);
+  BOOST_TEST(skipped(*from, "empty answer") == 1U);
+}
+
 // Counted by a script of a few lines: 4,000 rows, 6 of differing prompts, 2 identical pairs, 1 empty answer.
 BOOST_AUTO_TEST_CASE(hh_of_the_shared_data) {
   const std::string path = shared_data("hh-rlhf-helpful/test.jsonl");
@@ -215,6 +284,42 @@ BOOST_AUTO_TEST_CASE(alpaca_joins_instruction_and_input) {
   const auto from = source("alpaca", path);
   BOOST_TEST(all<Demonstration>(*from).size() == 985U);
   BOOST_TEST(skipped(*from, "duplicate") == 14U);
+}
+
+// FastChat drops what the assistant says first, and what the human says last; it has no use for the second row.
+BOOST_AUTO_TEST_CASE(sharegpt_rows_that_begin_or_end_with_the_wrong_side_are_kept) {
+  const File rows(
+      R"({"conversations": [{"from": "system", "value": "s"}, {"from": "gpt", "value": "Welcome"}, {"from": "human", "value": "hi"}, {"from": "gpt", "value": "hello"}]}
+{"conversations": [{"from": "human", "value": "a"}, {"from": "human", "value": "b"}, {"from": "gpt", "value": "c"}]}
+{"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "c"}, {"from": "human", "value": "tail"}]}
+{"conversations": [{"from": "gpt", "value": "alone"}]}
+)");
+  const auto from = source("sharegpt", rows.path());
+  const auto read = all<Demonstration>(*from);
+  BOOST_REQUIRE(read.size() == 2U);
+  BOOST_TEST((read[0].messages == Conversation{{"system", "s"}, {"user", "hi"}, {"assistant", "hello"}}));
+  BOOST_TEST((read[1].messages == Conversation{{"user", "a"}, {"assistant", "c"}}));
+  BOOST_TEST(skipped(*from, "turns out of order") == 1U);
+  BOOST_TEST(skipped(*from, "no message") == 1U);
+  BOOST_TEST(skipped(*from, "cut: the assistant speaks first, which is left out") == 1U);
+  BOOST_TEST(skipped(*from, "cut: the human speaks last, which is left out") == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(alpaca_preferences_read_as_demonstrations_say_what_to_set) {
+  const File rows(R"([{"instruction": "i", "chosen": "a", "rejected": "b"}])", "a.json");
+  has(refusal(*source("alpaca", rows.path())), "for preferences set records: preferences");
+  const File empty(R"([{"instruction": "i", "output": ""}])", "a.json");
+  const auto from = source("alpaca", empty.path());
+  BOOST_TEST(all<Demonstration>(*from).empty());
+  BOOST_TEST(skipped(*from, "empty message") == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(sharegpt_preferences_read_as_demonstrations_say_what_to_set) {
+  const std::string path = shared_data("llama-factory-demo/dpo_en_demo.json");
+  if (path.empty()) return;
+  const auto from = source("sharegpt", path);
+  BOOST_TEST(all<Demonstration>(*from).empty());
+  BOOST_TEST(skipped(*from, "no answer; for preferences set records: preferences") == 300U);
 }
 
 BOOST_AUTO_TEST_CASE(sharegpt_of_the_shared_data) {

@@ -41,6 +41,9 @@ class Alpaca final : public FileSource {
   void read(const Value& row, const JsonFields& json) override {
     Conversation messages = question(row, json);
     if (records_ == "demonstrations") {
+      if (json.find(row, "output") == nullptr && json.find(row, "chosen") != nullptr) {
+        json.fail(row, "key `output` is missing; the row has `chosen`: for preferences set records: preferences");
+      }
       messages.push_back({"assistant", json.text(row, "output")});
       emit(Demonstration{row_id(json, row, {"id"}), std::move(messages), {}});
       return;

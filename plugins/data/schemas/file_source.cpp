@@ -11,16 +11,22 @@
 namespace plumb::files {
 namespace {
 
+constexpr const char* kCalls = "tool calls";  // stands for the role of a message that is no text
+
 // Why a conversation is of no use, or null: an optional system message, then user and assistant by turns.
 const char* fault(const Conversation& messages, const char* last_role) {
   if (messages.empty()) return "no message";
   bool user_next = true;
   for (std::size_t i = 0; i < messages.size(); ++i) {
     if (i == 0 && messages[i].role == "system") continue;  // an empty one says nothing, but does no harm
+    const std::string& role = messages[i].role;
+    if (role == kCalls) return "tool calls";
+    if (role != "user" && role != "assistant" && role != "system") return "a role other than system, user, assistant";
     if (strip(messages[i].content).empty()) return "empty message";
     if (messages[i].role != (user_next ? "user" : "assistant")) return "turns out of order";
     user_next = !user_next;
   }
+  if (user_next && messages.back().role == "system") return "no message of the user";
   if (messages.back().role == last_role) return nullptr;
   return messages.back().role == "user" ? "no answer" : "turns out of order";
 }
@@ -50,7 +56,9 @@ Params<FileSettings> file_params() {
 FileSource::FileSource(const FileSettings& settings, Host& host)
     : settings_(settings),
       host_(host),
-      files_(row_files((std::filesystem::path(host.recipe_folder()) / settings.path).string(), settings)) {}
+      files_(row_files((std::filesystem::path(host.recipe_folder()) / settings.path).string(), settings)) {
+  cure("duplicate", "deduplicate: false keeps them");
+}
 
 std::optional<Record> FileSource::next() {
   while (ready_.empty()) {
@@ -87,12 +95,31 @@ void FileSource::leave_out(const std::string& reason, std::size_t count) {
   first_.try_emplace(reason, place_);
 }
 
-// Rows that somebody should look at. The other reasons, duplicates say, are in the nature of the data.
-void FileSource::tell() {
+void FileSource::cut(const std::string& reason) {
+  leave_out("cut: " + reason);
+}
+
+void FileSource::cure(const std::string& reason, const std::string& cure) {
+  cures_.try_emplace(reason, cure);
+}
+
+std::map<std::string, std::size_t> FileSource::skipped() const {
+  std::map<std::string, std::size_t> out;
   for (const auto& [reason, count] : skipped_) {
-    if (reason != "malformed" && !reason.starts_with("empty")) continue;
-    host_.log(LogLevel::warning, std::to_string(count) + (count == 1 ? " row is" : " rows are") + " left out (" +
-                                     reason + "), first " + first_.at(reason));
+    const auto known = cures_.find(reason);
+    out[known == cures_.end() ? reason : reason + "; " + known->second] += count;
+  }
+  return out;
+}
+
+// Where to look at rows that somebody should look at. The other reasons, duplicates say, are in the nature of the data.
+void FileSource::tell() {
+  for (const auto& [reason, place] : first_) {
+    if (reason == "duplicate" || reason == "tied" || reason == "identical pair" || reason == "another language")
+      continue;
+    const bool cut = reason.starts_with("cut: ");
+    host_.log(LogLevel::warning,
+              (cut ? "first row that is cut (" + reason.substr(5) : "first row left out (" + reason) + "): " + place);
   }
 }
 
@@ -110,30 +137,35 @@ bool FileSource::admit(const Conversation& messages, const char* last_role) {
   return why == nullptr;
 }
 
-void FileSource::emit(Prompt row) {
+bool FileSource::emit(Prompt row) {
   drop_empty_system(row.messages);
-  if (!admit(row.messages, "user") || !first_time(row.messages)) return;
+  if (!admit(row.messages, "user") || !first_time(row.messages)) return false;
   if (row.id.empty()) row.id = content_id(row.messages);
   ready_.emplace_back(std::move(row));
+  return true;
 }
 
-void FileSource::emit(Demonstration row) {
+bool FileSource::emit(Demonstration row) {
   drop_empty_system(row.messages);
-  if (!admit(row.messages, "assistant") || !first_time(row.messages)) return;
+  if (!admit(row.messages, "assistant") || !first_time(row.messages)) return false;
   if (row.id.empty()) row.id = content_id(row.messages);
   ready_.emplace_back(std::move(row));
+  return true;
 }
 
-void FileSource::emit(Preference row) {
+bool FileSource::emit(Preference row) {
   drop_empty_system(row.prompt.messages);
-  if (!admit(row.prompt.messages, "user")) return;
+  if (!admit(row.prompt.messages, "user")) return false;
   const std::string_view chosen = strip(row.chosen), rejected = strip(row.rejected);
-  if (chosen.empty() || rejected.empty()) return leave_out("empty answer");
-  if (chosen == rejected) return leave_out("identical pair");
-  if (!first_time(row.prompt.messages, row.chosen, row.rejected)) return;
+  const char* why = chosen.empty() || rejected.empty() ? "empty answer"
+                    : chosen == rejected               ? "identical pair"
+                                                       : nullptr;
+  if (why != nullptr) leave_out(why);
+  if (why != nullptr || !first_time(row.prompt.messages, row.chosen, row.rejected)) return false;
   if (row.prompt.id.empty()) row.prompt.id = content_id(row.prompt.messages);
   if (row.id.empty()) row.id = content_id({{row.prompt.id, row.chosen}, {"rejected", row.rejected}});
   ready_.emplace_back(std::move(row));
+  return true;
 }
 
 void FileSource::emit_text(std::string id, std::string text, Value extra) {
@@ -145,6 +177,10 @@ void FileSource::emit_text(std::string id, std::string text, Value extra) {
 }
 
 Message read_message(const JsonFields& json, const Value& message, const char* role_key, const char* content_key) {
+  for (const char* calls : {"tool_calls", "function_call"}) {
+    const Value* made = json.find(message, calls);
+    if (made != nullptr && !(made->is_list() && made->as_list().empty())) return {kCalls, {}};
+  }
   return {role_of(json.text(message, role_key)), json.text(message, content_key)};
 }
 
@@ -161,6 +197,12 @@ std::string row_id(const JsonFields& json, const Value& row, std::initializer_li
     const Value* id = json.find(row, key);
     if (id == nullptr) continue;
     if (id->type() == Value::Type::integer) return std::to_string(id->as_int());
+    if (id->type() == Value::Type::real) {
+      json.fail(*id,
+                std::string("key `") + key +
+                    "` is neither a text nor an integer of 64 bits with sign, so it cannot be kept exactly as an id; "
+                    "write it as a text");
+    }
     return json.as_text(*id, key);
   }
   return {};

@@ -32,7 +32,7 @@ class FileSource : public DataSource {
   FileSource(const FileSettings& settings, Host& host);
 
   std::optional<Record> next() final;
-  [[nodiscard]] std::map<std::string, std::size_t> skipped() const final { return skipped_; }
+  [[nodiscard]] std::map<std::string, std::size_t> skipped() const final;
   [[nodiscard]] std::vector<std::string> files() const final { return files_; }
 
  protected:
@@ -42,13 +42,17 @@ class FileSource : public DataSource {
   virtual void finish_file(const JsonFields&) {}
 
   // These leave a record out by themselves when a message is empty, the turns are out of order, the two answers are
-  // the same, or the record has been there before. An empty id is replaced by one made of the content.
-  void emit(Prompt row);
-  void emit(Demonstration row);
-  void emit(Preference row);
+  // the same, or the record has been there before; false then. An empty id is replaced by one made of the content.
+  bool emit(Prompt row);
+  bool emit(Demonstration row);
+  bool emit(Preference row);
   // A demonstration whose single message is plain text.
   void emit_text(std::string id, std::string text, Value extra);
   void leave_out(const std::string& reason, std::size_t count = 1);
+  // A row was emitted, but not whole.
+  void cut(const std::string& reason);
+  // What to set for another outcome, shown with the count of a reason.
+  void cure(const std::string& reason, const std::string& cure);
 
  private:
   bool admit(const Conversation& messages, const char* last_role);
@@ -65,6 +69,7 @@ class FileSource : public DataSource {
   std::string place_;  // of the row that is being read
   std::map<std::string, std::size_t> skipped_;
   std::map<std::string, std::string> first_;  // reason -> where
+  std::map<std::string, std::string> cures_;
   std::unordered_set<std::uint64_t> seen_;
 };
 

@@ -1,5 +1,6 @@
 // Anthropic's helpful and harmless comparisons. Each of `chosen` and `rejected` is a whole dialogue,
-// "\n\nHuman: …\n\nAssistant: …"; the answer begins after the last "\n\nAssistant:".
+// "\n\nHuman: …\n\nAssistant: …"; the answer begins after the last "\n\nAssistant:" and ends before a "\n\nHuman:" that
+// follows it.
 #include <string_view>
 
 #include "file_source.h"
@@ -59,14 +60,23 @@ class HhRlhf final : public FileSource {
     return {text.substr(0, last), strip(text.substr(last + kAssistant.size()))};
   }
 
+  // An answer in which the human speaks again is cut there: a model is not to learn the human's part.
+  static bool end_at_human(std::string_view& answer) {
+    const std::size_t human = answer.find(kHuman);
+    if (human == std::string_view::npos) return false;
+    answer = strip(answer.substr(0, human));
+    return true;
+  }
+
   void read(const Value& row, const JsonFields& json) override {
-    const Dialogue chosen = split(json, row, "chosen"), rejected = split(json, row, "rejected");
+    Dialogue chosen = split(json, row, "chosen"), rejected = split(json, row, "rejected");
     if (chosen.prompt != rejected.prompt) return leave_out("prompts differ");
+    const bool one = end_at_human(chosen.answer), other = end_at_human(rejected.answer);
     Preference out;
     out.prompt.messages = turns(chosen.prompt);
     out.chosen = chosen.answer;
     out.rejected = rejected.answer;
-    emit(std::move(out));
+    if (emit(std::move(out)) && (one || other)) cut("the human speaks last, which is left out");
   }
 };
 

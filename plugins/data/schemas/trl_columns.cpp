@@ -67,7 +67,16 @@ class TrlColumns final : public FileSource {
     return out;
   }
 
-  // The answers may be whole conversations; what both share is then the prompt.
+  // What of `prompt` comes before answers that begin with the user: nothing when they begin with it, all but its last
+  // message when they begin with that one.
+  static Conversation before_answers(Conversation prompt, const Conversation& answer) {
+    if (prompt.size() <= answer.size() && std::equal(prompt.begin(), prompt.end(), answer.begin())) return {};
+    if (!prompt.empty() && prompt.back() == answer.front()) prompt.pop_back();
+    return prompt;
+  }
+
+  // The answers may go on for several messages after `prompt`, or be whole conversations that hold it: what both share
+  // is then the prompt.
   static Preference preference(const Value& row, const JsonFields& json) {
     const Value& chosen_value = json.need(row, "chosen");
     Conversation chosen = messages_of(json, row, "chosen", "assistant");
@@ -76,13 +85,13 @@ class TrlColumns final : public FileSource {
     Preference out;
     out.prompt.id = row_id(json, row, {"prompt_id"});
     out.id = row_id(json, row, {"id"});
-    if (chosen.size() == 1) {
+    if (chosen.front().role == "assistant") {
       if (json.find(row, "prompt") == nullptr) {
         json.fail(row, "key `prompt` is missing (rows of HH-RLHF, whose answers hold the prompt, are read by hh-rlhf)");
       }
       out.prompt.messages = messages_of(json, row, "prompt", "user");
-    } else {
-      out.prompt.messages.assign(chosen.begin(), chosen.end() - 1);
+    } else if (const Value* asked = json.find(row, "prompt"); asked != nullptr && asked->is_list()) {
+      out.prompt.messages = before_answers(read_messages(json, *asked), chosen);
     }
     const std::size_t shared = chosen.size() - 1;
     if (rejected.size() != chosen.size() ||
@@ -90,6 +99,8 @@ class TrlColumns final : public FileSource {
       json.fail(chosen_value,
                 "`chosen` and `rejected` differ before their last message, so they do not answer one prompt");
     }
+    out.prompt.messages.insert(out.prompt.messages.end(), chosen.begin(),
+                               chosen.begin() + static_cast<std::ptrdiff_t>(shared));
     if (chosen.back().role != "assistant" || rejected.back().role != "assistant") {
       json.fail(chosen_value, "`chosen` and `rejected` must end with a message of the assistant");
     }
