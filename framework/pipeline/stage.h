@@ -36,7 +36,8 @@ class Registry;
 struct StageKind {
   std::string kind;  // "sample"
   std::string doc, source;
-  std::string output;  // artifact type; "*": what the component named by `output_from` yields (select, dataset)
+  std::string output;  // artifact type; "*": what the component named by `output_from` yields (select, dataset), or
+                       // the type of the inputs there (mix)
   std::string output_from;
   int revision = 1;  // bump when the same inputs give another output
   std::vector<ParamInfo> params;

@@ -56,10 +56,19 @@ bool converts(const std::string& from, const std::string& to) {
   return found != into.end() && std::find(found->second.begin(), found->second.end(), to) != found->second.end();
 }
 
+// Whether the output is of the type of the stages named there.
+bool takes_inputs(const StageSpec& stage) {
+  const auto& params = stage.kind->params;
+  return std::any_of(params.begin(), params.end(), [&](const ParamInfo& info) {
+    return info.name == stage.kind->output_from && info.type == ParamType::stage_inputs;
+  });
+}
+
 void find_output(Checking& c, StageSpec& stage) {
   stage.output = stage.kind->output;
   if (stage.output != "*") return;
   stage.output.clear();
+  if (takes_inputs(stage)) return;
   const KnownComponent* component = component_of(stage, stage.kind->output_from);
   if (component == nullptr) return;
   const Value* params = stage.params.find(stage.kind->output_from);
@@ -169,6 +178,22 @@ void check_type(Checking& c, const StageSpec& stage, const StageInput& input) {
                          fits.empty() ? "there is none" : "of that type: " + joined(fits)));
 }
 
+// True when the type of an input is known; complains of inputs of other types.
+bool take_output_of_inputs(Checking& c, StageSpec& stage) {
+  for (const StageInput& input : stage.inputs) {
+    const StageSpec& from = *c.find(input.stage);
+    if (from.output.empty()) continue;
+    if (stage.output.empty()) {
+      stage.output = from.output;
+    } else if (from.output != stage.output) {
+      c.complain(stage, mark_of_input(stage, input), stage.kind->output_from,
+                 fmt::format("`{}` is of type {}, but `{}` of type {}; a mixture has one", from.name, from.output,
+                             stage.inputs.front().stage, stage.output));
+    }
+  }
+  return !stage.output.empty();
+}
+
 // Visits inputs first. A stage met again while its own inputs are visited closes a cycle.
 class Order {
  public:
@@ -222,6 +247,15 @@ void connect(Checking& checking) {
   }
   for (StageSpec& stage : checking.stages) {
     if (stage.kind != nullptr) add_inputs(checking, stage);
+  }
+  // Inputs of one stage may be such stages themselves, so until nothing changes.
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (StageSpec& stage : checking.stages) {
+      if (stage.kind != nullptr && stage.output.empty() && takes_inputs(stage)) {
+        changed = take_output_of_inputs(checking, stage) || changed;
+      }
+    }
   }
   for (const StageSpec& stage : checking.stages) {
     for (const StageInput& input : stage.inputs) check_type(checking, stage, input);

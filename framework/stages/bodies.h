@@ -19,6 +19,7 @@ namespace plumb {
 using StageBodies = std::map<std::string, StageBody>;  // by StageKind::kind
 
 void run_dataset(StageContext& context);
+void run_mix(StageContext& context);
 void run_tokenizer(StageContext& context);
 void run_model(StageContext& context);
 void run_language_model(StageContext& context);

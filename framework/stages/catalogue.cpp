@@ -12,8 +12,9 @@ ParamIssue to_issue(const std::string& broken_rule, const Value& params) {
 
 const std::vector<StageKind>& stage_catalogue() {
   static const std::vector<StageKind> kinds = {
-      dataset_kind(), model_kind(), tokenizer_kind(), language_model_kind(), sft_kind(),      reward_model_kind(),
-      sample_kind(),  score_kind(), select_kind(),    train_kind(),          evaluate_kind(), report_kind(),
+      dataset_kind(), mix_kind(),          model_kind(),  tokenizer_kind(), language_model_kind(),
+      sft_kind(),     reward_model_kind(), sample_kind(), score_kind(),     select_kind(),
+      train_kind(),   evaluate_kind(),     report_kind(),
   };
   return kinds;
 }

@@ -72,6 +72,7 @@ class Declared {
 
 // One function for each kind, in the order of the data flow; stage_catalogue() lists them.
 StageKind dataset_kind();
+StageKind mix_kind();
 StageKind model_kind();
 StageKind tokenizer_kind();
 StageKind language_model_kind();

@@ -1,4 +1,7 @@
 // What a recipe starts from: datasets, models, tokenizers.
+#include <algorithm>
+#include <set>
+
 #include "framework/data/chat_format.h"
 #include "framework/stages/catalogue.h"
 
@@ -24,6 +27,38 @@ Declared<DatasetSettings> declare_dataset() {
   p.add(&DatasetSettings::skip, "skip", "rows (or prompts) left out at the start, for disjoint parts of one source")
       .at_least(0);
   p.add(&DatasetSettings::limit, "limit", "rows (or prompts) kept after those; 0 keeps all").at_least(0);
+  return d;
+}
+
+std::string broken_mix(const MixSettings& s) {
+  if (s.data.empty()) return "data: the list is empty; name at least one dataset";
+  if (std::set<std::string>(s.data.begin(), s.data.end()).size() != s.data.size()) {
+    return "data: the same dataset stands in the list twice";
+  }
+  if (s.weights.is_null()) return {};
+  if (!s.weights.is_map()) return "weights: must be a map from datasets to the part of each that is taken";
+  for (const auto& [name, weight] : s.weights.as_map()) {
+    if (std::find(s.data.begin(), s.data.end(), name) == s.data.end()) {
+      return "weights: " + name + " is not in `data`";
+    }
+    const bool number = weight.type() == Value::Type::integer || weight.type() == Value::Type::real;
+    if (!number || !(weight.as_double() > 0 && weight.as_double() <= 1)) {
+      return "weights: of " + name + ": wanted a number above 0 and at most 1, the part of its rows that is taken";
+    }
+  }
+  return {};
+}
+
+Declared<MixSettings> declare_mix() {
+  Declared<MixSettings> d{"rows of several datasets in one, shuffled by the run's seed"};
+  auto& p = d.params;
+  p.add(&MixSettings::data, "data", "the datasets, all of one type; each has its own `limit`")
+      .accepts({type::prompts, type::demonstrations, type::preferences, type::texts})
+      .required();
+  p.add(&MixSettings::weights, "weights",
+        "by dataset, the part of its rows that is taken, drawn by the run's seed: {hh: 0.1}; absent: all of them");
+  p.add(&MixSettings::limit, "limit", "rows of the mixture; 0 keeps all").at_least(0).unit("rows");
+  d.rule(broken_mix);
   return d;
 }
 
@@ -85,6 +120,9 @@ Declared<TokenizerSettings> declare_tokenizer() {
 Params<DatasetSettings> dataset_params() {
   return declare_dataset().with_rules();
 }
+Params<MixSettings> mix_params() {
+  return declare_mix().with_rules();
+}
 Params<ModelSettings> model_params() {
   return declare_model().with_rules();
 }
@@ -96,6 +134,9 @@ StageKind dataset_kind() {
   StageKind kind = declare_dataset().kind("dataset", "*", "source");
   kind.uses_seed = [](const Value& params) { return params.at("shuffle").as_bool(); };
   return kind;
+}
+StageKind mix_kind() {
+  return declare_mix().kind("mix", "*", "data");
 }
 StageKind model_kind() {
   StageKind kind = declare_model().kind("model", type::model);

@@ -62,6 +62,12 @@ struct DatasetSettings {          // datasets.NAME
   std::optional<std::string> as;  // convert the rows: "prompts", "texts" or "demonstrations"; absent: as yielded
 };
 
+struct MixSettings {              // stage: mix
+  std::vector<std::string> data;  // datasets of one type
+  Value weights;                  // by dataset: the part of its rows that is taken, above 0 and at most 1; absent: all
+  std::int64_t limit = 0;         // of the mixture; 0: all
+};
+
 struct ModelSettings {                      // models.NAME
   std::optional<std::string> path;          // an HF folder
   std::optional<std::string> architecture;  // or: random weights of this model component
@@ -167,6 +173,7 @@ struct ReportSettings {         // stage: report
 Params<LoraParams> lora_params();
 Params<RolloutParams> rollout_params();
 Params<DatasetSettings> dataset_params();
+Params<MixSettings> mix_params();
 Params<ModelSettings> model_params();
 Params<TokenizerSettings> tokenizer_params();
 Params<LanguageModelSettings> language_model_params();

@@ -10,5 +10,8 @@ PLUMB_PLUGIN(registrar, "org.plumbline.data-files", "1.0.0", "Apache-2.0",
   plumb::files::register_webgpt(registrar, "webgpt");
   plumb::files::register_alpaca(registrar, "alpaca");
   plumb::files::register_sharegpt(registrar, "sharegpt");
+  plumb::files::register_shp(registrar, "shp");
+  plumb::files::register_hellaswag(registrar, "hellaswag");
+  plumb::files::register_summaries(registrar, "summaries");
   plumb::files::register_benchmark_prompts(registrar);
 }

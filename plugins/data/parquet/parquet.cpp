@@ -10,4 +10,7 @@ PLUMB_PLUGIN(registrar, "org.plumbline.data-parquet", "1.0.0", "Apache-2.0",
   plumb::files::register_webgpt(registrar, "parquet-webgpt");
   plumb::files::register_alpaca(registrar, "parquet-alpaca");
   plumb::files::register_sharegpt(registrar, "parquet-sharegpt");
+  plumb::files::register_shp(registrar, "parquet-shp");
+  plumb::files::register_hellaswag(registrar, "parquet-hellaswag");
+  plumb::files::register_summaries(registrar, "parquet-summaries");
 }

@@ -92,6 +92,9 @@ void register_oasst(Registrar& registrar, const std::string& name);
 void register_webgpt(Registrar& registrar, const std::string& name);
 void register_alpaca(Registrar& registrar, const std::string& name);
 void register_sharegpt(Registrar& registrar, const std::string& name);
+void register_shp(Registrar& registrar, const std::string& name);
+void register_hellaswag(Registrar& registrar, const std::string& name);
+void register_summaries(Registrar& registrar, const std::string& name);
 void register_benchmark_prompts(Registrar& registrar);
 
 }  // namespace plumb::files
