@@ -3,12 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
 #include "framework/artifacts/checked_rows.h"
 #include "framework/artifacts/records_file.h"
 #include "framework/pipeline/stage.h"
-#include "plumb/json_rows.h"
 
 namespace plumb {
 namespace fs = std::filesystem;
@@ -130,13 +128,6 @@ RowAccount Answers::account() const {
   }
   RowAccount account;
   for (auto& [model, cut] : by_model) account.add(std::move(cut));
-  std::set<std::string> texts;
-  for (const Prompt& prompt : sources_.prompts) texts.insert(content_id(prompt.messages));
-  account.add({.what = "repeated",
-               .count = static_cast<std::int64_t>(sources_.prompts.size() - texts.size()),
-               .of = static_cast<std::int64_t>(sources_.prompts.size()),
-               .unit = "prompts",
-               .reason = "the same text as an earlier prompt"});
   return account;
 }
 

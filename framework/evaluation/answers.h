@@ -64,7 +64,7 @@ class Answers final : public EvaluationContext {
 
   // Of everything that was asked for so far: an evaluator may choose its own.
   [[nodiscard]] const std::set<double>& temperatures() const { return temperatures_; }
-  // Answers that were cut, by model, and prompts that repeat an earlier one.
+  // Answers that were cut, by model.
   [[nodiscard]] RowAccount account() const;
 
   // What answer or reward threw last, if they did: an evaluator's plugin boundary would make a plugin's error of it.

@@ -8,6 +8,7 @@
 #include "framework/artifacts/records_file.h"
 #include "framework/artifacts/test_folder.h"
 #include "framework/pipeline/test_recipe.h"
+#include "framework/report/report.h"
 
 namespace plumb {
 namespace {
@@ -227,6 +228,29 @@ BOOST_AUTO_TEST_CASE(a_damaged_artifact_is_set_aside_and_made_again) {
   }
   BOOST_TEST(sums.counted == 3);
   BOOST_TEST(sums.summed == 1);  // what was made of it stands: the same content has come back
+}
+
+// The stage's line is in the log file as on the terminal, and a report of what was made from it follows it to there.
+BOOST_AUTO_TEST_CASE(rows_that_are_not_passed_on_stand_on_the_stages_line_and_reach_reports) {
+  Sums sums;
+  const StageBody plain = sums.count;
+  sums.count = [&](StageContext& context) {
+    plain(context);
+    RowAccount account;
+    account.add({.count = 3, .of = 7, .reason = "no answer", .cure = "for preferences set records: preferences"});
+    context.account(account);
+  };
+  sums.run();
+  const std::string log = read_file(sums.folder / "sums" / "log.txt").value();
+  BOOST_TEST(log.find("rows 4; left out 3 of 7 rows: no answer; for preferences set records: preferences\n") !=
+                 std::string::npos,
+             log);
+  const fs::path total = fs::canonical(sums.folder / "sums" / "total");
+  const Artifact artifact{total, read_manifest(total).value()};
+  const auto made_from = ancestors({{"total", &artifact}});
+  BOOST_REQUIRE(made_from.size() == 1U);
+  BOOST_TEST(made_from[0].stage == "numbers");
+  BOOST_TEST(RowAccount::of_summary(made_from[0].summary).count("no answer") == 3);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -121,13 +121,8 @@ void check_opened_folder(Checking& c, StageSpec& stage, const Value& path, const
 }
 
 Value read_small_json(const fs::path& file) {
-  std::error_code error;
-  if (!fs::is_regular_file(file, error) || fs::file_size(file, error) > kConfigBytes || error) return {};
-  std::ifstream in(file, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
   try {
-    return parse_json(text.str(), file.string());
+    return read_json_file(file.string(), kConfigBytes);
   } catch (const Error&) {
     return {};
   }

@@ -6,6 +6,7 @@
 #include "framework/artifacts/test_folder.h"
 #include "framework/evaluation/evaluation_file.h"
 #include "framework/evaluation/reward_gaps.h"
+#include "framework/report/row_account.h"
 #include "framework/report/scores.h"
 #include "framework/report/test_contains.h"
 

@@ -156,10 +156,8 @@ void add_training(Report& report, const std::vector<ReportItem>& models) {
 void add_rows(Report& report, const std::vector<std::pair<std::string, ArtifactManifest>>& stages) {
   Bullets rows;
   for (const auto& [name, manifest] : stages) {
-    for (const std::string& line : RowAccount::of_summary(manifest.summary).lines()) {
+    for (const std::string& line : RowAccount::of_summary(manifest.summary).lines())
       rows.items.push_back({{name + ": " + line}});
-      report.text += fmt::format("{}: {}\n", name, line);
-    }
   }
   if (rows.items.empty()) return;
   report.page.add(Heading{2, "Rows that were not used as they were"});

@@ -64,7 +64,6 @@ std::optional<Record> converted(Record record, const std::string& as) {
 }
 
 // What every later stage relies on.
-
 void require(bool holds, const std::string& id, const char* what) {
   if (!holds)
     throw Error(ErrorCode::data, fmt::format("row {} of the data source {}", id.empty() ? "without an id" : id, what));

@@ -40,9 +40,14 @@ AnswerSources gather(StageContext& context, const EvaluateSettings& settings) {
   for (const auto& [name, artifact] : context.inputs("models")) sources.models.push_back(to_model(name, *artifact));
   sources.baseline = settings.baseline.value_or("");
   sources.prompts = read_prompts(context.input("prompts").folder / "prompts.jsonl").value();
-  if (const std::int64_t repeated = drop_repeated(sources.prompts); repeated > 0) {
-    context.summarise("repeated_prompts", repeated);
-  }
+  const auto there = static_cast<std::int64_t>(sources.prompts.size());
+  RowAccount account;
+  account.add({.what = "merged",
+               .count = drop_repeated(sources.prompts),
+               .of = there,
+               .unit = "prompts",
+               .reason = "the same prompt came before"});
+  context.account(account);
   sources.options = {settings.samples, settings.max_new_tokens, settings.temperature, settings.top_k, settings.top_p};
   if (const Artifact* reward = context.optional_input("reward_model"); reward != nullptr) {
     sources.reward_model = to_model(*settings.reward_model, *reward);

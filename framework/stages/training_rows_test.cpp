@@ -109,7 +109,7 @@ BOOST_AUTO_TEST_CASE(long_texts_are_cut_so_that_every_token_is_learnt_once) {
              boost::test_tools::per_element());
   BOOST_TEST(read.counts.kept == 2);
   BOOST_TEST(read.counts.account("data").line() ==
-             "cut 1 of 2 rows: longer than a row, so learnt as several (first t1: 9 tokens)");
+             "cut 1 of 2 rows: longer than a row, so learnt as several (first t1: 10 tokens)");
 }
 
 BOOST_AUTO_TEST_CASE(preferences_of_one_prompt_share_a_group_and_equal_answers_a_response) {
@@ -135,7 +135,7 @@ BOOST_AUTO_TEST_CASE(preferences_of_one_prompt_share_a_group_and_equal_answers_a
   BOOST_TEST(read.counts.kept == 3);
   BOOST_TEST(read.counts.account("eval").line() ==
              "left out 2 of 5 rows of eval: 1 chosen and rejected are the same tokens (first 4), "
-             "1 longer than the model's context of 10 tokens (first 5: 14 tokens)");
+             "1 longer than the model's context of 10 tokens (first 5: 15 tokens)");
 }
 
 BOOST_AUTO_TEST_CASE(sampled_ids_are_trained_as_they_are_unless_the_prompt_differs) {

@@ -1,5 +1,7 @@
 #include "plumb/benchmarks.h"
 
+#include <zlib.h>
+
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
 #include <filesystem>
@@ -83,6 +85,18 @@ BOOST_AUTO_TEST_CASE(failures_are_counted_beside_the_mean_and_the_last_judgment_
   BOOST_TEST(score.categories.at("writing") == 6.0);
 }
 
+// The judges' files of a year are kept compressed.
+BOOST_AUTO_TEST_CASE(compressed_files_are_read_too) {
+  const std::string file = written("plumb_annotations.json.gz", "");
+  const gzFile to = gzopen(file.c_str(), "wb");
+  gzputs(to, R"([{"instruction": "a", "generator_1": "r", "generator_2": "m", "preference": 2},
+ {"instruction": "b", "generator_1": "r", "generator_2": "m", "preference": 1}])");
+  gzclose(to);
+  const auto rows = plumb::read_alpaca_annotations(file);
+  BOOST_REQUIRE(rows.size() == 2U);
+  BOOST_TEST(plumb::alpaca_eval_win_rate(rows).rate.mean == 50.0);
+}
+
 BOOST_AUTO_TEST_CASE(ratings_are_found_as_fastchat_finds_them) {
   BOOST_TEST(plumb::parse_rating("Good. Rating: [[7]]").value() == 7.0);
   BOOST_TEST(plumb::parse_rating("[[7.5]] or [[8]]").value() == 7.5);
@@ -95,7 +109,7 @@ BOOST_AUTO_TEST_CASE(ratings_are_found_as_fastchat_finds_them) {
 BOOST_AUTO_TEST_CASE(a_bad_row_is_named) {
   const std::string file = written("plumb_bad_judgments.jsonl", "{\"question_id\":1}\n");
   BOOST_CHECK_EXCEPTION(plumb::read_mt_bench_judgments(file), plumb::Error, [](const plumb::Error& e) {
-    return std::string(e.what()).find("plumb_bad_judgments.jsonl:1: no \"model\"") != std::string::npos;
+    return std::string(e.what()).find("plumb_bad_judgments.jsonl:1:1: no \"model\"") != std::string::npos;
   });
   const std::string wrong = written("plumb_bad_annotations.json", R"([{"instruction":"a","preference":3}])");
   BOOST_CHECK_THROW(plumb::read_alpaca_annotations(wrong), plumb::Error);

@@ -252,7 +252,7 @@ BOOST_FIXTURE_TEST_CASE(empty_answers_are_counted_and_said, Given) {
   BOOST_TEST(outcome.says("empty"), outcome.errors);
   // Nothing but empty ones is an error.
   write(folder / "demos.jsonl", demonstration("Say a.", "") + demonstration("Say b.", "\n"));
-  check_refusal(plumb.run(), 4, {"stage `demos`", "no row is left", "2 left out", "empty", "demos.jsonl:1"});
+  check_refusal(plumb.run(), 4, {"stage `demos`", "no row is left", "left out 2 of 2 rows", "empty", "demos.jsonl:1"});
 }
 
 BOOST_FIXTURE_TEST_CASE(prompts_longer_than_the_context, Given) {
@@ -266,9 +266,10 @@ BOOST_FIXTURE_TEST_CASE(prompts_longer_than_the_context, Given) {
   write(folder / "demos.jsonl", demonstration(words, "a") + demonstration("Say b.", "b"));
   const Outcome left_out = plumb.run();
   BOOST_TEST(left_out.status == 0, left_out.errors);
-  BOOST_TEST(left_out.says("1 of 2 rows are left out"), left_out.errors);
+  BOOST_TEST(left_out.says("left out 1 of 2 rows: longer than the model's context of 256 tokens"), left_out.errors);
   write(folder / "demos.jsonl", demonstration(words, "a"));
-  check_refusal(plumb.run(), 4, {"stage `sft`", "none of 1 rows can be trained on", "256 allowed"});
+  check_refusal(plumb.run(), 4,
+                {"stage `sft`", "none of 1 rows can be trained on", "longer than the model's context of 256 tokens"});
 }
 
 BOOST_FIXTURE_TEST_CASE(a_full_disk, Given) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "plumb/error.h"
 #include "plumb/json_rows.h"
@@ -112,14 +113,15 @@ std::map<std::string, std::size_t> FileSource::skipped() const {
   return out;
 }
 
-// Where to look at rows that somebody should look at. The other reasons, duplicates say, are in the nature of the data.
+// Where to look at rows that somebody should look at. The other reasons are in the nature of the data or were asked for.
 void FileSource::tell() {
+  static const std::set<std::string> plain{"duplicate", "tied", "identical pair", "another language"};
   for (const auto& [reason, place] : first_) {
-    if (reason == "duplicate" || reason == "tied" || reason == "identical pair" || reason == "another language")
-      continue;
-    const bool cut = reason.starts_with("cut: ");
+    if (plain.contains(reason) || reason.starts_with("not among")) continue;
+    if (cures_.contains(reason) && reason != "no answer") continue;
+    const bool kept = reason.starts_with("cut: ");
     host_.log(LogLevel::warning,
-              (cut ? "first row that is cut (" + reason.substr(5) : "first row left out (" + reason) + "): " + place);
+              (kept ? "first row that is cut (" + reason.substr(5) : "first row left out (" + reason) + "): " + place);
   }
 }
 

@@ -48,6 +48,7 @@ class HhRlhf final : public FileSource {
  private:
   struct Dialogue {
     std::string_view prompt, answer;
+    bool cut;  // the human speaks again: a model is not to learn that part
   };
   static Dialogue split(const JsonFields& json, const Value& row, const char* key) {
     const std::string_view text = json.text(row, key);
@@ -57,26 +58,19 @@ class HhRlhf final : public FileSource {
           json.need(row, key),
           std::string("`") + key + "` is no dialogue: it begins with \"\\n\\nHuman:\" and has \"\\n\\nAssistant:\"");
     }
-    return {text.substr(0, last), strip(text.substr(last + kAssistant.size()))};
-  }
-
-  // An answer in which the human speaks again is cut there: a model is not to learn the human's part.
-  static bool end_at_human(std::string_view& answer) {
+    const std::string_view answer = text.substr(last + kAssistant.size());
     const std::size_t human = answer.find(kHuman);
-    if (human == std::string_view::npos) return false;
-    answer = strip(answer.substr(0, human));
-    return true;
+    return {text.substr(0, last), strip(answer.substr(0, human)), human != std::string_view::npos};
   }
 
   void read(const Value& row, const JsonFields& json) override {
-    Dialogue chosen = split(json, row, "chosen"), rejected = split(json, row, "rejected");
+    const Dialogue chosen = split(json, row, "chosen"), rejected = split(json, row, "rejected");
     if (chosen.prompt != rejected.prompt) return leave_out("prompts differ");
-    const bool one = end_at_human(chosen.answer), other = end_at_human(rejected.answer);
     Preference out;
     out.prompt.messages = turns(chosen.prompt);
     out.chosen = chosen.answer;
     out.rejected = rejected.answer;
-    if (emit(std::move(out)) && (one || other)) cut("the human speaks last, which is left out");
+    if (emit(std::move(out)) && (chosen.cut || rejected.cut)) cut("the human speaks last, which is left out");
   }
 };
 
