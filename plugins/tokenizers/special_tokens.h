@@ -32,8 +32,27 @@ struct DeclaredTokens {
   std::string folder;
   bool any_file = false;  // tokenizer_config.json or special_tokens_map.json exists
   std::optional<std::string> bos, eos, pad, unk;
-  std::vector<AddedToken> added;  // added_tokens_decoder or added_tokens.json, by id
+  std::vector<std::string> additional;  // additional_special_tokens
+  std::vector<AddedToken> added;        // added_tokens_decoder, or without one added_tokens.json; by id
+  std::optional<bool> legacy;           // of Llama's tokenizers: only `false` changes anything
+  std::optional<bool> add_prefix_space;
+  bool names_prefix_space = false;  // the key is there, be it null
+  bool config_file = false;         // tokenizer_config.json exists
+
+  [[nodiscard]] bool is_special(std::string_view content) const;
 };
+
+// The id that Hugging Face's tokenizers give the next added token that the vocabulary does not hold: they number added
+// tokens by themselves, whatever id a file gives. `largest`: the largest id of the added tokens so far, or -1.
+TokenId next_added_id(std::size_t vocabulary, TokenId largest);
+
+// Added tokens of a tokenizer.json, then the declared ones as transformers adds them: a known spelling gets the
+// declared flags, a new one the next id, and special tokens that are named are special. Error(data) with `file` for an
+// id that is neither the vocabulary's nor the next.
+std::vector<AddedToken> merge_added(std::vector<AddedToken> added, const DeclaredTokens& declared,
+                                    std::size_t vocabulary,
+                                    const std::function<std::optional<TokenId>(std::string_view)>& find,
+                                    const std::string& file);
 
 DeclaredTokens read_declared_tokens(const std::string& folder);
 

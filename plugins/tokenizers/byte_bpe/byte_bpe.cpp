@@ -8,6 +8,16 @@
 #include "plumb/utf8.h"
 
 namespace plumb::tokenizers {
+namespace {
+
+// What transformers makes of a byte-level pre-tokenizer's prefix space: tokenizer_config.json's word counts, and where
+// it has none there is no space.
+std::optional<bool> prefix_space(const DeclaredTokens& declared) {
+  if (!declared.config_file || (declared.names_prefix_space && !declared.add_prefix_space)) return std::nullopt;
+  return declared.add_prefix_space.value_or(false);
+}
+
+}  // namespace
 
 Params<ByteBpe::Settings> ByteBpe::params() {
   Params<Settings> p{"byte-level BPE and the other models of a tokenizer.json", "Hugging Face tokenizers 0.23"};
@@ -20,8 +30,18 @@ ByteBpe::ByteBpe(const Settings& settings, Host& host) {
   if (std::filesystem::is_directory(file)) file /= "tokenizer.json";
   folder_ = file.parent_path().string();
   file_ = file.filename().string();
-  json_ = read_tokenizer_json(file.string());
+  const DeclaredTokens declared = read_declared_tokens(folder_);
+  json_ = read_tokenizer_json(file.string(), prefix_space(declared));
+  json_.added = merge_added(
+      std::move(json_.added), declared, json_.model->vocabulary().size(),
+      [this](std::string_view piece) { return find(piece); }, file.string());
+  name_pieces();
+  find_added();
+  special_ = resolve_special(declared, [this](std::string_view piece) { return find(piece); });
+  if (!special_.unk) special_.unk = json_.model->unknown();
+}
 
+void ByteBpe::name_pieces() {
   std::size_t size = 0;
   for (const auto& [piece, id] : json_.model->vocabulary()) size = std::max(size, static_cast<std::size_t>(id) + 1);
   for (const AddedToken& token : json_.added) size = std::max(size, static_cast<std::size_t>(token.id) + 1);
@@ -30,18 +50,20 @@ ByteBpe::ByteBpe(const Settings& settings, Host& host) {
   for (const AddedToken& token : json_.added) {
     pieces_[static_cast<std::size_t>(token.id)] = token.content;
     added_ids_.emplace(token.content, token.id);
-    std::string spelling = token.content;
-    if (token.normalized) normalise(spelling, false);
-    added_.add(token, std::move(spelling));
   }
-  special_ = resolve_special(read_declared_tokens(folder_), [this](std::string_view piece) { return find(piece); });
-  if (!special_.unk) special_.unk = json_.model->unknown();
 }
 
-void ByteBpe::normalise(std::string& text, bool continues) const {
-  for (const Normalize& step : json_.normalizers) {
-    if (!text.empty()) step(text, continues);
+// Special tokens first: of equal spellings theirs counts.
+void ByteBpe::find_added() {
+  for (const bool special : {true, false}) {
+    for (const AddedToken& token : json_.added) {
+      if (token.special != special) continue;
+      std::string spelling = token.content;
+      if (token.normalized) normalise(json_.normalizers, spelling, false);
+      added_.add(token, spelling);
+    }
   }
+  added_.finish();
 }
 
 std::vector<TokenId> ByteBpe::encode(std::string_view text, bool continues) const {
@@ -55,6 +77,14 @@ std::vector<TokenId> ByteBpe::encode_with_special(std::string_view text) const {
 std::vector<TokenId> ByteBpe::encode_text(std::string_view text, bool continues, bool special) const {
   std::string valid;
   if (!is_utf8(text)) text = valid = lossy_utf8(text);
+  try {
+    return encode_valid(text, continues, special);
+  } catch (const Error& error) {
+    throw Error(error.code(), (std::filesystem::path(folder_) / file_).string() + ": " + error.what());
+  }
+}
+
+std::vector<TokenId> ByteBpe::encode_valid(std::string_view text, bool continues, bool special) const {
   std::vector<TokenId> out;
   using Search = AddedTokens::Search;
   bool begins = true;
@@ -63,7 +93,7 @@ std::vector<TokenId> ByteBpe::encode_text(std::string_view text, bool continues,
       out.push_back(*raw.id);
     } else {
       std::string normal(raw.text);
-      normalise(normal, begins && continues);
+      normalise(json_.normalizers, normal, begins && continues);
       for (const AddedTokens::Span& span : added_.split(normal, Search::normalised, special)) {
         if (span.id) {
           out.push_back(*span.id);

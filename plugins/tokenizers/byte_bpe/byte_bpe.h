@@ -25,7 +25,9 @@ class ByteBpe final : public Tokenizer {
   std::vector<std::string> files() const override;
 
  private:
-  void normalise(std::string& text, bool continues) const;
+  void name_pieces();
+  void find_added();
+  std::vector<TokenId> encode_valid(std::string_view text, bool continues, bool special) const;
   std::vector<TokenId> encode_text(std::string_view text, bool continues, bool special) const;
   void encode_plain(std::string_view text, WordPlace place, std::vector<TokenId>& out) const;
   // False for ids of a model whose embedding has more rows than there are pieces: they stand for no text, as in HF.

@@ -123,11 +123,11 @@ BOOST_AUTO_TEST_CASE(malformed_files_are_refused_with_their_place) {
       "200000 bytes");
   has(refused(document(bpe + "]}",
                        R"("pre_tokenizer": {"type": "Split", "pattern": {"Regex": "(("}, "behavior": "Isolated"},)")),
-      "malformed at its character");
+      "the pattern is malformed");
   const std::string nested = std::string(5000, '(') + "a" + std::string(5000, ')');
   has(refused(document(bpe + "]}", R"("pre_tokenizer": {"type": "Split", "pattern": {"Regex": ")" + nested +
                                        R"("}, "behavior": "Isolated"},)")),
-      "malformed at its character");
+      "the pattern is malformed");
   has(refused(document(bpe + "]}", R"("normalizer": {"type": "Precompiled"},)")), "Precompiled is not supported");
   has(refused(document(bpe + "]}", R"("added_tokens": [{"id": 5, "content": "a"}],)")), "the vocabulary gives it 0");
   has(refused(document(std::string(10'000, '['))), "deep");
@@ -143,6 +143,46 @@ BOOST_AUTO_TEST_CASE(a_pattern_that_explodes_is_an_error) {
   const auto tokenizer = open(folder.path());
   const std::string message = refusal([&] { (void)tokenizer->encode(std::string(60, 'a') + "b"); });
   BOOST_TEST(message.find("match limit") != std::string::npos, message);
+}
+
+// Files of a few kilobytes that would otherwise fill the memory.
+BOOST_AUTO_TEST_CASE(a_text_that_grows_without_end_is_an_error) {
+  const TemporaryFolder folder;
+  std::string steps, decoders;
+  for (int i = 0; i < 40; ++i) {
+    const char* step = R"({"type": "Replace", "pattern": {"String": "a"}, "content": "aa"})";
+    steps += std::string(i == 0 ? "" : ", ") + step;
+  }
+  folder.write("tokenizer.json", document(R"({"type": "BPE", "vocab": {"a": 0}, "merges": []})",
+                                          R"("normalizer": {"type": "Sequence", "normalizers": [)" + steps + R"(]},
+      "decoder": {"type": "Sequence", "decoders": [)" +
+                                              steps + "]},"));
+  const auto tokenizer = open(folder.path());
+  const std::string encoding = refusal([&] { (void)tokenizer->encode("a"); });
+  BOOST_TEST(encoding.find(folder.path() + "/tokenizer.json: the normalizer makes a text grow") != std::string::npos,
+             encoding);
+  const std::string decoding = refusal([&] { (void)tokenizer->decode(ids({0})); });
+  BOOST_TEST(decoding.find("the decoder makes a text grow") != std::string::npos, decoding);
+}
+
+// As transformers 4.57's AutoTokenizer: tokenizer_config.json gives known tokens other flags and adds new ones, named
+// special tokens are special, and new tokens are numbered from the end of the vocabulary.
+BOOST_AUTO_TEST_CASE(tokenizer_config_has_the_last_word_on_added_tokens) {
+  const TemporaryFolder folder;
+  folder.write("tokenizer.json",
+               document(R"({"type": "BPE", "vocab": {"a": 0, "b": 1, "</s>": 2, " ": 3}, "merges": []})",
+                        R"("added_tokens": [{"id": 4, "content": "ab", "special": false, "normalized": false}],)"));
+  folder.write("tokenizer_config.json", R"({"eos_token": "</s>", "added_tokens_decoder": {
+      "4": {"content": "ab", "special": false, "normalized": false, "lstrip": true},
+      "5": {"content": "<x>", "special": true, "normalized": false}}})");
+  const auto tokenizer = open(folder.path());
+  BOOST_TEST(tokenizer->vocabulary_size() == 6U);
+  BOOST_TEST(tokenizer->encode("a ab<x>") == ids({0, 4}), boost::test_tools::per_element());  // no piece spells < x >
+  BOOST_TEST(tokenizer->encode_with_special("a ab<x></s>b") == ids({0, 4, 5, 2, 1}), boost::test_tools::per_element());
+  BOOST_TEST(tokenizer->decode(ids({0, 5, 2})) == "a");
+  folder.write("tokenizer_config.json", R"({"added_tokens_decoder": {"9": {"content": "<y>", "special": true}}})");
+  const std::string message = refusal([&] { open(folder.path()); });
+  BOOST_TEST(message.find("\"<y>\" has id 9, but the next free one is 5") != std::string::npos, message);
 }
 
 BOOST_AUTO_TEST_CASE(names_the_special_token_that_is_missing) {

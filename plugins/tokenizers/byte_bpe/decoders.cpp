@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "plumb/byte_level.h"
+#include "plumb/error.h"
 #include "plumb/utf8.h"
 
 namespace plumb::tokenizers {
@@ -11,14 +12,34 @@ namespace {
 
 using Pieces = std::vector<std::string>;
 
-std::string replaced(const std::string& text, const std::string& from, const std::string& to) {
+// How far decoding may make pieces grow: a file of a few kilobytes could otherwise fill the memory.
+std::size_t room_for(std::size_t size) {
+  return size * 64 + (1 << 20);
+}
+
+void check_size(std::size_t size, std::size_t room) {
+  if (size > room)
+    throw Error(ErrorCode::data, "the decoder makes a text grow to more than " + std::to_string(room) + " bytes");
+}
+
+std::string replaced(const std::string& text, const std::string& from, const std::string& to, std::size_t room) {
   std::string out;
   std::size_t begin = 0;
   for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, begin)) {
+    check_size(out.size() + (at - begin) + to.size(), room);
     out.append(text, begin, at - begin).append(to);
     begin = at + from.size();
   }
   return out.append(text, begin);
+}
+
+void replace_in(Pieces& pieces, const std::string& from, const std::string& to, std::size_t room) {
+  std::size_t size = 0;
+  for (std::string& piece : pieces) {
+    piece = replaced(piece, from, to, room);
+    size += piece.size();
+    check_size(size, room);
+  }
 }
 
 // "<0x0A>" is the byte 10.
@@ -44,14 +65,14 @@ std::string letter_bytes(const std::string& piece) {
   return out;
 }
 
-void join_letters(Pieces& pieces) {
+void join_letters(Pieces& pieces, std::size_t) {
   std::string bytes;
   for (const std::string& piece : pieces) bytes += letter_bytes(piece);
   pieces = {lossy_utf8(bytes)};
 }
 
 // A run of byte pieces becomes its characters, or one U+FFFD for each byte when it is not UTF-8 as a whole.
-void join_bytes(Pieces& pieces) {
+void join_bytes(Pieces& pieces, std::size_t) {
   Pieces out;
   std::string run;
   const auto flush = [&] {
@@ -75,7 +96,7 @@ void join_bytes(Pieces& pieces) {
   pieces = std::move(out);
 }
 
-void fuse(Pieces& pieces) {
+void fuse(Pieces& pieces, std::size_t) {
   std::string all;
   for (const std::string& piece : pieces) all += piece;
   pieces = {std::move(all)};
@@ -95,6 +116,7 @@ void strip_ends(Pieces& pieces, const std::string& character, std::int64_t start
 
 void Decoder::append(const JsonFields& json, const Value& step, int depth) {
   if (depth > 8) json.fail(step, "decoders are nested more than 8 deep");
+  if (steps_.size() >= 64) json.fail(step, "there are more than 64 decoders");
   const std::string& type = json.text(step, "type");
   if (type == "Sequence") {
     for (const Value& inner : json.list(step, "decoders")) append(json, inner, depth + 1);
@@ -110,21 +132,21 @@ void Decoder::append(const JsonFields& json, const Value& step, int depth) {
     const std::string character = json.text(step, "content");
     const std::int64_t start = json.integer(step, "start"), stop = json.integer(step, "stop");
     if (character.empty()) json.fail(step, "key `content` is empty");
-    steps_.push_back([=](Pieces& pieces) { strip_ends(pieces, character, start, stop); });
+    steps_.push_back([=](Pieces& pieces, std::size_t) { strip_ends(pieces, character, start, stop); });
   } else if (type == "Replace") {
     const std::string from = json.text(json.need(step, "pattern"), "String"), to = json.text(step, "content");
     if (from.empty()) json.fail(step, "the text to replace is empty");
     replacements_.emplace_back(from, to);
-    steps_.push_back([=](Pieces& pieces) {
-      for (std::string& piece : pieces) piece = replaced(piece, from, to);
-    });
+    steps_.push_back([=](Pieces& pieces, std::size_t room) { replace_in(pieces, from, to, room); });
   } else if (type == "Metaspace") {
     const std::string mark = json.text_or(step, "replacement", "\u2581");
     const bool prefix = json.flag_or(step, "add_prefix_space", true);
     const bool drops = json.text_or(step, "prepend_scheme", prefix ? "always" : "never") != "never";
     replacements_.emplace_back(mark, " ");
-    steps_.push_back([=](Pieces& pieces) {
-      for (std::size_t i = 0; i < pieces.size(); ++i) pieces[i] = replaced(pieces[i], mark, i == 0 && drops ? "" : " ");
+    steps_.push_back([=](Pieces& pieces, std::size_t room) {
+      for (std::size_t i = 0; i < pieces.size(); ++i) {
+        pieces[i] = replaced(pieces[i], mark, i == 0 && drops ? "" : " ", room);
+      }
     });
   } else {
     json.fail(step,
@@ -141,7 +163,9 @@ Decoder Decoder::parse(const JsonFields& json, const Value* step) {
 }
 
 std::string Decoder::join(std::vector<std::string> pieces) const {
-  for (const Step& step : steps_) step(pieces);
+  std::size_t size = 0;
+  for (const std::string& piece : pieces) size += piece.size();
+  for (const Step& step : steps_) step(pieces, room_for(size));
   std::string text;
   for (std::size_t i = 0; i < pieces.size(); ++i) {
     if (!present_ && i > 0) text += ' ';
@@ -156,7 +180,7 @@ std::string Decoder::bytes(const std::string& piece) const {
     if (const auto byte = byte_piece(piece)) return {*byte};
   }
   std::string text = piece;
-  for (const auto& [from, to] : replacements_) text = replaced(text, from, to);
+  for (const auto& [from, to] : replacements_) text = replaced(text, from, to, room_for(piece.size()));
   return text;
 }
 

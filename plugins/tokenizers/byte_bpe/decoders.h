@@ -22,7 +22,7 @@ class Decoder {
   [[nodiscard]] std::string bytes(const std::string& piece) const;
 
  private:
-  using Step = std::function<void(std::vector<std::string>& pieces)>;
+  using Step = std::function<void(std::vector<std::string>& pieces, std::size_t room)>;  // room: for all together
   void append(const JsonFields& json, const Value& step, int depth);
 
   std::vector<Step> steps_;

@@ -24,6 +24,10 @@ Vocabulary parse_vocabulary(const JsonFields& json, const Value& model) {
       json.fail(value, "a piece has " + std::to_string(piece.size()) + " bytes; at most 65536 are accepted");
     }
     const auto index = static_cast<std::size_t>(id);
+    if (index > 4 * entries.size() + (1 << 16)) {
+      json.fail(value, "token id " + std::to_string(id) + " in a vocabulary of " + std::to_string(entries.size()) +
+                           " pieces; ids are numbered from 0");
+    }
     if (index >= taken.size()) taken.resize(std::max(index + 1, taken.size() * 2));
     if (taken[index]) json.fail(value, "two pieces have the id " + std::to_string(id));
     taken[index] = true;

@@ -1,8 +1,12 @@
 #include "pre_tokenizers.h"
 
+#include <unicode/uniset.h>
+
 #include <utility>
 
+#include "../word_characters.h"
 #include "plumb/byte_level.h"
+#include "plumb/error.h"
 #include "plumb/utf8.h"
 #include "regex.h"
 
@@ -25,8 +29,8 @@ void put_before_words(Words& words, WordPlace place, std::string_view prefix, bo
   }
 }
 
-void add_byte_level(const JsonFields& json, const Value& step, PreTokenizer& out) {
-  if (json.flag_or(step, "add_prefix_space", true)) {
+void add_byte_level(const JsonFields& json, const Value& step, std::optional<bool> prefix_space, PreTokenizer& out) {
+  if (prefix_space.value_or(json.flag_or(step, "add_prefix_space", true))) {
     out.steps.push_back([](Words& words, WordPlace place) { put_before_words(words, place, " ", false); });
   }
   if (json.flag_or(step, "use_regex", true)) {
@@ -91,7 +95,7 @@ SplitWords split_by(FindMatches find, Behavior behavior, bool invert) {
       std::size_t at = 0;
       find(word, [&](std::size_t begin, std::size_t end) {
         if (begin > at) stretches.push_back({at, begin, invert});
-        stretches.push_back({begin, end, !invert});
+        stretches.push_back({begin, end, !invert});  // may be empty: it still parts what stands around it
         at = end;
       });
       if (at < word.size()) stretches.push_back({at, word.size(), invert});
@@ -108,6 +112,45 @@ FindMatches characters(bool (*wanted)(char32_t) noexcept) {
       at += c.size;
     }
   };
+}
+
+// Runs of word characters and runs of what is neither word nor white space: \w+|[^\w\s]+ in Rust.
+void words_and_signs(std::string_view text, const std::function<void(std::size_t, std::size_t)>& take) {
+  enum class Kind { space, word, sign };
+  const auto kind_of = [](char32_t code) {
+    return is_word_character(code) ? Kind::word : is_space(code) ? Kind::space : Kind::sign;
+  };
+  std::size_t begin = 0;
+  Kind kind = Kind::space;
+  for (std::size_t at = 0; at < text.size();) {
+    const Character c = first_character(text.substr(at));
+    const Kind now = kind_of(c.code);
+    if (now != kind) {
+      if (kind != Kind::space) take(begin, at);
+      begin = at;
+      kind = now;
+    }
+    at += c.size;
+  }
+  if (kind != Kind::space) take(begin, text.size());
+}
+
+// General category P in the version of Unicode that HF's library knows here, 8; U+166D has become a symbol since.
+const icu::UnicodeSet& old_punctuation() {
+  static const icu::UnicodeSet set = [] {
+    UErrorCode status = U_ZERO_ERROR;
+    icu::UnicodeSet made(UNICODE_STRING_SIMPLE("[[[:P:]&[:age=8.0:]]\\u166D]"), status);
+    if (U_FAILURE(status)) throw Error(ErrorCode::run_failed, std::string("ICU: ") + u_errorName(status));
+    made.freeze();
+    return made;
+  }();
+  return set;
+}
+
+bool is_punctuation(char32_t code) noexcept {
+  const bool ascii = (code >= '!' && code <= '/') || (code >= ':' && code <= '@') || (code >= '[' && code <= '`') ||
+                     (code >= '{' && code <= '~');
+  return ascii || (code >= 0x80 && old_punctuation().contains(static_cast<UChar32>(code)));
 }
 
 FindMatches literal(std::string wanted) {
@@ -159,18 +202,30 @@ void add_metaspace(const JsonFields& json, const Value& step, PreTokenizer& out)
   }
 }
 
-void append(const JsonFields& json, const Value& step, PreTokenizer& out, int depth) {
+constexpr std::size_t kSteps = 64;
+
+void append(const JsonFields& json, const Value& step, std::optional<bool> prefix_space, PreTokenizer& out, int depth) {
+  if (out.steps.size() >= kSteps) json.fail(step, "there are more than 64 pre-tokenizers");
   if (depth > 8) json.fail(step, "pre-tokenizers are nested more than 8 deep");
   if (out.byte_letters) json.fail(step, "a step after ByteLevel is not supported; ByteLevel must be the last");
   const std::string& type = json.text(step, "type");
   if (type == "Sequence") {
-    for (const Value& inner : json.list(step, "pretokenizers")) append(json, inner, out, depth + 1);
+    for (const Value& inner : json.list(step, "pretokenizers")) append(json, inner, prefix_space, out, depth + 1);
   } else if (type == "ByteLevel") {
-    add_byte_level(json, step, out);
+    add_byte_level(json, step, depth == 0 ? prefix_space : std::nullopt, out);
   } else if (type == "Split") {
     add_split(json, step, out);
   } else if (type == "WhitespaceSplit") {
     out.steps.push_back(split_by(characters(&is_space), Behavior::removed, false));
+  } else if (type == "Whitespace") {
+    out.steps.push_back(split_by(&words_and_signs, Behavior::removed, true));
+  } else if (type == "Punctuation") {
+    const Behavior behavior = json.find(step, "behavior") == nullptr ? Behavior::isolated : parse_behavior(json, step);
+    out.steps.push_back(split_by(characters(&is_punctuation), behavior, false));
+  } else if (type == "CharDelimiterSplit") {
+    const std::string& delimiter = json.text(step, "delimiter");
+    if (delimiter.empty()) json.fail(step, "key `delimiter` is empty");
+    out.steps.push_back(split_by(literal(delimiter), Behavior::removed, false));
   } else if (type == "Digits") {
     const bool each = json.flag_or(step, "individual_digits", false);
     out.steps.push_back(split_by(characters(&is_number), each ? Behavior::isolated : Behavior::contiguous, false));
@@ -178,15 +233,16 @@ void append(const JsonFields& json, const Value& step, PreTokenizer& out, int de
     add_metaspace(json, step, out);
   } else {
     json.fail(step, "pre-tokenizer " + type +
-                        " is not supported; known are ByteLevel, Split, WhitespaceSplit, Digits, Metaspace, Sequence");
+                        " is not supported; known are ByteLevel, CharDelimiterSplit, Digits, Metaspace, Punctuation, "
+                        "Sequence, Split, Whitespace, WhitespaceSplit");
   }
 }
 
 }  // namespace
 
-PreTokenizer parse_pre_tokenizer(const JsonFields& json, const Value* step) {
+PreTokenizer parse_pre_tokenizer(const JsonFields& json, const Value* step, std::optional<bool> prefix_space) {
   PreTokenizer out;
-  if (step != nullptr) append(json, *step, out, 0);
+  if (step != nullptr) append(json, *step, prefix_space, out, 0);
   return out;
 }
 

@@ -1,10 +1,11 @@
 // The `pre_tokenizer` of a tokenizer.json: how a normalised text is cut into the words within which pieces are merged.
-// Known: ByteLevel Split WhitespaceSplit Digits Metaspace Sequence.
+// Known: ByteLevel CharDelimiterSplit Digits Metaspace Punctuation Sequence Split Whitespace WhitespaceSplit.
 // Thread contract: a step may be called from any thread.
 #pragma once
 
 #include <deque>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,7 @@ struct PreTokenizer {
   bool byte_letters = false;  // words are then spelt in byte-level BPE's alphabet
 };
 
-PreTokenizer parse_pre_tokenizer(const JsonFields& json, const Value* step);
+// `prefix_space`: instead of the word of a ByteLevel that stands alone.
+PreTokenizer parse_pre_tokenizer(const JsonFields& json, const Value* step, std::optional<bool> prefix_space);
 
 }  // namespace plumb::tokenizers

@@ -4,10 +4,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "added_tokens.h"
+#include "../added_tokens.h"
 #include "decoders.h"
 #include "models.h"
 #include "normalizers.h"
@@ -23,7 +24,8 @@ struct TokenizerJson {
   std::vector<AddedToken> added;
 };
 
-// Error(data) with file:line:column for anything malformed, unknown or too large.
-TokenizerJson read_tokenizer_json(const std::string& path);
+// Error(data) with file:line:column for anything malformed, unknown or too large. `prefix_space`: instead of the file's
+// word for a byte-level pre-tokenizer that stands alone.
+TokenizerJson read_tokenizer_json(const std::string& path, std::optional<bool> prefix_space = std::nullopt);
 
 }  // namespace plumb::tokenizers

@@ -44,43 +44,49 @@ SentencePiece::SentencePiece(const Settings& settings, Host& host) {
   file_ = file.filename().string();
   model_ = read_model_file(file.string());
   const DeclaredTokens declared = read_declared_tokens(folder_);
-  read_added(declared);
+  legacy_ = declared.legacy.value_or(true);
+  prefix_ = model_.add_dummy_prefix && declared.add_prefix_space.value_or(true);
+  index_pieces();
+  normalizer_ = std::make_unique<SpmNormalizer>(model_, user_defined_, file.string());
+  segmenter_ = model_.type == ModelType::bpe ? make_bpe(model_, user_defined_) : make_unigram(model_);
+  read_added(declared, file.string());
+  special_ = read_special(declared);
+}
 
-  std::vector<PrefixIndex::Item> user_defined, spellings;
+void SentencePiece::index_pieces() {
+  std::vector<PrefixIndex::Item> user_defined;
   for (std::size_t i = 0; i < model_.pieces.size(); ++i) {
     const Piece& piece = model_.pieces[i];
     const auto id = static_cast<TokenId>(i);
     ids_.emplace(piece.text, id);
     if (piece.type == PieceType::user_defined) user_defined.emplace_back(piece.text, id);
-    if (piece.type == PieceType::control || piece.type == PieceType::unknown) spellings.emplace_back(piece.text, id);
     if (piece.type == PieceType::byte) bytes_[static_cast<std::size_t>(byte_of_piece(piece.text))] = id;
   }
-  for (const AddedToken& token : added_) {
-    ids_.emplace(token.content, token.id);
-    spellings.emplace_back(token.content, token.id);
-  }
   user_defined_ = PrefixIndex(std::move(user_defined));
-  spellings_ = PrefixIndex(std::move(spellings));
-  normalizer_ = std::make_unique<SpmNormalizer>(model_, user_defined_, file.string());
-  segmenter_ = model_.type == ModelType::bpe ? make_bpe(model_, user_defined_) : make_unigram(model_);
-  special_ = read_special(declared);
 }
 
-// Tokens after the model's own, in order and without a gap; those that name a piece of the model add nothing.
-void SentencePiece::read_added(const DeclaredTokens& declared) {
-  for (const AddedToken& token : declared.added) {
-    if (is_model_piece(token.id)) {
-      const std::string& piece = model_.pieces[static_cast<std::size_t>(token.id)].text;
-      if (piece == token.content) continue;
-      throw Error(ErrorCode::data, folder_ + ": the added token \"" + token.content + "\" has id " +
-                                       std::to_string(token.id) + ", which is \"" + piece + "\" in " + file_);
+// The model's control and unknown pieces are special tokens; the folder's files add others or give these their flags.
+void SentencePiece::read_added(const DeclaredTokens& declared, const std::string& file) {
+  std::vector<AddedToken> own;
+  for (std::size_t i = 0; i < model_.pieces.size(); ++i) {
+    const Piece& piece = model_.pieces[i];
+    if (piece.type != PieceType::control && piece.type != PieceType::unknown) continue;
+    own.push_back({.id = static_cast<TokenId>(i), .content = piece.text, .special = true});
+  }
+  const auto all = merge_added(
+      std::move(own), declared, model_.pieces.size(), [this](std::string_view piece) { return find(piece); }, file);
+  for (const bool special : {true, false}) {
+    for (const AddedToken& token : all) {
+      if (token.special != special) continue;
+      const bool normal = token.normalized && legacy_;
+      added_.add(token, normal ? normalizer_->normalize(token.content, !prefix_) : token.content);
     }
-    if (static_cast<std::size_t>(token.id) != vocabulary_size()) {
-      throw Error(ErrorCode::data, folder_ + ": the added token \"" + token.content + "\" has id " +
-                                       std::to_string(token.id) + "; the next free one is " +
-                                       std::to_string(vocabulary_size()));
-    }
-    added_.push_back(token);
+  }
+  added_.finish();
+  for (const AddedToken& token : all) {
+    if (is_model_piece(token.id)) continue;
+    after_model_.push_back(token.content);  // their ids have no gap: merge_added has seen to it
+    ids_.emplace(token.content, token.id);
   }
 }
 
@@ -95,13 +101,49 @@ SpecialTokens SentencePiece::read_special(const DeclaredTokens& declared) const 
 }
 
 std::vector<TokenId> SentencePiece::encode(std::string_view text, bool continues) const {
+  return encode_text(text, continues, false);
+}
+
+std::vector<TokenId> SentencePiece::encode_with_special(std::string_view text) const {
+  return encode_text(text, false, true);
+}
+
+// Added tokens are looked for as Hugging Face's conversion of the model does: in the text, then in what the normaliser
+// makes of the stretches between them. With `legacy: false` there is no normaliser for these.
+std::vector<TokenId> SentencePiece::encode_text(std::string_view text, bool continues, bool special) const {
+  using Search = AddedTokens::Search;
   std::vector<TokenId> out;
-  append(text, continues, out);
+  bool begins = true;
+  for (const AddedTokens::Span& span : added_.split(text, Search::raw, special)) {
+    if (span.id) {
+      out.push_back(*span.id);
+    } else {
+      append_raw(span.text, begins, continues, special, out);
+    }
+    begins = false;
+  }
   return out;
 }
 
-void SentencePiece::append(std::string_view text, bool continues, std::vector<TokenId>& out) const {
-  const std::string normal = normalizer_->normalize(text, continues);
+void SentencePiece::append_raw(std::string_view text, bool begins, bool continues, bool special,
+                               std::vector<TokenId>& out) const {
+  using Search = AddedTokens::Search;
+  if (legacy_) {
+    const std::string normal = normalizer_->normalize(text, !prefix_ || (begins && continues));
+    for (const AddedTokens::Span& span : added_.split(normal, Search::normalised, special)) {
+      span.id ? out.push_back(*span.id) : append_segments(span.text, out);
+    }
+    return;
+  }
+  for (const AddedTokens::Span& span : added_.split(text, Search::normalised, special)) {
+    const bool marked = span.text.starts_with(' ') || span.text.starts_with(kSpaceMark);
+    const bool prefix = prefix_ && begins && !continues && !marked;
+    span.id ? out.push_back(*span.id) : append_segments(normalizer_->normalize(span.text, !prefix), out);
+    begins = false;
+  }
+}
+
+void SentencePiece::append_segments(std::string_view normal, std::vector<TokenId>& out) const {
   bool after_unknown = false;
   for (const Segment& segment : segmenter_->segment(normal)) {
     const bool unknown = segment.id == model_.unk_id;
@@ -114,27 +156,9 @@ void SentencePiece::append(std::string_view text, bool continues, std::vector<To
   }
 }
 
-// Each stretch of text between special tokens is encoded by itself, with its dummy prefix, as HF's Llama tokenizers do.
-std::vector<TokenId> SentencePiece::encode_with_special(std::string_view text) const {
-  std::vector<TokenId> out;
-  std::size_t begin = 0;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t size = spellings_.longest(text.substr(at));
-    if (size == 0) {
-      ++at;
-      continue;
-    }
-    if (at > begin) append(text.substr(begin, at - begin), false, out);
-    out.push_back(*find(text.substr(at, size)));
-    begin = at += size;
-  }
-  if (begin < text.size()) append(text.substr(begin), false, out);
-  return out;
-}
-
 std::string SentencePiece::decode(std::span<const TokenId> ids, bool keep_special) const {
-  std::string text, run;                                                    // run: bytes of byte pieces
-  bool trims = model_.add_dummy_prefix || model_.remove_extra_whitespaces;  // until the text has begun
+  std::string text, run;                                    // run: bytes of byte pieces
+  bool trims = prefix_ || model_.remove_extra_whitespaces;  // until the text has begun
   bool mark_seen = false;
   for (const TokenId id : ids) {
     if (is_model_piece(id) && model_.pieces[static_cast<std::size_t>(id)].type == PieceType::byte) {
@@ -145,14 +169,14 @@ std::string SentencePiece::decode(std::span<const TokenId> ids, bool keep_specia
     run.clear();
     if (mark_seen || !text.empty()) trims = false;
     mark_seen = false;
+    const AddedToken* token = added_.find(id);
     if (!is_model_piece(id)) {
-      const AddedToken* token = added(id);
       if (token != nullptr && (keep_special || !token->special)) text += token->content;
       continue;
     }
     const Piece& piece = model_.pieces[static_cast<std::size_t>(id)];
     std::string_view spelling = piece.text;
-    if (piece.type == PieceType::control) {
+    if (piece.type == PieceType::control || (token != nullptr && token->special && piece.type != PieceType::unknown)) {
       if (keep_special) text += spelling;
     } else if (piece.type == PieceType::unknown) {
       text += keep_special ? spelling : std::string_view(model_.unk_surface);
@@ -170,7 +194,7 @@ std::string SentencePiece::decode(std::span<const TokenId> ids, bool keep_specia
 
 std::string SentencePiece::piece_bytes(TokenId id) const {
   if (!is_model_piece(id)) {
-    const AddedToken* token = added(id);
+    const AddedToken* token = added_.find(id);
     return token == nullptr ? std::string() : token->content;
   }
   const Piece& piece = model_.pieces[static_cast<std::size_t>(id)];
@@ -179,13 +203,8 @@ std::string SentencePiece::piece_bytes(TokenId id) const {
   return with_spaces(piece.text);
 }
 
-const AddedToken* SentencePiece::added(TokenId id) const {
-  const auto index = static_cast<std::size_t>(id) - model_.pieces.size();
-  return id >= 0 && index < added_.size() ? &added_[index] : nullptr;
-}
-
 std::optional<TokenId> SentencePiece::find(std::string_view piece) const {
-  const auto found = ids_.find(piece);
+  const auto found = ids_.find(std::string(piece));
   return found == ids_.end() ? std::nullopt : std::optional(found->second);
 }
 

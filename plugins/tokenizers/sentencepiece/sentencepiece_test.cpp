@@ -108,6 +108,46 @@ BOOST_AUTO_TEST_CASE(rules_and_white_space) {
   BOOST_TEST(keeps->decode(Ids{3, 3, 4, 3, 3, 5}) == " a  b");
 }
 
+// transformers 4.57.3, AutoTokenizer.from_pretrained on a folder of these two files, encode without special tokens.
+BOOST_AUTO_TEST_CASE(added_tokens_of_a_folder_without_tokenizer_json) {
+  const auto data = shared_data("data/stories260K-hf/tokenizer.model");
+  if (data.empty()) return;
+  const TemporaryFolder folder;
+  std::filesystem::copy_file(data, folder.path() + "/tokenizer.model");
+  const auto with = [&](const std::string& more) {
+    folder.write("tokenizer_config.json",
+                 R"({"tokenizer_class": "LlamaTokenizer", "bos_token": "<s>", "eos_token": "</s>",
+      "unk_token": "<unk>", "added_tokens_decoder": {
+      "512": {"content": "acetaminophen", "normalized": true, "special": false},
+      "513": {"content": "<obs>", "normalized": false, "special": false},
+      "514": {"content": "<sep>", "normalized": false, "special": true, "lstrip": true, "rstrip": true}})" +
+                     more + "}");
+    return open(folder.path());
+  };
+  const auto legacy = with("");
+  const auto is = [](const Tokenizer& t, const char* text, const Ids& wanted) {
+    BOOST_TEST_CONTEXT(text) {
+      BOOST_TEST(t.encode_with_special(text) == wanted, boost::test_tools::per_element());
+    }
+  };
+  is(*legacy, "take acetaminophen now", {259, 412, 354, 512, 297, 327});
+  is(*legacy, "I <sep> you </s>once", {359, 514, 364, 410, 2, 353, 331});
+  is(*legacy, "a <obs> b", {261, 410, 513, 410, 268});
+  is(*legacy, "xacetaminophens", {410, 444, 412, 429, 316, 314, 271, 414, 427, 260, 416, 419});
+  const auto current = with(R"(, "legacy": false)");
+  is(*current, "take acetaminophen now", {259, 412, 354, 410, 512, 297, 327});
+  is(*current, "I <sep> you </s>once", {359, 514, 422, 277, 410, 2, 289, 331});
+  is(*current, "a <obs> b", {261, 410, 513, 268});
+  is(*current, "  two", {410, 259, 424, 414});
+  is(*current, "xacetaminophens", {410, 444, 512, 419});
+  const auto bare = with(R"(, "add_prefix_space": false)");
+  is(*bare, "Hello you", {440, 411, 306, 414, 364});
+  is(*bare, "I <sep> you </s>once", {442, 514, 422, 277, 410, 2, 289, 331});
+  // Typed by a user, a token that is not special is still one; a special one is text.
+  const Ids typed = legacy->encode("I <sep> <obs>");
+  BOOST_TEST((std::find(typed.begin(), typed.end(), 514) == typed.end() && typed.back() == 513));
+}
+
 BOOST_AUTO_TEST_CASE(added_tokens_follow_the_model) {
   const TemporaryFolder folder;
   folder.write("tokenizer.model", piece("<unk>", 0, PieceType::unknown) + piece("<s>", 0, PieceType::control) +

@@ -148,7 +148,11 @@ def made_json(folder):
         pre_tokenizers.Split(Regex(llama3), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
     digits = pre_tokenizers.Sequence([
         pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=True)])
+    words = pre_tokenizers.Sequence([pre_tokenizers.Whitespace(), pre_tokenizers.Punctuation("merged_with_next"),
+                                     pre_tokenizers.Split(Regex(r"[\w&&[^\d_]]{2}+|\h+|[[:punct:]]\b"), "isolated")])
+    lower = normalizers.Sequence([normalizers.Strip(), normalizers.Lowercase(), normalizers.Replace(Regex(r"\s+"), " ")])
     made = {
+        "words and signs, lower case": (words, lower, decoders.Fuse(), {"show_progress": False}),
         "regex split": (split, None, decoders.ByteLevel(), byte_level),
         "digits, prefix space, NFKC": (digits, normalizers.NFKC(), decoders.ByteLevel(), byte_level),
         "metaspace": (pre_tokenizers.Metaspace(prepend_scheme="always"), None, decoders.Metaspace(), {"show_progress": False}),
@@ -161,7 +165,8 @@ def made_json(folder):
         if normal is not None:
             t.normalizer = normal
         t.train_from_iterator(corpus(), trainers.BpeTrainer(vocab_size=1200, special_tokens=["<unk>", "<s>", "</s>"], **options))
-        t.add_tokens([AddedToken("foo_bar", normalized=False), AddedToken("HELLO", normalized=True), AddedToken("   ")])
+        t.add_tokens([AddedToken("foo_bar", normalized=False), AddedToken("HELLO", normalized=True), AddedToken("   "),
+                      AddedToken("the", single_word=True, normalized=False), AddedToken("of", lstrip=True, rstrip=True)])
         t.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", t.token_to_id("<s>"))])
         path = folder / f"{name.replace(' ', '_').replace(',', '')}.json"
         t.save(str(path))
