@@ -4,6 +4,7 @@
 
 #include "framework/artifacts/adapter_folder.h"
 #include "framework/artifacts/disk.h"
+#include "framework/modeling/end_tokens.h"
 #include "framework/modeling/lora.h"
 #include "framework/modeling/model_weights.h"
 #include "framework/modeling/quantised.h"
@@ -129,6 +130,7 @@ LanguageModel open_full(const fs::path& folder, const Registry& registry, Host& 
   if (how.training) require_gradients(out);
   out.folder = folder;
   read_ours(out, folder, how.tokenizer, registry, host);
+  if (!how.reward_head) out.ends = read_end_tokens(folder, out.config, out.model->shape().vocabulary);
   return out;
 }
 
@@ -163,6 +165,9 @@ LanguageModel open_adapter(const fs::path& folder, const Registry& registry, Hos
   if (out.base_folder.empty()) out.base_folder = base;
   out.folder = folder;
   read_ours(out, folder, own_tokenizer, registry, host);
+  if (how.reward_head) return out;
+  const auto own = read_end_tokens(folder, Value(), out.model->shape().vocabulary);
+  if (!own.empty()) out.ends = own;
   return out;
 }
 

@@ -43,6 +43,7 @@ struct LanguageModel {
   const ChatFormat* chat_format = nullptr;  // null when the folder names none
   std::string tokenizer_component;          // "byte-bpe"
   std::filesystem::path tokenizer_folder;
+  std::vector<TokenId> ends;                       // what its files say ends an answer (end_tokens.h)
   std::filesystem::path folder;                    // where it was opened
   const Linear* score = nullptr;                   // reward head [1, hidden], float32 (reward_head.h says which layer)
   std::optional<LoraSettings> lora;                // set while an adapter is attached

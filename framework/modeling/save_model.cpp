@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "framework/artifacts/disk.h"
+#include "framework/modeling/end_tokens.h"
 #include "framework/modeling/language_model.h"
 #include "framework/modeling/lora.h"
 #include "framework/modeling/model_links.h"
@@ -47,19 +48,6 @@ Value config_of(const LanguageModel& model, const char* type) {
   config.set("id2label", Value::map({{"0", "LABEL_0"}}));
   config.set("label2id", Value::map({{"LABEL_0", 0}}));
   return config;
-}
-
-Value generation_config_of(const LanguageModel& model, const Value& config) {
-  for (const fs::path& folder : {model.folder, model.base_folder}) {
-    const fs::path source = folder / "generation_config.json";
-    std::error_code ignored;
-    if (!folder.empty() && fs::exists(source, ignored)) return read_json(source).value();
-  }
-  Value out = Value::map({{"_from_model_config", true}});
-  for (const char* key : {"bos_token_id", "eos_token_id", "pad_token_id"}) {
-    if (!lacks(config, key)) out.set(key, config.at(key));
-  }
-  return out;
 }
 
 void copy_tokenizer(const LanguageModel& model, const fs::path& folder) {
@@ -139,6 +127,10 @@ void save_language_model(const LanguageModel& model, const fs::path& folder) {
   fs::create_directories(folder);
   link_model_files(base, folder / base_links_name, fs::absolute(folder).parent_path());
   save_adapter(model, folder, base_links_name);
+  // Where the base's own would let an answer go on past the EOS that training taught it.
+  if (model.score == nullptr && !ends_with_eos(model)) {
+    write_json(folder / "generation_config.json", generation_config_of(model, model.config));
+  }
   copy_tokenizer(model, folder);
   declare_padding(model, model.config, folder);
   write_ours(model, folder, true);

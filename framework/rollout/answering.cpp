@@ -85,11 +85,12 @@ class FolderAnswerer final : public Answerer {
       const std::span<const float> line(logits.const_data_ptr<float>(), static_cast<std::size_t>(width));
       const TokenId id = draw_token(line, sampling, random.uniform_at(static_cast<std::uint64_t>(i)));
       out.ids.push_back(id);
-      if (id == limits.eos) {
+      // An end token that is a word like any other belongs to the text, as in transformers.
+      if (id != model_.tokenizer->special().eos) say(stream.push(id));
+      if (std::find(limits.ends.begin(), limits.ends.end(), id) != limits.ends.end()) {
         out.finish = FinishReason::stop;
         break;
       }
-      say(stream.push(id));
       if (++i == most) break;
       logits = decoder.next({&row, 1}, {&id, 1}).cpu();
     }

@@ -38,7 +38,7 @@ struct RenderedPrompt {
 
 struct Answer {
   std::string text;
-  std::vector<TokenId> ids;  // EOS included when finish is stop
+  std::vector<TokenId> ids;  // the token that ended it included when finish is stop
   FinishReason finish = FinishReason::length;
   bool interrupted = false;  // the host was cancelled before the end
 };

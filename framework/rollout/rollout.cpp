@@ -9,6 +9,7 @@
 
 #include "framework/modeling/cores.h"
 #include "framework/modeling/decoder.h"
+#include "framework/modeling/end_tokens.h"
 #include "framework/rollout/sampler.h"
 #include "plumb/error.h"
 
@@ -146,7 +147,7 @@ class Rollout {
   }
 
   [[nodiscard]] bool finished(Response& response) const {
-    if (limits_.eos && response.tokens.ids.back() == *limits_.eos) {
+    if (std::find(limits_.ends.begin(), limits_.ends.end(), response.tokens.ids.back()) != limits_.ends.end()) {
       response.tokens.finish = FinishReason::stop;
       return true;
     }
@@ -205,8 +206,8 @@ void check_room(const TokenPrompt& prompt, const Sampling& sampling, std::int64_
 }  // namespace
 
 TokenLimits token_limits(const LanguageModel& model) {
-  if (model.tokenizer == nullptr) return {};
-  return {model.tokenizer->special().eos, static_cast<std::int64_t>(model.tokenizer->vocabulary_size())};
+  const bool known = model.tokenizer != nullptr;
+  return {end_tokens(model), known ? static_cast<std::int64_t>(model.tokenizer->vocabulary_size()) : 0};
 }
 
 void sample_tokens(LanguageModel& policy, std::span<const TokenPrompt> prompts, const Sampling& sampling,

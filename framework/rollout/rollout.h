@@ -22,7 +22,7 @@ struct RolloutOptions {
 };
 
 // Renders the prompts in the policy's chat format, samples, and gives back texts in the same format. A response that
-// the policy ends at once has empty text and the EOS as its only id. Stops early, with some prompts undone, when the
+// the policy ends at once has the end token as its only id, and empty text where that token is a special one. Stops early, with some prompts undone, when the
 // host is cancelled. Error(data) when a prompt leaves no room for max_new_tokens in the model's context (it names the
 // prompt), and for a policy without tokenizer or chat format. Every prompt is checked before the first token is drawn.
 void generate_responses(LanguageModel& policy, std::span<const Prompt> prompts, const Sampling& sampling,
@@ -35,18 +35,19 @@ struct TokenPrompt {
   std::vector<TokenId> ids;
 };
 struct SampledTokens {
-  std::vector<TokenId> ids;  // EOS included when finish is stop
+  std::vector<TokenId> ids;  // the token that ended it included when finish is stop
   FinishReason finish = FinishReason::stop;
 };
 struct TokenLimits {
-  std::optional<TokenId> eos;   // none: only the length stops a response
+  std::vector<TokenId> ends;    // any of them stops a response; none: only the length does
   std::int64_t vocabulary = 0;  // ids from here on are never drawn (rows of a padded LM head); 0: the model's
 };
 void sample_tokens(LanguageModel& policy, std::span<const TokenPrompt> prompts, const Sampling& sampling,
                    const TokenLimits& limits, const RolloutOptions& options, Host& host,
                    const std::function<void(std::size_t, std::vector<SampledTokens>&&)>& done);
 
-// What a model's own tokenizer says: its EOS, and its vocabulary where the model's is larger.
+// What a model's own files say: the tokens that end an answer (modeling/end_tokens.h), and the tokenizer's vocabulary
+// where the model's is larger.
 TokenLimits token_limits(const LanguageModel& model);
 
 // The framework's LanguageModels service (plumb/language_models.h), for plugins.

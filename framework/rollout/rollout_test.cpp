@@ -41,7 +41,7 @@ Sampling sampling_of(std::int64_t responses) {
 }
 
 // EOS at any of several letters would be odd for a tokenizer; here it makes lengths differ.
-constexpr TokenLimits limits{.eos = 7, .vocabulary = 0};
+const TokenLimits limits{.ends = {7}, .vocabulary = 0};
 
 Responses sample(LanguageModel& policy, std::span<const TokenPrompt> prompts, const Sampling& sampling,
                  const RolloutOptions& options = {}, const TokenLimits& within = limits) {
@@ -74,7 +74,7 @@ SampledTokens plain_response(LanguageModel& policy, const TokenPrompt& prompt, c
     out.ids.push_back(draw_token({logits.const_data_ptr<float>(), static_cast<std::size_t>(logits.numel())}, sampling,
                                  random.uniform_at(out.ids.size())));
     row[0].push_back(out.ids.back());
-    if (out.ids.back() == *limits.eos) {
+    if (out.ids.back() == limits.ends.front()) {
       out.finish = FinishReason::stop;
       break;
     }
@@ -157,8 +157,28 @@ BOOST_AUTO_TEST_CASE(rows_of_a_padded_head_are_never_drawn) {
     }
     return most;
   };
-  BOOST_TEST(greatest({.eos = {}, .vocabulary = 60}) == 59);
-  BOOST_TEST(greatest({.eos = {}, .vocabulary = 0}) == 103);
+  BOOST_TEST(greatest({.ends = {}, .vocabulary = 60}) == 59);
+  BOOST_TEST(greatest({.ends = {}, .vocabulary = 0}) == 103);
+}
+
+BOOST_AUTO_TEST_CASE(any_end_token_stops_a_response_and_is_kept) {
+  testing::FakeHost host;
+  LanguageModel policy = random_policy(host);
+  Sampling sampling = sampling_of(8);
+  sampling.top_k = 0;
+  sampling.top_p = 1;
+  const TokenLimits within{.ends = {7, 11, 12}, .vocabulary = 0};
+  std::size_t stopped = 0;
+  for (const auto& [id, responses] : sample(policy, some_prompts(8), sampling, {}, within)) {
+    for (const SampledTokens& response : responses) {
+      const auto ends = [&](TokenId token) { return token == 7 || token == 11 || token == 12; };
+      const auto count = std::count_if(response.ids.begin(), response.ids.end(), ends);
+      BOOST_TEST(count == (response.finish == FinishReason::stop ? 1 : 0));
+      BOOST_TEST(ends(response.ids.back()) == (response.finish == FinishReason::stop));
+      stopped += response.ids.back() == 11 || response.ids.back() == 12 ? 1U : 0U;
+    }
+  }
+  BOOST_TEST(stopped > 0U);
 }
 
 BOOST_AUTO_TEST_CASE(groups_carry_prompt_ids_and_texts) {

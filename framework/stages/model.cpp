@@ -4,8 +4,11 @@
 // folder.
 #include <fmt/format.h>
 
+#include <array>
+
 #include "framework/artifacts/adapter_folder.h"
 #include "framework/artifacts/disk.h"
+#include "framework/modeling/end_tokens.h"
 #include "framework/modeling/language_model.h"
 #include "framework/modeling/merged_model.h"
 #include "framework/modeling/model_links.h"
@@ -20,6 +23,16 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kOurs = "plumb.json";
+constexpr std::array kTokenizerFiles{"tokenizer.json",
+                                     "tokenizer.model",
+                                     "tokenizer_config.json",
+                                     "special_tokens_map.json",
+                                     "added_tokens.json",
+                                     "chat_template.jinja",
+                                     "chat_template.json",
+                                     "vocab.json",
+                                     "merges.txt",
+                                     "vocab.txt"};
 
 Value read_ours(const fs::path& folder) {
   std::error_code ignored;
@@ -70,6 +83,15 @@ LanguageModel open_linked(const fs::path& folder, const fs::path& source, StageC
   }
 }
 
+// The folder's own ids of BOS, EOS and padding are another tokenizer's.
+void replace_special_ids(const fs::path& folder, const SpecialTokens& special) {
+  Value config = read_generation_config(folder);
+  if (config.is_null()) config = Value::map();
+  set_special_ids(config, special);
+  fs::remove(folder / "generation_config.json");  // a link to the folder's
+  write_file(folder / "generation_config.json", to_json(config, false, 2) + "\n").value();
+}
+
 // Linked, then opened once, so that whatever does not fit is said here and not in the middle of a run.
 void take_existing(const ModelSettings& settings, StageContext& context) {
   const fs::path source = (fs::path(context.recipe_folder()) / *settings.path).lexically_normal();
@@ -78,9 +100,11 @@ void take_existing(const ModelSettings& settings, StageContext& context) {
   Value ours = read_ours(source);
   if (const Artifact* other = context.optional_input("tokenizer")) {
     const ChosenTokenizer chosen = tokenizer_of(*other, context);
+    for (const char* name : kTokenizerFiles) fs::remove(folder / name);  // nothing of the folder's own stays beside it
     for (const std::string& name : chosen.tokenizer->files())
       link_file(chosen.folder / name, folder / name, folder.parent_path());
     ours.set("tokenizer", chosen.component);
+    replace_special_ids(folder, chosen.tokenizer->special());
   }
   if (settings.chat_format) ours.set("chat_format", *settings.chat_format);
   write_file(folder / kOurs, to_json(ours, false, 2) + "\n").value();

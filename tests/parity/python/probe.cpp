@@ -49,7 +49,7 @@ Named greedy_of(LanguageModel& model, const Rows& rows, std::int64_t count, Host
   for (const auto& row : rows) prompts.push_back({std::to_string(prompts.size()), row});
   Named out;
   sample_tokens(model, prompts, {.responses = 1, .max_new_tokens = count, .temperature = 0},
-                {.eos = {}, .vocabulary = 0}, {}, host, [&](std::size_t i, std::vector<SampledTokens>&& responses) {
+                {.ends = {}, .vocabulary = 0}, {}, host, [&](std::size_t i, std::vector<SampledTokens>&& responses) {
                   const std::vector<std::int64_t> ids(responses[0].ids.begin(), responses[0].ids.end());
                   out.emplace_back(std::to_string(i), at::tensor(ids, at::kLong));
                 });
