@@ -1,5 +1,6 @@
-// The tokenizer of a model folder, made by whichever plugin recognises its files.
+// The tokenizer of a folder or file: one reader for models, stages and `plumb tokenize`.
 //
+//   TokenizerOrigin origin = find_tokenizer_file(registry, "models/Llama-2-7b");       // which file, which component
 //   std::unique_ptr<Tokenizer> tokenizer = load_tokenizer(registry, "models/Llama-2-7b", host).value();
 //
 // Thread contract: [any].
@@ -7,6 +8,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
 
 #include "framework/registry/registry.h"
 #include "framework/result.h"
@@ -14,9 +16,19 @@
 
 namespace plumb {
 
-// `path` is a folder, or a tokenizer file in one. Of several recognised files in a folder the first by name counts
-// (tokenizer.json before tokenizer.model: both hold the same tokenizer). A file of another name goes to the plugin that
-// recognises a file with its extension. Error(data) names what is there and what would be recognised.
+struct TokenizerOrigin {
+  const KnownComponent* component = nullptr;  // null: the folder has no file that a plugin recognises
+  std::filesystem::path file;
+};
+
+// Of a folder with several recognised files tokenizer.json counts first, then tokenizer.model, then the others by name:
+// as transformers' AutoTokenizer, to whom the fast tokenizer's file is the tokenizer. Like there, tokenizer.model comes
+// first for a Llama tokenizer whose tokenizer_config.json sets add_prefix_space, which tokenizer.json cannot know.
+TokenizerOrigin find_tokenizer_file(const Registry& registry, const std::filesystem::path& folder);
+
+// `path` is a folder, or a tokenizer file in one. A folder's plumb.json may name the component that reads it; otherwise
+// find_tokenizer_file says. A file of another name goes to the plugin that recognises a file with its extension.
+// Error(data) names what is there and what would be recognised.
 Result<std::unique_ptr<Tokenizer>> load_tokenizer(const Registry& registry, const std::filesystem::path& path,
                                                   Host& host);
 

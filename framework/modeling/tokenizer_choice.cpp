@@ -2,35 +2,21 @@
 
 #include <fmt/format.h>
 
+#include "framework/data/load_tokenizer.h"
 #include "framework/registry/registry.h"
 
 namespace plumb {
 namespace fs = std::filesystem;
-namespace {
-
-// Llama folders hold tokenizer.model and tokenizer.json, which say the same; the former is the original.
-constexpr const char* kOriginal = "tokenizer.model";
-
-std::string component_for(const fs::path& folder, const Registry& registry) {
-  std::string found;
-  for (const KnownComponent* component : registry.all("tokenizer")) {
-    for (const std::string& file : component->info.claims) {
-      std::error_code ignored;
-      if (!fs::exists(folder / file, ignored)) continue;
-      if (file == kOriginal) return component->info.name;
-      if (found.empty()) found = component->info.name;
-    }
-  }
-  return found;
-}
-
-}  // namespace
-
 ChosenTokenizer open_tokenizer(const fs::path& folder, const std::string& component, const Registry& registry,
                                Host& host) {
-  const std::string name = component.empty() ? component_for(folder, registry) : component;
-  if (name.empty()) return {};
-  const std::string path = fs::absolute(folder).string();
+  TokenizerOrigin origin{nullptr, folder};
+  std::string name = component;
+  if (name.empty()) {
+    origin = find_tokenizer_file(registry, folder);
+    if (origin.component == nullptr) return {};
+    name = origin.component->info.name;
+  }
+  const std::string path = fs::absolute(origin.file).string();
   return {registry.make<Tokenizer>(name, Value::map({{"path", path}}), host), name, folder};
 }
 

@@ -1,7 +1,7 @@
 // Which tokenizer component reads a folder.
 //
-//   ChosenTokenizer chosen = open_tokenizer(folder, "", registry, host);   // the component that claims one of its
-//   files give_tokenizer(model, chosen);
+//   ChosenTokenizer chosen = open_tokenizer(folder, "", registry, host);   // as data/load_tokenizer.h finds it
+//   give_tokenizer(model, chosen);
 //
 // Thread contract: [setup].
 #pragma once
@@ -20,7 +20,8 @@ struct ChosenTokenizer {
   std::filesystem::path folder;
 };
 
-// The tokenizer of `folder` with the named component, or (empty) with the one that claims a file there.
+// The tokenizer of `folder` with the named component, or (empty) with the one that find_tokenizer_file
+// (data/load_tokenizer.h) finds.
 ChosenTokenizer open_tokenizer(const std::filesystem::path& folder, const std::string& component,
                                const Registry& registry, Host& host);
 

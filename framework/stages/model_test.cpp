@@ -6,6 +6,8 @@
 
 #include "framework/artifacts/disk.h"
 #include "framework/data/bpe_training.h"
+#include "framework/data/load_tokenizer.h"
+#include "framework/modeling/end_tokens.h"
 #include "framework/modeling/grouped_forward.h"
 #include "framework/modeling/language_model.h"
 #include "framework/stages/bodies.h"
@@ -98,6 +100,65 @@ BOOST_AUTO_TEST_CASE(an_existing_folder_is_linked_and_checked) {
   BOOST_CHECK_THROW(run_model(absent), Error);
   std::ofstream(made->folder() / "model.safetensors") << "short";
   BOOST_CHECK_THROW(run_model(stage), Error);
+}
+
+// transformers' generate: the list of generation_config.json, else config.json's, else the tokenizer's.
+BOOST_AUTO_TEST_CASE(what_ends_an_answer_comes_from_the_folders_files) {
+  using Ids = std::vector<TokenId>;
+  const auto made = random_model(3);
+  TestStage& stage = *made;
+  const std::filesystem::path folder = stage.folder();
+  const TokenId eos = *open(folder, stage).tokenizer->special().eos;
+  BOOST_TEST((end_tokens(open(folder, stage)) == Ids{eos}));
+
+  std::ofstream(folder / "generation_config.json") << R"({"eos_token_id": [270, 265, 270], "temperature": 0.5})";
+  LanguageModel listed = open(folder, stage);
+  BOOST_TEST((end_tokens(listed) == Ids{270, 265}));
+  // Training here ends answers with the tokenizer's EOS: a saved folder stops at that, too, and keeps the rest.
+  save_language_model(listed, stage.folder() / "saved");
+  const Value saved = parse_json(read_file(stage.folder() / "saved/generation_config.json").value());
+  BOOST_TEST(to_json(saved.at("eos_token_id")) == "[270,265," + std::to_string(eos) + "]");
+  BOOST_TEST(saved.at("temperature").as_double() == 0.5);
+  BOOST_TEST((end_tokens(open(stage.folder() / "saved", stage)) == Ids{270, 265, eos}));
+
+  std::ofstream(folder / "generation_config.json") << R"({"eos_token_id": null})";
+  Value config = parse_json(read_file(folder / "config.json").value());
+  config.set("eos_token_id", 271);
+  write_file(folder / "config.json", to_json(config)).value();
+  BOOST_TEST((end_tokens(open(folder, stage)) == Ids{271}));
+  config.set("eos_token_id", Value());
+  write_file(folder / "config.json", to_json(config)).value();
+  BOOST_TEST((end_tokens(open(folder, stage)) == Ids{eos}));
+
+  for (const char* wrong : {"[2, 99999999999]", "-1", "\"</s>\"", "[[2]]", "1.5"}) {
+    std::ofstream(folder / "generation_config.json") << R"({"eos_token_id": )" << wrong << "}";
+    BOOST_CHECK_EXCEPTION(open(folder, stage), Error, [&](const Error& error) {
+      return std::string(error.what()).find((folder / "generation_config.json").string()) != std::string::npos;
+    });
+  }
+}
+
+// tokenizer.json is the tokenizer, as for AutoTokenizer; tokenizer.model is kept beside it.
+BOOST_AUTO_TEST_CASE(tokenizer_json_counts_and_every_tokenizer_file_is_kept) {
+  const auto made = random_model(3);
+  TestStage& stage = *made;
+  std::ofstream(stage.folder() / "tokenizer.model") << "whatever";
+  std::filesystem::remove(stage.folder() / "plumb.json");
+  const TokenizerOrigin origin = find_tokenizer_file(stage.registry(), stage.folder());
+  BOOST_TEST(origin.file.filename() == "tokenizer.json");
+  const LanguageModel model = open(stage.folder(), stage);
+  BOOST_REQUIRE(model.tokenizer != nullptr);
+  save_language_model(model, stage.folder() / "saved");
+  BOOST_TEST(read_file(stage.folder() / "saved/tokenizer.model").value() == "whatever");
+  BOOST_TEST(std::filesystem::exists(stage.folder() / "saved/tokenizer.json"));
+  BOOST_TEST(load_tokenizer(stage.registry(), stage.folder() / "saved", stage).value()->encode("one two") ==
+                 model.tokenizer->encode("one two"),
+             boost::test_tools::per_element());
+
+  // What tokenizer.json cannot know: Llama's prefix space, for which transformers goes back to tokenizer.model.
+  std::ofstream(stage.folder() / "tokenizer_config.json")
+      << R"({"tokenizer_class": "LlamaTokenizer", "add_prefix_space": false})";
+  BOOST_TEST(find_tokenizer_file(stage.registry(), stage.folder()).file.filename() == "tokenizer.model");
 }
 
 BOOST_AUTO_TEST_CASE(a_vocabulary_too_small_for_the_tokenizer_is_refused) {
