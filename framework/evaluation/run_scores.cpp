@@ -6,6 +6,7 @@
 
 #include "framework/artifacts/artifact.h"
 #include "framework/artifacts/disk.h"
+#include "framework/artifacts/run_files.h"
 #include "framework/evaluation/evaluation_file.h"
 #include "framework/evaluation/metric_name.h"
 #include "framework/recipe/yaml.h"
@@ -113,7 +114,7 @@ Result<void> add_evaluation(RunScores& run, const fs::path& folder, const std::s
 }
 
 Result<RunScores> read_run(const fs::path& folder) {
-  const Result<Value> record = read_json(folder / "run.json");
+  const Result<Value> record = read_run_file(folder);
   if (!record) return record.error();
   RunScores run;
   run.name = run.row = fs::canonical(folder).filename().string();
@@ -144,7 +145,7 @@ Result<RunScores> read_run(const fs::path& folder) {
 }
 
 Result<ScoresOf> read_sweep(const fs::path& folder) {
-  const Result<Value> record = read_json(folder / "sweep.json");
+  const Result<Value> record = read_sweep_file(folder);
   if (!record) return record.error();
   ScoresOf out;
   out.baseline = name_at(*record, "baseline");

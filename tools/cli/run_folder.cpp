@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "framework/artifacts/disk.h"
+#include "framework/artifacts/run_files.h"
 
 namespace plumb::cli {
 namespace fs = std::filesystem;
@@ -24,7 +24,7 @@ Value read_run(const fs::path& folder) {
                                              "where `plumb run` put them",
                                              folder.string()));
   }
-  Value run = read_json(folder / "run.json").value();
+  Value run = read_run_file(folder).value();
   // A killed process cannot say that it ended.
   if (says_it_runs(run) && is_gone(run)) run.set("status", "killed");
   return run;
@@ -36,7 +36,7 @@ bool is_sweep(const fs::path& folder) {
 }
 
 Value read_sweep(const fs::path& folder) {
-  Value sweep = read_json(folder / "sweep.json").value();
+  Value sweep = read_sweep_file(folder).value();
   if (!says_it_runs(sweep) || !is_gone(sweep)) return sweep;
   sweep.set("status", "killed");
   for (Value& arm : sweep.find("arms")->as_list()) {
