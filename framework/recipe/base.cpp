@@ -19,8 +19,10 @@ std::string read_text(const fs::path& file, Mark mark, const std::string& key, s
   const std::string subject = key.empty() ? "" : file.string() + " ";
   if (!fs::exists(status) || fs::is_directory(status)) {
     const std::string what = fs::is_directory(status) ? subject + "is a folder; a recipe is a file"
-                             : key.empty()            ? "no such file"
-                                                      : "no such file: " + file.string();
+                             : error && status.type() == fs::file_type::none
+                                 ? subject + "cannot be read: " + error.message()
+                             : key.empty() ? "no such file"
+                                           : "no such file: " + file.string();
     problems.push_back({mark, key, what, {}});
     return {};
   }
@@ -82,6 +84,13 @@ Value parse(std::string& text, int lines_before, std::vector<Problem>& problems)
   return std::move(document.value);
 }
 
+// Links followed, where that is possible: a name may be longer than any file's.
+fs::path resolved(const fs::path& file) {
+  std::error_code error;
+  fs::path out = fs::weakly_canonical(file, error);
+  return error ? fs::absolute(file).lexically_normal() : out;
+}
+
 // The file that `root` names as its base; empty when there is none to read.
 fs::path base_of(const Value& root, const fs::path& file) {
   const Value* base = root.is_map() ? root.find("base") : nullptr;
@@ -117,12 +126,12 @@ Value read_tree(const fs::path& file, RecipeText& text, std::vector<Problem>& pr
   text.text = read_text(file, {}, {}, problems);
   if (!problems.empty()) return {};
   Value own = parse(text.text, 0, problems);
-  std::vector<fs::path> seen{fs::weakly_canonical(file)};
+  std::vector<fs::path> seen{resolved(file)};
   std::vector<Value> trees;
   trees.push_back(std::move(own));
   for (fs::path next = base_of(trees.back(), file); !next.empty(); next = base_of(trees.back(), next)) {
     const Mark mark = trees.back().at("base").mark;
-    const fs::path known = fs::weakly_canonical(next);
+    const fs::path known = resolved(next);
     const bool again = std::find(seen.begin(), seen.end(), known) != seen.end();
     std::string read = again ? "" : read_text(next, mark, "base", problems);
     if (again) problems.push_back({mark, "base", fmt::format("{} is based on itself", next.string()), {}});
