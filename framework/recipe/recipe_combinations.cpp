@@ -43,11 +43,33 @@ void check_optimizer_takes(Checking& c, const StageSpec& stage) {
       if (data == nullptr || data->output.empty()) continue;
       const auto& accepts = find_param(stage, param)->accepts;
       if (std::find(accepts.begin(), accepts.end(), data->output) == accepts.end()) continue;  // complained of already
-      if (std::find(takes.begin(), takes.end(), data->output) != takes.end()) continue;
+      // Plain text is learnt as an answer to nothing.
+      const std::string type = data->output == artifact_type::texts ? artifact_type::demonstrations : data->output;
+      if (std::find(takes.begin(), takes.end(), type) != takes.end()) continue;
       c.complain(stage, mark_of(stage, param), param,
                  fmt::format("`{}` is of type {}, but the optimizer {} takes {}", data->name, data->output,
                              use.component->info.name, joined(takes, " or ")));
     }
+  }
+}
+
+// A reward model and a policy are trained by optimizers of different sorts.
+void check_optimizer_yields(Checking& c, const StageSpec& stage) {
+  for (const ComponentUse& use : stage.components) {
+    if (use.param != "optimizer") continue;
+    const auto trains_rewards = [](const ComponentInfo& info) {
+      return std::find(info.yields.begin(), info.yields.end(), artifact_type::reward_model) != info.yields.end();
+    };
+    const bool wanted = stage.output == artifact_type::reward_model;
+    const std::string& name = use.component->info.name;
+    if (trains_rewards(use.component->info) == wanted) continue;
+    std::vector<std::string> fit;
+    for (const KnownComponent* other : c.registry.all("optimizer")) {
+      if (trains_rewards(other->info)) fit.push_back(other->info.name);
+    }
+    c.complain(stage, mark_of(stage, use.param), use.param,
+               wanted ? fmt::format("{} trains no reward model; those that do: {}", name, joined(fit))
+                      : fmt::format("{} trains reward models; the stage kind reward_model takes it", name));
   }
 }
 
@@ -179,6 +201,7 @@ void check_combinations(Checking& checking) {
   for (const StageSpec& stage : checking.stages) {
     if (stage.kind == nullptr) continue;
     check_optimizer_takes(checking, stage);
+    check_optimizer_yields(checking, stage);
     check_optimizer_reads(checking, stage);
     check_threshold(checking, stage);
     check_needs(checking, stage);

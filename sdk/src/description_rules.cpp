@@ -22,7 +22,7 @@ const std::vector<KindWords>& kind_words() {
       {"data-source", rows, {}, {}},
       {"selection-policy", {"pairs", "demonstrations"}, {}, {"annotation"}},
       {"optimizer",
-       {},
+       {"reward-model"},
        {"demonstrations", "pairs", "preferences", "scored", "prompts"},
        {"reference", "mismatched", "reward-model", "values"}},
       {"evaluator", {}, {}, {"judge", "reward-model", "baseline", "one-answer"}},

@@ -44,6 +44,8 @@ sees sdk/src/a.cpp '#include <ATen/core/Tensor.h>'
 sees framework/registry/a.cpp '#include "plugins/selection/gap/gap.h"'
 sees framework/registry/a.cpp 'const char* favourite = "org.example.gap";'
 sees framework/registry/a.cpp '#include "tools/cli/verb.h"'
+sees framework/registry/a.cpp 'const ComponentRef loss{"sft", {}};'
+sees framework/registry/a.cpp 'make(ComponentRef{"classifier-head", {}});'
 sees framework/registry/a.cpp '#include <torch/torch.h>'
 sees tools/cli/a.cpp '#include "plugins/selection/gap/gap.h"'
 exit $failed

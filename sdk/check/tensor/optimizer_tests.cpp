@@ -167,8 +167,11 @@ void resume(Context& c) {
     const std::string went_on = answer_to(c, straight.as<Optimizer>(), batch);
     require(answer_to(c, resumed.as<Optimizer>(), batch) == went_on,
             "after a checkpoint batch " + std::to_string(batch) +
-                " has another loss, metric or gradient than without one; what is kept between batches belongs into "
-                "state() and restore(), in full precision");
+                " has another loss, metric or gradient than without one; " +
+                (dynamic_cast<const OnlineOptimizer*>(&straight.as<Optimizer>()) != nullptr
+                     ? "what is kept between batches belongs into state() and restore(), in full precision"
+                     : "only an OnlineOptimizer has state() and restore(), so that one of this class may keep nothing "
+                       "between batches"));
   }
 }
 
@@ -215,8 +218,42 @@ void two_ranks(Context& c) {
   }
 }
 
+// The artifacts that batches are made of, by the optimizer's class.
+std::vector<std::string> sources_of(Optimizer::Batch batch) {
+  switch (batch) {
+    case Optimizer::Batch::tokens:
+      return {"demonstrations"};
+    case Optimizer::Batch::pairs:
+    case Optimizer::Batch::scores:
+      return {"pairs", "preferences"};
+    case Optimizer::Batch::unpaired:
+      return {"pairs", "preferences", "scored"};
+    case Optimizer::Batch::rollouts:
+      break;
+  }
+  return {"prompts"};
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words) out += (out.empty() ? "" : ", ") + word;
+  return out;
+}
+
 void takes(Context& c) {
   require(!c.component->takes.empty(), "it was registered without .takes({…}); no stage could feed it");
+  Made made = c.make();
+  const Optimizer::Batch batch = made.as<Optimizer>().batch();
+  const std::vector<std::string> from = sources_of(batch);
+  for (const std::string& type : c.component->takes) {
+    require(std::find(from.begin(), from.end(), type) != from.end(),
+            "it takes " + type + ", but batches of its class are made of " + joined(from) + " only");
+  }
+  const auto& yields = c.component->yields;
+  const bool says = std::find(yields.begin(), yields.end(), "reward-model") != yields.end();
+  const bool does = batch == Optimizer::Batch::scores;
+  require(says == does, does ? "it trains reward models: register .yields({\"reward-model\"})"
+                             : "it yields reward-model, but only a ScoreOptimizer trains one");
 }
 
 }  // namespace

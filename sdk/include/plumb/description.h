@@ -14,6 +14,7 @@
 // WHAT is score, preference or text, or several with `|` between them, any of which will do: the fields of Judgement
 // (plumb/judge.h) that the evaluator reads. A judge registers those that it fills in: `.yields({"text"})`. A judge that
 // yields nothing, or an evaluator that needs plain `judge`, is not compared.
+// An optimizer that trains reward models (ScoreOptimizer) registers `.yields({"reward-model"})`.
 // Thread contract: functions of their arguments.
 #pragma once
 

@@ -87,7 +87,8 @@ class Reinforcing final : public plumb::OnlineOptimizer {
 
 PLUMB_PLUGIN(registrar, "test.broken-optimizer", "1.0.0", "Apache-2.0", "losses with a defect of their file's name") {
   auto added = registrar.add<Preferring>("preferring");
-  if (!broken("takes-nothing")) added.takes({"pairs"});
+  if (!broken("takes-nothing")) added.takes({broken("takes-another") ? "scored" : "pairs"});
+  if (broken("yields-rewards")) added.yields({"reward-model"});
   added.needs({"reference"});
   registrar.add<Reinforcing>("reinforcing").takes({"prompts"});
 }

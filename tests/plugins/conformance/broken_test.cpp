@@ -302,6 +302,8 @@ BOOST_AUTO_TEST_CASE(answering) {
 BOOST_AUTO_TEST_CASE(optimizing) {
   each("optimizer", {
                         {"takes-nothing", "optimizer.takes failed", true},
+                        {"takes-another", "optimizer.takes failed", true},
+                        {"yields-rewards", "optimizer.takes failed", true},
                         {"loss-vector", "optimizer.works failed"},
                         {"torch-dice", "component.repeatable failed"},
                         {"detached", "optimizer.loss failed"},
