@@ -37,6 +37,8 @@ void check_components(Checking& checking);
 // The component `name` of a kind, or null after a complaint that lists those that exist.
 const KnownComponent* require_component(Checking& checking, const StageSpec& stage, const std::string& kind,
                                         const Value& name, const std::string& param);
+// The component that a value {name: …} chooses, or null; complains of nothing.
+const KnownComponent* find_chosen(const Checking& checking, const std::string& kind, const Value* chosen);
 // Makes a path absolute; complains when nothing is there.
 void check_path(Checking& checking, const StageSpec& stage, Value& path, const std::string& param);
 // Of a model by path: what its folder lacks, and the components that read it.

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "framework/pipeline/stage.h"
+#include "framework/recipe/foreign_keys.h"
 #include "framework/recipe/yaml.h"
 
 namespace plumb {
@@ -87,6 +88,14 @@ class Walk {
     return fmt::format("{}", fmt::join(key_.begin(), key_.begin() + static_cast<std::ptrdiff_t>(count), "."));
   }
 
+  // Of a stage's key: other tools' names and other places are told.
+  [[nodiscard]] Unknown unknown(const std::vector<ParamInfo>& infos, const std::vector<std::string>& names,
+                                std::size_t at) const {
+    ParamIssue issue{key_[at], {}, "unknown key; allowed: " + joined(names), nearest_name(key_[at], names)};
+    explain_unknown(issue, infos);
+    return {issue.message, issue.suggestion};
+  }
+
   static const StageKind* kind_of(const std::string& section, const Value& entry) {
     if (section == "datasets") return find_stage_kind("dataset");
     if (section == "models") return find_stage_kind("model");
@@ -100,7 +109,7 @@ class Walk {
   void declared(const std::vector<ParamInfo>& infos, Value& map, std::size_t at) {
     const auto names = names_of(infos);
     const auto info = std::find_if(infos.begin(), infos.end(), [&](const ParamInfo& i) { return i.name == key_[at]; });
-    if (info == infos.end()) throw Unknown{"unknown key; allowed: " + joined(names), nearest_name(key_[at], names)};
+    if (info == infos.end()) throw unknown(infos, names, at);
     if (last(at)) return put(map, key_[at]);
     Value* found = map.find(key_[at]);
     if (found == nullptr || found->is_null()) {

@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "framework/recipe/checking.h"
+#include "framework/recipe/foreign_keys.h"
 #include "framework/recipe/overrides.h"
 
 namespace plumb {
@@ -57,11 +58,29 @@ Value without_stage(const Value& entry) {
   return out;
 }
 
+// Says of an unknown key that one of the components which the stage chooses has a parameter of that name.
+bool explain_by_component(const Checking& c, const StageSpec& spec, ParamIssue& issue) {
+  if (!issue.message.starts_with("unknown key")) return false;
+  for (const ParamInfo& info : spec.kind->params) {
+    if (info.type != ParamType::component) continue;
+    const KnownComponent* chosen = find_chosen(c, info.component_kind, spec.params.find(info.name));
+    if (chosen == nullptr) continue;
+    const auto& own = chosen->info.params;
+    if (std::none_of(own.begin(), own.end(), [&](const ParamInfo& p) { return p.name == issue.path; })) continue;
+    issue.message = fmt::format("unknown key; it is a parameter of {}: write it into `{}`, as {{name: {}, {}: …}}",
+                                chosen->info.name, info.name, chosen->info.name, issue.path);
+    issue.suggestion = info.name + "." + issue.path;
+    return true;
+  }
+  return false;
+}
+
 void check_params_of(Checking& c, StageSpec& spec, Value given) {
   given.mark = spec.mark;  // what is missing is missing where the stage is named
   auto issues = check_params(spec.kind->params, given, &spec.params);
   if (issues.empty() && spec.kind->check) issues = spec.kind->check(spec.params);
-  for (const ParamIssue& issue : issues) {
+  for (ParamIssue& issue : issues) {
+    if (!explain_by_component(c, spec, issue)) explain_unknown(issue, spec.kind->params);
     c.complain(spec, issue.mark, issue.path, issue.message, issue.suggestion);
   }
 }
@@ -102,7 +121,8 @@ void check_plugins(Checking& c) {
 
 void check_top(Checking& c, Recipe& recipe) {
   Value resolved;
-  for (const ParamIssue& issue : check_params(recipe_params(), c.source.root, &resolved)) {
+  for (ParamIssue& issue : check_params(recipe_params(), c.source.root, &resolved)) {
+    if (issue.suggestion.empty()) explain_unknown(issue, recipe_params());
     c.problems.push_back(to_problem(issue, ""));
   }
   const Value& name = resolved.at("name");

@@ -7,6 +7,7 @@
 #include "framework/isolation/choice.h"
 #include "framework/recipe/checking.h"
 #include "framework/recipe/dotted_value.h"
+#include "framework/recipe/foreign_keys.h"
 #include "framework/stages/needed_defaults.h"
 
 namespace plumb {
@@ -86,7 +87,8 @@ class Components {
     const std::vector<ParamInfo> isolation = isolation_params(known->info);
     infos.insert(infos.end(), isolation.begin(), isolation.end());
     Value params;
-    for (const ParamIssue& issue : check_params(infos, given, &params)) {
+    for (ParamIssue& issue : check_params(infos, given, &params)) {
+      explain_one_up(issue);
       c_.complain(stage_, issue.mark, here + "." + issue.path, issue.message, issue.suggestion);
     }
     ++depth_;
@@ -105,6 +107,17 @@ class Components {
     complete.mark = value.mark;
     complete.key_mark = value.key_mark;
     value = std::move(complete);
+  }
+
+  // Of an unknown key of the component that the stage itself has, under this name or another.
+  void explain_one_up(ParamIssue& issue) const {
+    if (!issue.message.starts_with("unknown key")) return;
+    const auto& infos = stage_.kind->params;
+    const bool own = std::any_of(infos.begin(), infos.end(), [&](const ParamInfo& p) { return p.name == issue.path; });
+    const KeyHint hint = own ? KeyHint{{}, issue.path} : hint_for(issue.path, infos);
+    if (hint.nearest.empty() || (!own && !issue.suggestion.empty())) return;
+    issue.message = fmt::format("unknown key; it is `{}` of the stage, one level up", hint.nearest);
+    issue.suggestion.clear();
   }
 
   // Says why a component cannot have its own process where it is given one, and takes the key out.
@@ -168,16 +181,6 @@ class Components {
   int depth_ = 0;  // of components among components' parameters
 };
 
-const KnownComponent* find_chosen(const Checking& c, const std::string& kind, const Value* chosen) {
-  const Value* name = chosen != nullptr && chosen->is_map() ? chosen->find("name") : nullptr;
-  if (name == nullptr || !name->is_string()) return nullptr;
-  try {
-    return c.registry.find(kind, name->as_string());
-  } catch (const Error&) {
-    return nullptr;  // ambiguous: complained of as any component
-  }
-}
-
 void fill_needed_defaults(const Checking& c, StageSpec& stage) {
   const auto given = [&](const std::string& param) {
     const Value* value = stage.params.find(param);
@@ -237,6 +240,16 @@ const Value* handed_over(const StageSpec& stage, const ComponentInfo& component,
   const char* input = path_input(component.kind.substr(0, component.kind.find('/')));
   const Value* name = param == "path" && input != nullptr ? stage.params.find(input) : nullptr;
   return name != nullptr && name->is_string() ? name : nullptr;
+}
+
+const KnownComponent* find_chosen(const Checking& c, const std::string& kind, const Value* chosen) {
+  const Value* name = chosen != nullptr && chosen->is_map() ? chosen->find("name") : nullptr;
+  if (name == nullptr || !name->is_string()) return nullptr;
+  try {
+    return c.registry.find(kind, name->as_string());
+  } catch (const Error&) {
+    return nullptr;  // ambiguous: complained of as any component
+  }
 }
 
 const KnownComponent* require_component(Checking& c, const StageSpec& stage, const std::string& kind, const Value& name,
