@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "framework/data/chat_format.h"
@@ -104,6 +105,14 @@ void check_own_folder(Checking& c, const StageSpec& stage, const ComponentUse& u
   const std::string param = use.param + ".path";
   const fs::path folder = path.as_string();
   std::error_code error;
+  const Value* dtype = find_dotted(stage.params, use.param + ".dtype");
+  if (dtype != nullptr && *dtype == Value("int8") && fs::exists(folder / "adapter_config.json", error) &&
+      !fs::exists(folder / "config.json", error)) {
+    c.complain(stage, path.mark, param,
+               fmt::format("{} is an adapter, which cannot be opened in 8 bits; give another dtype than int8, or its "
+                           "base with the adapter folded in",
+                           folder.string()));
+  }
   const Value config = read_small_json(folder / "config.json");
   if (!config.is_map()) return;
   if (scores(use.component->info)) {
@@ -121,11 +130,39 @@ void check_own_folder(Checking& c, const StageSpec& stage, const ComponentUse& u
                          joined(chat_format_names())));
 }
 
+// Rows of a model's vocabulary, as far as its parameters and its config.json tell.
+std::optional<std::int64_t> vocabulary_of(const StageSpec& model) {
+  const Value *path = model.params.find("path"), *config = model.params.find("config");
+  const Value read = path != nullptr && path->is_string() ? read_small_json(fs::path(path->as_string()) / "config.json")
+                                                          : (config == nullptr ? Value() : *config);
+  const Value* rows = read.is_map() ? read.find("vocab_size") : nullptr;
+  if (rows == nullptr || rows->type() != Value::Type::integer) return std::nullopt;
+  return rows->as_int();
+}
+
+// A policy, its reference and the model of its values read the same token ids.
+void check_vocabularies(Checking& c, const StageSpec& stage) {
+  std::set<std::string> seen, also_seen;
+  const StageSpec* policy = origin_of(c, input_of(c, stage, "model"), seen);
+  const auto wanted = policy == nullptr ? std::nullopt : vocabulary_of(*policy);
+  for (const char* param : {"reference", "value_model"}) {
+    also_seen.clear();
+    const StageSpec* other = origin_of(c, input_of(c, stage, param), also_seen);
+    const auto found = other == nullptr ? std::nullopt : vocabulary_of(*other);
+    if (!wanted || !found || *wanted == *found) continue;
+    c.complain(stage, stage.params.at(param).mark, param,
+               fmt::format("`{}` has {} tokens in its vocabulary, the policy {}; both read the same token ids and need "
+                           "one tokenizer",
+                           stage.params.at(param).as_string(), *found, *wanted));
+  }
+}
+
 }  // namespace
 
 void check_model_references(Checking& checking) {
   for (const StageSpec& stage : checking.stages) {
     if (stage.kind == nullptr) continue;
+    check_vocabularies(checking, stage);
     for (const ComponentUse& use : stage.components) {
       if (!opens_models(use.component->info)) continue;
       const Value* path = find_dotted(stage.params, use.param + ".path");

@@ -290,6 +290,55 @@ BOOST_AUTO_TEST_CASE(recipes_can_be_planned_before_their_files_are_there) {
   BOOST_TEST(run({command(), "validate", recipe, "--without-files"}).text.ends_with("valid: 14 stages\n"));
 }
 
+// Whatever runs in a stage is in its key and in the lock, also what the recipe does not name.
+BOOST_AUTO_TEST_CASE(components_that_a_stage_uses_by_default_are_in_its_key) {
+  const fs::path runs = fs::temp_directory_path() / ("plumb-no-runs-" + std::to_string(::getpid()));
+  const auto components = [&](const fs::path& file, const std::string& stage,
+                              const std::vector<std::string>& sets = {}) {
+    const auto loaded = plumb::load_recipe({.file = file, .overrides = sets, .files_may_be_absent = true});
+    BOOST_REQUIRE_MESSAGE(loaded.problems.empty(), plumb::show_problems(loaded.problems, loaded.source.text));
+    std::set<std::string> out;
+    const plumb::Plan plan = plumb::make_plan(loaded.recipe, plumb::ArtifactStore(runs)).value();
+    for (const plumb::PluginUse& use : plan.find(stage)->manifest.plugins) out.insert(use.component);
+    return out;
+  };
+  const fs::path lab = fs::path(PLUMB_SOURCE_DIR) / "recipes" / "lab";
+  BOOST_TEST(components(lab / "smoke.yaml", "backbone").count("optimizer/1 sft") == 1u);
+  BOOST_TEST(components(lab / "ppo.yaml", "aligned").count("reward-model/1 classifier-head") == 1u);
+  // Of a reward by path also what reads its folder; DPO has no reward, and none in its key.
+  const auto paper = components(fs::path(PLUMB_SOURCE_DIR) / "recipes" / "paper" / "hh.yaml", "rewards");
+  BOOST_TEST(std::any_of(paper.begin(), paper.end(), [](const std::string& use) { return use.starts_with("model/"); }));
+  BOOST_TEST(components(lab / "smoke.yaml", "aligned").count("reward-model/1 classifier-head") == 0u);
+}
+
+// A key that is read from the environment: a run without it ends before its first stage, a validation says it.
+BOOST_AUTO_TEST_CASE(what_the_environment_lacks_is_said_before_a_run) {
+  const std::string recipe = (kHere / "good" / "base.yaml").string();
+  const std::string key =
+      "judge: {name: openai-judge, url: \"https://example.org/v1\", model: m, key_from: PLUMB_NO_SUCH_KEY}";
+  const std::string value = key.substr(key.find('{'));
+  const fs::path runs = fs::temp_directory_path() / ("plumb-no-runs-" + std::to_string(::getpid()));
+  const std::vector<std::string> with{recipe, "--set", "stages.gold.evaluators=[mt-bench]", "--set",
+                                      "stages.gold.judge=" + value};
+  const auto command_line = [&](const std::string& verb, const std::vector<std::string>& more) {
+    std::vector<std::string> all{command(), verb};
+    all.insert(all.end(), with.begin(), with.end());
+    all.insert(all.end(), more.begin(), more.end());
+    return run(all);
+  };
+  const Outcome refused = command_line("run", {"--runs", runs.string()});
+  BOOST_TEST(refused.status == 2);
+  BOOST_TEST(refused.text.find("stages.gold.judge.key_from: the environment variable of this name is not set") !=
+                 std::string::npos,
+             refused.text);
+  BOOST_TEST(refused.text.find("PLUMB_NO_SUCH_KEY\n") == std::string::npos);
+  BOOST_TEST(!fs::exists(runs / "bad"));
+  const Outcome noted = command_line("validate", {});
+  BOOST_TEST(noted.status == 0);
+  BOOST_TEST(noted.text.find("note: ") == 0u, noted.text);
+  fs::remove_all(runs);
+}
+
 BOOST_AUTO_TEST_CASE(a_plugin_that_was_asked_for_must_be_usable) {
   const std::string recipe = (kHere / "good" / "base.yaml").string();
   for (const char* file : {"not-a-plugin.plumb.so", "absent.plumb.so"}) {
