@@ -104,15 +104,6 @@ void check_formats(Checking& c) {
 void check_own_folder(Checking& c, const StageSpec& stage, const ComponentUse& use, const Value& path) {
   const std::string param = use.param + ".path";
   const fs::path folder = path.as_string();
-  std::error_code error;
-  const Value* dtype = find_dotted(stage.params, use.param + ".dtype");
-  if (dtype != nullptr && *dtype == Value("int8") && fs::exists(folder / "adapter_config.json", error) &&
-      !fs::exists(folder / "config.json", error)) {
-    c.complain(stage, path.mark, param,
-               fmt::format("{} is an adapter, which cannot be opened in 8 bits; give another dtype than int8, or its "
-                           "base with the adapter folded in",
-                           folder.string()));
-  }
   const Value config = read_small_json(folder / "config.json");
   if (!config.is_map()) return;
   if (scores(use.component->info)) {
