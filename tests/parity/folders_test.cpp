@@ -90,10 +90,10 @@ BOOST_AUTO_TEST_CASE(configurations_that_cannot_be_computed_are_refused) {
   const auto with = [](const char* key, Value value) { return after([&](Value& c, Tensors&) { c.set(key, value); }); };
   says(with("model_type", "mamba"), "model_type \"mamba\"; known are ");
   says(with("model_type", Value()), "\"model_type\" is missing");
-  says(with("hidden_act", "gelu"), "\"hidden_act\"");
+  says(with("hidden_act", "mish"), "\"hidden_act\"");
   says(with("hidden_size", "32"), "\"hidden_size\" is \"32\"; wanted a positive whole number");
   says(with("num_key_value_heads", 3), "num_key_value_heads");
-  says(with("rope_parameters", Value::map({{"rope_type", "yarn"}})), "yarn");
+  says(with("rope_parameters", Value::map({{"rope_type", "longrope"}})), "longrope");
   says(with("vocab_size", Value()), "\"vocab_size\" is missing");
   const Folder folder;
   says(error_of([&] { static_cast<void>(open_language_model(folder.path(), plugins(), host(), {})); }),

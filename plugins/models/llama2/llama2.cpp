@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/embedding.h>
 #include <plumb/error.h>
+#include <plumb/tensor/activation.h>
 #include <plumb/tensor/fused.h>
 #include <plumb/tensor/hf_config.h>
 #include <plumb/tensor/model.h>
@@ -14,14 +15,15 @@ namespace {
 
 struct Sizes {
   plumb::ModelShape shape;
+  plumb::Activation activation;
   std::int64_t inner;
   double epsilon, init_std;
   bool attention_bias, mlp_bias, tied;
 };
 
 Sizes read_sizes(const plumb::HfConfig& config) {
-  config.expect("hidden_act", "silu");
   Sizes s;
+  s.activation = plumb::read_activation(config, "hidden_act", "silu");
   s.shape.layers = config.size("num_hidden_layers");
   s.shape.hidden = config.size("hidden_size");
   s.shape.heads = config.size("num_attention_heads");
@@ -68,7 +70,8 @@ class Layer {
                                               plumb::rotate(heads(key_(normed)), angles), heads(value_(normed)), {});
     const at::Tensor y = x + output_(mixed.flatten(1));
     const at::Tensor inner = norm(y, mlp_norm_);
-    return y + down_(plumb::swiglu(gate_(inner), up_(inner)));
+    if (sizes_.activation == plumb::Activation::silu) return y + down_(plumb::swiglu(gate_(inner), up_(inner)));
+    return y + down_(plumb::activate(sizes_.activation, gate_(inner)) * up_(inner));
   }
 
  private:
@@ -100,7 +103,6 @@ class Llama final : public plumb::Model {
         rotary_(plumb::read_rope(plumb::HfConfig(plan.config)), sizes_.shape.head_dim),
         embedding_(plan.parameters.embedding("model.embed_tokens.weight", sizes_.shape.vocabulary, sizes_.shape.hidden,
                                              sizes_.init_std)) {
-    layers_.reserve(static_cast<std::size_t>(sizes_.shape.layers));
     for (std::int64_t i = 0; i < sizes_.shape.layers; ++i) {
       layers_.emplace_back(plan.parameters, "model.layers." + std::to_string(i), sizes_);
     }

@@ -1,11 +1,11 @@
 // GPT-NeoX (Black et al., arXiv:2204.06745), the architecture of Pythia: LayerNorm, fused query-key-value product,
-// partial rotary positions, exact GELU, biases, parallel or sequential residual. Names and defaults are those of
+// partial rotary positions, GELU, biases, parallel or sequential residual. Names and defaults are those of
 // transformers' GPTNeoXForCausalLM.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/embedding.h>
-#include <ATen/ops/gelu.h>
 #include <ATen/ops/layer_norm.h>
 #include <plumb/error.h>
+#include <plumb/tensor/activation.h>
 #include <plumb/tensor/hf_config.h>
 #include <plumb/tensor/model.h>
 #include <plumb/tensor/rotary.h>
@@ -16,14 +16,15 @@ namespace {
 
 struct Sizes {
   plumb::ModelShape shape;
+  plumb::Activation activation;
   std::int64_t inner;
   double epsilon, init_std;
   bool attention_bias, parallel_residual, tied;
 };
 
 Sizes read_sizes(const plumb::HfConfig& config) {
-  config.expect("hidden_act", "gelu");
   Sizes s;
+  s.activation = plumb::read_activation(config, "hidden_act", "gelu");
   s.shape.layers = config.size("num_hidden_layers");
   s.shape.hidden = config.size("hidden_size");
   s.shape.heads = s.shape.kv_heads = config.size("num_attention_heads");
@@ -73,7 +74,7 @@ class Layer {
                         plumb::Attention& attention) const {
     const at::Tensor y = x + mix(index, attention_norm_(x), angles, attention);
     const at::Tensor inner = mlp_norm_(sizes_.parallel_residual ? x : y);
-    return y + narrow_(at::gelu(widen_(inner)));
+    return y + narrow_(plumb::activate(sizes_.activation, widen_(inner)));
   }
 
  private:
@@ -104,7 +105,6 @@ class Pythia final : public plumb::Model {
         rotary_(plumb::read_rope(plumb::HfConfig(plan.config), 0.25), sizes_.shape.head_dim),
         embedding_(plan.parameters.embedding("gpt_neox.embed_in.weight", sizes_.shape.vocabulary, sizes_.shape.hidden,
                                              sizes_.init_std)) {
-    layers_.reserve(static_cast<std::size_t>(sizes_.shape.layers));
     for (std::int64_t i = 0; i < sizes_.shape.layers; ++i) {
       layers_.emplace_back(plan.parameters, "gpt_neox.layers." + std::to_string(i), sizes_);
     }

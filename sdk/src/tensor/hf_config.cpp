@@ -1,5 +1,7 @@
 #include "plumb/tensor/hf_config.h"
 
+#include <cmath>
+
 #include "plumb/error.h"
 
 namespace plumb {
@@ -61,6 +63,50 @@ HfConfig HfConfig::section(const char* key) const {
   return HfConfig(*value);
 }
 
+namespace {
+
+[[noreturn]] void wrong_rope(const std::string& what) {
+  throw Error(ErrorCode::data, "config.json: " + what);
+}
+
+double needed(const HfConfig& rope, const char* key, const std::string& type) {
+  if (!rope.has(key)) wrong_rope("rope_type \"" + type + "\" needs \"" + key + "\"");
+  const double value = rope.real(key, 0);
+  if (!(value > 0)) wrong_rope(std::string("\"") + key + "\" of rope_type \"" + type + "\" must be above 0");
+  return value;
+}
+
+// As Python's `or`: 0 counts as absent.
+double set_or(const HfConfig& rope, const char* key, double fallback) {
+  const double value = rope.real(key, 0);
+  return value == 0 ? fallback : value;
+}
+
+void read_llama3(const HfConfig& rope, RopeSettings& out) {
+  out.low_frequency_factor = needed(rope, "low_freq_factor", out.type);
+  out.high_frequency_factor = needed(rope, "high_freq_factor", out.type);
+  out.original_context = needed(rope, "original_max_position_embeddings", out.type);
+  if (out.high_frequency_factor <= out.low_frequency_factor)
+    wrong_rope("high_freq_factor must be above low_freq_factor");
+}
+
+// arXiv:2309.00071; m(scale) = 0.1 m ln(scale) + 1 is the paper's 1/√t.
+void read_yarn(const HfConfig& config, const HfConfig& rope, RopeSettings& out) {
+  out.original_context = set_or(rope, "original_max_position_embeddings", config.real("max_position_embeddings", 2048));
+  out.beta_fast = set_or(rope, "beta_fast", 32);
+  out.beta_slow = set_or(rope, "beta_slow", 1);
+  out.truncate = rope.flag("truncate", true);
+  const auto magnitude = [&](double m) { return out.factor <= 1 ? 1.0 : 0.1 * m * std::log(out.factor) + 1; };
+  const double one = rope.real("mscale", 0), all = rope.real("mscale_all_dim", 0);
+  const double usual = one != 0 && all != 0 ? magnitude(one) / magnitude(all) : magnitude(1);
+  out.attention_factor = rope.real("attention_factor", usual);
+  if (!(out.original_context > 0) || !(out.beta_fast > 0) || !(out.beta_slow > 0) || !(out.theta > 1)) {
+    wrong_rope("rope_type \"yarn\" needs a context, beta_fast and beta_slow above 0, and a theta above 1");
+  }
+}
+
+}  // namespace
+
 RopeSettings read_rope(const HfConfig& config, double default_fraction) {
   const HfConfig rope = config.section(config.has("rope_parameters") ? "rope_parameters" : "rope_scaling");
   RopeSettings out;
@@ -68,18 +114,16 @@ RopeSettings read_rope(const HfConfig& config, double default_fraction) {
   out.fraction = rope.real("partial_rotary_factor",
                            config.real("partial_rotary_factor", config.real("rotary_pct", default_fraction)));
   out.type = rope.text("rope_type", rope.text("type", "default"));
-  if (out.type != "default" && out.type != "linear" && out.type != "llama3") {
-    throw Error(ErrorCode::data,
-                "config.json: rope_type \"" + out.type + "\" is not known; known are default, linear, llama3");
+  if (!(out.theta > 0) || !(out.fraction > 0) || out.fraction > 1) {
+    wrong_rope("rotary settings out of range: theta must be above 0, the fraction in (0, 1]");
   }
-  out.factor = rope.real("factor", 1);
-  out.low_frequency_factor = rope.real("low_freq_factor", 1);
-  out.high_frequency_factor = rope.real("high_freq_factor", 4);
-  out.original_context = rope.real("original_max_position_embeddings", 8192);
-  if (!(out.theta > 0) || !(out.factor > 0) || !(out.fraction > 0) || out.fraction > 1) {
-    throw Error(ErrorCode::data,
-                "config.json: rotary settings out of range: theta and factor must be above 0, the fraction in (0, 1]");
+  if (out.type == "default") return out;
+  if (out.type != "linear" && out.type != "dynamic" && out.type != "llama3" && out.type != "yarn") {
+    wrong_rope("rope_type \"" + out.type + "\" is not computed here; known are default, linear, dynamic, llama3, yarn");
   }
+  out.factor = needed(rope, "factor", out.type);
+  if (out.type == "llama3") read_llama3(rope, out);
+  if (out.type == "yarn") read_yarn(config, rope, out);
   return out;
 }
 

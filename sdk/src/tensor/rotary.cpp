@@ -9,6 +9,7 @@
 #include <ATen/ops/pow.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <type_traits>
@@ -33,6 +34,28 @@ void stretch_llama3(at::Tensor& frequencies, const RopeSettings& s) {
     const double smooth =
         (s.original_context / wavelength - s.low_frequency_factor) / (s.high_frequency_factor - s.low_frequency_factor);
     f[i] = static_cast<float>((1 - smooth) * f[i] / s.factor + smooth * f[i]);
+  }
+}
+
+// YaRN (transformers, modeling_rope_utils): dimensions that turn more than beta_fast times within the original context
+// are kept, those below beta_slow turns are stretched by `factor`, with a ramp between.
+void stretch_yarn(at::Tensor& frequencies, const RopeSettings& s, std::int64_t dims) {
+  const auto n = static_cast<double>(dims);
+  const auto dimension_of = [&](double turns) {
+    return n * std::log(s.original_context / (turns * 2 * std::numbers::pi)) / (2 * std::log(s.theta));
+  };
+  double low = dimension_of(s.beta_fast), high = dimension_of(s.beta_slow);
+  if (s.truncate) {
+    low = std::floor(low);
+    high = std::ceil(high);
+  }
+  low = std::max(low, 0.0);
+  high = std::min(high, n - 1);
+  if (low == high) high += 0.001;
+  auto* f = frequencies.mutable_data_ptr<float>();
+  for (std::int64_t i = 0; i < frequencies.numel(); ++i) {
+    const double ramp = std::clamp((static_cast<double>(i) - low) / (high - low), 0.0, 1.0);
+    f[i] = static_cast<float>(f[i] / s.factor * ramp + f[i] * (1 - ramp));
   }
 }
 
@@ -95,21 +118,25 @@ class Rotate : public torch::autograd::Function<Rotate> {
 
 }  // namespace
 
-Rotary::Rotary(const RopeSettings& settings, std::int64_t head_dim) {
+Rotary::Rotary(const RopeSettings& settings, std::int64_t head_dim) : attention_factor_(settings.attention_factor) {
+  constexpr std::int64_t most =
+      65536;  // far above every model's; a table of them is made before any weight is looked at
   const auto dims = static_cast<std::int64_t>(static_cast<double>(head_dim) * settings.fraction);
-  if (dims <= 0 || dims % 2 != 0) {
+  if (dims <= 0 || dims % 2 != 0 || dims > most) {
     throw Error(ErrorCode::data, "config.json: " + std::to_string(dims) + " of " + std::to_string(head_dim) +
-                                     " dimensions of each head would turn; it must be an even number above 0");
+                                     " dimensions of each head would turn; it must be an even number from 2 to 65536");
   }
   // The very operations of transformers, so that the rounding of long positions agrees, too.
   frequencies_ = at::pow(settings.theta, at::arange(0, dims, 2, at::kLong).to(at::kFloat).div_(dims)).reciprocal_();
   if (settings.type == "linear") frequencies_.div_(settings.factor);
   if (settings.type == "llama3") stretch_llama3(frequencies_, settings);
+  if (settings.type == "yarn") stretch_yarn(frequencies_, settings, dims);
 }
 
 RotaryAngles Rotary::angles(const at::Tensor& positions) const {
   const at::Tensor turns = positions.to(at::kFloat).unsqueeze(1) * frequencies_.to(positions.device()).unsqueeze(0);
-  return {turns.cos(), turns.sin()};
+  if (attention_factor_ == 1) return {turns.cos(), turns.sin()};
+  return {turns.cos().mul_(attention_factor_), turns.sin().mul_(attention_factor_)};
 }
 
 at::Tensor rotate(const at::Tensor& x, const RotaryAngles& angles) {

@@ -40,13 +40,18 @@ class HfConfig {
 };
 
 // Rotary settings in the spelling of transformers 5 (`rope_parameters`) or of transformers 4 (`rope_theta`,
-// `rope_scaling`; GPT-NeoX: `rotary_emb_base`, `rotary_pct`).
+// `rope_scaling`; GPT-NeoX: `rotary_emb_base`, `rotary_pct`), with the defaults of transformers 4.57's
+// modeling_rope_utils. `dynamic` turns as `default` does up to max_position_embeddings, beyond which no sequence goes.
 struct RopeSettings {
   double theta = 10000;
   double fraction = 1;           // of each head's dimensions that turn
-  std::string type = "default";  // default, linear or llama3; others are Error(data)
+  std::string type = "default";  // default, linear, dynamic, llama3 or yarn; others are Error(data)
   double factor = 1;
-  double low_frequency_factor = 1, high_frequency_factor = 4, original_context = 8192;  // llama3
+  double low_frequency_factor = 1, high_frequency_factor = 4;  // llama3
+  double original_context = 8192;                              // llama3, yarn: tokens
+  double beta_fast = 32, beta_slow = 1;                        // yarn: turns within original_context
+  bool truncate = true;                                        // yarn: whole dimensions at both ends of the ramp
+  double attention_factor = 1;                                 // yarn: of cos and sin
 };
 RopeSettings read_rope(const HfConfig& config, double default_fraction = 1);
 

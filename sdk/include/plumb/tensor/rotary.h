@@ -17,17 +17,18 @@ namespace plumb {
 inline namespace v1 {
 
 struct RotaryAngles {
-  at::Tensor cos, sin;  // [tokens, dims / 2] float
+  at::Tensor cos, sin;  // [tokens, dims / 2] float, times yarn's attention factor
 };
 
 class Rotary {
  public:
-  // Turns int(head_dim · settings.fraction) dimensions of each head; they must be even in number.
+  // Turns int(head_dim · settings.fraction) dimensions of each head; they must be even in number, and at most 65,536.
   Rotary(const RopeSettings& settings, std::int64_t head_dim);
   [[nodiscard]] RotaryAngles angles(const at::Tensor& positions) const;
 
  private:
   at::Tensor frequencies_;  // [dims / 2] float
+  double attention_factor_;
 };
 
 // x [tokens, heads, head_dim], any strides -> a new tensor of the same type; differentiable. Dimensions from 2 ·
