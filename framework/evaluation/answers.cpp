@@ -223,6 +223,29 @@ std::vector<double> Answers::reward(std::span<const Prompt> prompts, std::span<c
   });
 }
 
+void Answers::look_at_lengths(RewardHandle& reward_model, std::span<const ResponseGroup> groups) {
+  const auto excess = reward_model.excess(groups);
+  std::int64_t answers = 0;
+  std::string first;
+  for (std::size_t i = 0; i < excess.size(); ++i) {
+    for (const std::int64_t tokens : excess[i]) {
+      if (tokens == 0) continue;
+      ++answers;
+      if (first.empty()) first = fmt::format("prompt {} by {} tokens", groups[i].prompt.id, tokens);
+    }
+  }
+  if (answers == 0) return;
+  const std::string found =
+      fmt::format("{} answers are longer with their prompts than the reward model reads, first {}", answers, first);
+  if (!sources_.truncate_left) {
+    throw Error(ErrorCode::data, found +
+                                     "; have the end of each read with the stage's `overlong: truncate-left`, or "
+                                     "make prompts or max_new_tokens shorter");
+  }
+  overlong_cut_ += answers;
+  host_.log(LogLevel::warning, found + "; the end of each is read");
+}
+
 std::vector<double> Answers::score(const EvaluatedModel& model, std::span<const Prompt> prompts,
                                    std::span<const std::string> answers) {
   const std::vector<ResponseGroup> groups = group_by_prompt(prompts, answers);
@@ -234,12 +257,13 @@ std::vector<double> Answers::score(const EvaluatedModel& model, std::span<const 
 
   const std::vector<std::size_t> missing = kept.missing();
   std::unique_ptr<RewardHandle> head;
+  if (!missing.empty() || sources_.truncate_left) {
+    policy_.reset();
+    head = language_models_.open_reward(model.folder.string(), {.truncate_left = sources_.truncate_left});
+    look_at_lengths(*head, groups);
+  }
   for (std::size_t start = 0; start < missing.size(); start += groups_at_once) {
     if (host_.cancelled()) throw Cancelled{};
-    if (!head) {
-      policy_.reset();
-      head = language_models_.open_reward(model.folder.string());
-    }
     std::vector<ResponseGroup> block;
     for (std::size_t i = start; i < std::min(start + groups_at_once, missing.size()); ++i) {
       block.push_back(groups[missing[i]]);

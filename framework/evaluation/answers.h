@@ -40,6 +40,7 @@ struct AnswerSources {
   std::vector<Prompt> prompts;
   AnswerOptions options;
   std::optional<EvaluatedModel> reward_model;
+  bool truncate_left = false;   // of what it cannot read whole the end; else Error(data) before anything is scored
   std::uint64_t seed = 0;       // of the draws
   std::filesystem::path cache;  // a folder; made when it is needed
 };
@@ -66,6 +67,8 @@ class Answers final : public EvaluationContext {
   [[nodiscard]] const std::set<double>& temperatures() const { return temperatures_; }
   // Answers that were cut, by model.
   [[nodiscard]] RowAccount account() const;
+  // Answers of which the reward model read but the end; one that was asked for twice counts twice.
+  [[nodiscard]] std::int64_t overlong_cut() const { return overlong_cut_; }
 
   // What answer or reward threw last, if they did: an evaluator's plugin boundary would make a plugin's error of it.
   void rethrow_own_failure() const;
@@ -75,6 +78,8 @@ class Answers final : public EvaluationContext {
   auto noting_failure(F&& call);
   std::vector<std::string> ask(const EvaluatedModel& model, std::span<const Prompt> prompts,
                                const AnswerOptions& options);
+  // Error(data) for what the model cannot read whole, unless it may be cut; then it is counted.
+  void look_at_lengths(RewardHandle& reward_model, std::span<const ResponseGroup> groups);
   std::vector<double> score(const EvaluatedModel& model, std::span<const Prompt> prompts,
                             std::span<const std::string> answers);
 
@@ -86,6 +91,7 @@ class Answers final : public EvaluationContext {
   Host& host_;
   std::vector<std::string> names_;
   std::set<double> temperatures_;
+  std::int64_t overlong_cut_ = 0;
   std::exception_ptr failure_;
   std::map<std::string, RowCount> cut_;  // by the question's name: two evaluators may ask the same
 };

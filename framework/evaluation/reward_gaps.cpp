@@ -1,7 +1,9 @@
 #include "framework/evaluation/reward_gaps.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <set>
 
 namespace plumb {
 namespace {
@@ -56,6 +58,41 @@ RewardGaps measure_reward_gaps(std::span<const ResponseGroup> groups) {
   for (double gap : result.gaps) squares += (gap - result.mean) * (gap - result.mean);
   if (result.gaps.size() > 1) result.deviation = std::sqrt(squares / (n - 1));
   return result;
+}
+
+namespace {
+
+// To the nearest number with eight significant bits, ties to the even one.
+float to_bfloat16(double number) {
+  auto bits = std::bit_cast<std::uint32_t>(static_cast<float>(number));
+  bits += 0x7FFF + ((bits >> 16) & 1);
+  return std::bit_cast<float>(bits & 0xFFFF0000U);
+}
+
+}  // namespace
+
+RoundedRewards round_rewards(std::span<const ResponseGroup> groups) {
+  std::set<double> distinct;
+  std::set<float> distinct_rounded;
+  RoundedRewards out;
+  std::int64_t tied = 0;
+  for (const ResponseGroup& group : groups) {
+    for (std::size_t i = 0; i < group.responses.size(); ++i) {
+      const double one = *group.responses[i].reward;
+      distinct.insert(one);
+      distinct_rounded.insert(to_bfloat16(one));
+      for (std::size_t j = 0; j < i; ++j) {
+        const double other = *group.responses[j].reward;
+        if (one == other) continue;
+        ++out.pairs;
+        tied += to_bfloat16(one) == to_bfloat16(other) ? 1 : 0;
+      }
+    }
+  }
+  out.distinct = static_cast<std::int64_t>(distinct.size());
+  out.distinct_rounded = static_cast<std::int64_t>(distinct_rounded.size());
+  out.tied = out.pairs == 0 ? 0 : static_cast<double>(tied) / static_cast<double>(out.pairs);
+  return out;
 }
 
 std::optional<double> reward_length_correlation(std::span<const ResponseGroup> groups) {

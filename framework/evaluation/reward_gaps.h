@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
@@ -31,6 +32,14 @@ RewardGaps measure_reward_gaps(std::span<const ResponseGroup> groups);
 // Whether the reward model likes long answers: the correlation of reward and length (bytes) over all responses, each
 // less its prompt's mean. Nothing where all lengths or all rewards of every prompt are equal.
 std::optional<double> reward_length_correlation(std::span<const ResponseGroup> groups);
+
+// What rounding the rewards to bfloat16, as a reward head of that type does, would do to them.
+struct RoundedRewards {
+  std::int64_t distinct = 0, distinct_rounded = 0;  // numbers among all rewards, as they are and rounded
+  std::int64_t pairs = 0;                           // of answers to one prompt whose rewards differ
+  double tied = 0;                                  // share of these whose rounded rewards are equal
+};
+RoundedRewards round_rewards(std::span<const ResponseGroup> groups);
 
 // {mean, deviation, pairs, threshold?, histogram: {edges, counts}, sigmoid: {tau, mean, deviation, histogram}, curve:
 // [{delta, eta, pairs, prompts}], thresholds}; gaps are raw but in `sigmoid`, which is of σ(gap/τ), what Algorithm 1 of the

@@ -49,6 +49,7 @@ enum class Operation : std::uint32_t {
   close,
   generate,
   score,
+  excess,
   answer,
   reward,
   context_judge,

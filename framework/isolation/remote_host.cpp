@@ -48,6 +48,10 @@ class RemoteReward final : public RewardHandle {
     return unpacked<std::vector<std::vector<double>>>(
         connection_.ask(Operation::score, packed(opened_.number(), copied(groups))));
   }
+  std::vector<std::vector<std::int64_t>> excess(std::span<const ResponseGroup> groups) override {
+    return unpacked<std::vector<std::vector<std::int64_t>>>(
+        connection_.ask(Operation::excess, packed(opened_.number(), copied(groups))));
+  }
 
  private:
   Connection& connection_;

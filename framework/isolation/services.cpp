@@ -62,7 +62,7 @@ std::string Services::generate(WireReader& in, const std::function<void(std::str
   return {};
 }
 
-std::string Services::score(WireReader& in) {
+std::string Services::score(WireReader& in, bool excess) {
   const auto number = in.take<std::uint64_t>();
   const auto groups = in.take<std::vector<ResponseGroup>>();
   in.end();
@@ -72,7 +72,7 @@ std::string Services::score(WireReader& in) {
     reward = at(rewards_, number);
   }
   const std::scoped_lock lane(reward->lane);
-  return packed(reward->handle->score(groups));
+  return excess ? packed(reward->handle->excess(groups)) : packed(reward->handle->score(groups));
 }
 
 std::string Services::judge(WireReader& in, EvaluationContext& context) {
@@ -118,7 +118,9 @@ std::string Services::serve(Operation operation, WireReader& in, EvaluationConte
     case Operation::generate:
       return generate(in, stream);
     case Operation::score:
-      return score(in);
+      return score(in, false);
+    case Operation::excess:
+      return score(in, true);
     case Operation::answer:
     case Operation::reward:
     case Operation::context_judge:

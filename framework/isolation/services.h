@@ -52,7 +52,7 @@ class Services {
  private:
   LanguageModels& models();
   std::string generate(WireReader& in, const std::function<void(std::string part)>& stream);
-  std::string score(WireReader& in);
+  std::string score(WireReader& in, bool excess);  // what a reward model gives, or its excess
   std::string judge(WireReader& in, EvaluationContext& context);
 
   Host& host_;

@@ -219,7 +219,7 @@ void wire_fields(Wire& wire, Sampling& v) {
 }
 template <class Wire>
 void wire_fields(Wire& wire, OpenOptions& v) {
-  wire(v.dtype, v.device, v.rows, v.batch_tokens);
+  wire(v.dtype, v.device, v.rows, v.batch_tokens, v.chat_format, v.truncate_left);
 }
 
 }  // namespace plumb

@@ -219,6 +219,20 @@ LanguageModel open_language_model(const fs::path& folder, const Registry& regist
   return open_at(folder, registry, host, how);
 }
 
+void choose_chat_format(LanguageModel& model, const std::string& name) {
+  if (name.empty()) return;
+  const ChatFormat* wanted = find_chat_format(name);
+  if (wanted == nullptr) {
+    throw Error(ErrorCode::recipe,
+                fmt::format("there is no chat format `{}`; there are {}", name, fmt::join(chat_format_names(), ", ")));
+  }
+  if (model.chat_format != nullptr && model.chat_format != wanted) {
+    throw Error(ErrorCode::recipe, fmt::format("{} was trained with chat format `{}`; `{}` would not be understood",
+                                               model.folder.string(), model.chat_format->name(), name));
+  }
+  model.chat_format = wanted;
+}
+
 LanguageModel new_language_model(const std::string& architecture, const Value& config, const Registry& registry,
                                  Host& host, Random random, const OpenModel& how) {
   const KnownComponent* component = registry.find("model", architecture);

@@ -74,6 +74,10 @@ struct OpenModel {
 LanguageModel open_language_model(const std::filesystem::path& folder, const Registry& registry, Host& host,
                                   const OpenModel& how);
 
+// Gives a model the chat format `name` when its folder names none; an empty name changes nothing. Error(recipe) for one
+// that is not known, and where the folder names another.
+void choose_chat_format(LanguageModel& model, const std::string& name);
+
 // A new model with random weights drawn from `random` by parameter name (init_std of each parameter).
 LanguageModel new_language_model(const std::string& architecture, const Value& config, const Registry& registry,
                                  Host& host, Random random, const OpenModel& how);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "framework/data/chat_format.h"
 #include "framework/recipe/checking.h"
 #include "plumb/description.h"
 
@@ -195,6 +196,25 @@ void check_vocabulary(Checking& c, const StageSpec& stage) {
                          rows->as_int(), tokenizer->name, tokens->as_int()));
 }
 
+// A component's chat format is the framework's own: only it knows the names.
+void check_chat_formats(Checking& c, const StageSpec& stage) {
+  for (const ComponentUse& use : stage.components) {
+    const Value* own = &stage.params;
+    for (std::size_t at = 0; own != nullptr && at < use.param.size();) {
+      const std::size_t dot = std::min(use.param.find('.', at), use.param.size());
+      const std::string part = use.param.substr(at, dot - at);
+      own = own->is_list() ? &own->as_list().at(std::stoul(part)) : own->is_map() ? own->find(part) : nullptr;
+      at = dot + 1;
+    }
+    const Value* format = own != nullptr && own->is_map() ? own->find("chat_format") : nullptr;
+    if (format == nullptr || !format->is_string() || format->as_string().empty()) continue;
+    if (find_chat_format(format->as_string()) != nullptr) continue;
+    c.complain(
+        stage, format->mark, use.param + ".chat_format",
+        fmt::format("there is no chat format `{}`; there are {}", format->as_string(), joined(chat_format_names())));
+  }
+}
+
 }  // namespace
 
 void check_combinations(Checking& checking) {
@@ -206,6 +226,7 @@ void check_combinations(Checking& checking) {
     check_threshold(checking, stage);
     check_needs(checking, stage);
     check_vocabulary(checking, stage);
+    check_chat_formats(checking, stage);
   }
 }
 

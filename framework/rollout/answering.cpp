@@ -105,21 +105,6 @@ class FolderAnswerer final : public Answerer {
   Host& host_;
 };
 
-// The format that was asked for, unless the folder was trained with another.
-void choose_chat_format(LanguageModel& model, const std::string& name) {
-  if (name.empty()) return;
-  const ChatFormat* wanted = find_chat_format(name);
-  if (wanted == nullptr) {
-    throw Error(ErrorCode::recipe,
-                fmt::format("there is no chat format `{}`; there are {}", name, fmt::join(chat_format_names(), ", ")));
-  }
-  if (model.chat_format != nullptr && model.chat_format != wanted) {
-    throw Error(ErrorCode::recipe, fmt::format("{} was trained with chat format `{}`; `{}` would not be understood",
-                                               model.folder.string(), model.chat_format->name(), name));
-  }
-  model.chat_format = wanted;
-}
-
 }  // namespace
 }  // namespace plumb
 

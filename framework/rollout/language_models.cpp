@@ -29,6 +29,9 @@ class Reward final : public RewardHandle {
   std::vector<std::vector<double>> score(std::span<const ResponseGroup> groups) override {
     return score_groups(model_, groups, how_, host_);
   }
+  std::vector<std::vector<std::int64_t>> excess(std::span<const ResponseGroup> groups) override {
+    return score_excess(model_, groups, host_);
+  }
 
  private:
   LanguageModel model_;
@@ -44,19 +47,22 @@ class FolderModels final : public LanguageModels {
     return std::make_unique<Policy>(open(folder, options, false), RolloutOptions{.rows = options.rows}, host_);
   }
   std::unique_ptr<RewardHandle> open_reward(const std::string& folder, const OpenOptions& options) override {
-    return std::make_unique<Reward>(open(folder, options, true), ScoringOptions{.batch_tokens = options.batch_tokens},
-                                    host_);
+    return std::make_unique<Reward>(
+        open(folder, options, true),
+        ScoringOptions{.batch_tokens = options.batch_tokens, .truncate_left = options.truncate_left}, host_);
   }
 
  private:
   LanguageModel open(const std::string& folder, const OpenOptions& options, bool reward_head) {
     const bool quantised = options.dtype == "int8";
-    return open_language_model(folder, registry_, host_,
-                               {.dtype = quantised ? "float32" : options.dtype,
-                                .device = options.device,
-                                .merge_adapter = true,
-                                .reward_head = reward_head,
-                                .quantised = quantised});
+    LanguageModel model = open_language_model(folder, registry_, host_,
+                                              {.dtype = quantised ? "float32" : options.dtype,
+                                               .device = options.device,
+                                               .merge_adapter = true,
+                                               .reward_head = reward_head,
+                                               .quantised = quantised});
+    choose_chat_format(model, options.chat_format);
+    return model;
   }
 
   const Registry& registry_;

@@ -81,6 +81,40 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_scored_is_named) {
   BOOST_TEST(error_of(policy, group_of("a", "hi", {"x"})).find("score") != std::string::npos);
 }
 
+// The model reads 96 tokens. A prompt in the chat format `plain` and an answer of a token a character with EOS; BOS
+// comes first and stays.
+BOOST_AUTO_TEST_CASE(what_is_too_long_is_measured_and_its_end_is_read) {
+  testing::FakeHost host;
+  LanguageModel model = random_reward_model(host);
+  const auto prompt = model.chat_format->render_prompt(*model.tokenizer, {{"user", "hi"}}).value();
+  BOOST_TEST_REQUIRE(prompt.front() == 0);
+  const std::size_t room = 96 - prompt.size() - 1;
+  const std::string fits(room, 'a'), over = std::string(4, 'b') + std::string(room, 'c'), alone(200, 'd');
+  const std::vector<ResponseGroup> groups{group_of("x", "hi", {"short", over, fits, alone, over}),
+                                          group_of("y", "hi", {alone})};
+  const auto excess = score_excess(model, groups, host);
+  BOOST_TEST((excess == std::vector<std::vector<std::int64_t>>{{0, 4, 0, static_cast<std::int64_t>(200 - room), 4},
+                                                               {static_cast<std::int64_t>(200 - room)}}));
+  // By hand: BOS, then the last 95 tokens of what follows it.
+  const auto wanted = [&](const std::string& answer) {
+    std::vector<TokenId> ids(prompt.begin() + 1, prompt.end());
+    const auto more = model.tokenizer->encode(answer, true);
+    ids.insert(ids.end(), more.begin(), more.end());
+    ids.push_back(1);
+    SequenceGroup one{{0}, {{ids.end() - 95, ids.end()}}};
+    return completion_rewards(model, {&one, 1}, {.share_prompt = false}).item<double>();
+  };
+  for (const std::int64_t batch_tokens : {1, 8192}) {
+    const auto rewards = score_groups(model, groups, {.batch_tokens = batch_tokens, .truncate_left = true}, host);
+    BOOST_TEST(std::abs(rewards[0][0] - plain_reward(model, groups[0], "short")) < 1e-5);
+    BOOST_TEST(std::abs(rewards[0][1] - wanted(over)) < 1e-5);
+    BOOST_TEST(std::abs(rewards[0][2] - plain_reward(model, groups[0], fits)) < 1e-5);
+    BOOST_TEST(std::abs(rewards[0][3] - wanted(alone)) < 1e-5);
+    BOOST_TEST(rewards[0][4] == rewards[0][1]);
+    BOOST_TEST(std::abs(rewards[1][0] - wanted(alone)) < 1e-5);
+  }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace

@@ -64,6 +64,9 @@ std::string broken_evaluate(const EvaluateSettings& s) {
   if (s.baseline && std::find(s.models.begin(), s.models.end(), *s.baseline) == s.models.end()) {
     return "baseline: " + *s.baseline + " is not in `models`; compare with one of them";
   }
+  if (s.overlong != "error" && !s.reward_model) {
+    return "overlong: has no effect without `reward_model`; a judge has a setting of its own";
+  }
   if (s.temperature == 0 && s.samples > 1) {
     return "samples: a temperature of 0 gives the same answer each time; samples must be 1";
   }
@@ -81,6 +84,10 @@ Declared<EvaluateSettings> declare_evaluate() {
   p.add(&S::evaluators, "evaluators", "what is measured").component("evaluator").required();
   p.add(&S::judge, "judge", "rates or compares answers for the evaluators that ask for it").component("judge");
   p.add(&S::reward_model, "reward_model", "for the evaluators that ask for it").accepts({type::reward_model});
+  p.add(&S::overlong, "overlong",
+        "an answer that is longer with its prompt than `reward_model` reads: error ends the stage before it is scored, "
+        "truncate-left reads the end of both, counted in the summary")
+      .choices({"error", "truncate-left"});
   p.add(&S::max_new_tokens, "max_new_tokens", "an answer is cut here").at_least(1).unit("tokens");
   p.add(&S::temperature, "temperature", "divides the logits; 0 is greedy").at_least(0);
   p.add(&S::top_k, "top_k", "draw from the k most probable tokens; 0: from all").at_least(0);
@@ -127,6 +134,7 @@ StageKind sample_kind() {
 }
 StageKind score_kind() {
   StageKind kind = declare_score().kind("score", type::scored);
+  kind.revision = 2;
   kind.uses_seed = [](const Value&) { return false; };
   return kind;
 }

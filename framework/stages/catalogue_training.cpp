@@ -183,6 +183,12 @@ Declared<TrainSettings> declare_train() {
   d.include(&TrainSettings::training, declare_training());
   d.rule(broken_rollout);
   d.rule([](const TrainSettings& s) -> std::string {
+    const Value* overlong = s.reward && s.reward->params.is_map() ? s.reward->params.find("overlong") : nullptr;
+    if (overlong == nullptr || !(*overlong == Value("drop"))) return {};
+    return "reward: overlong: drop leaves answers without a reward, and an online optimizer needs one of each; use "
+           "truncate-left";
+  });
+  d.rule([](const TrainSettings& s) -> std::string {
     if (s.weights == "full" || s.lora.is_map()) return {};
     return "weights: 8-bit weights cannot be trained; give lora, whose adapters can";
   });

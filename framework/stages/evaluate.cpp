@@ -51,6 +51,7 @@ AnswerSources gather(StageContext& context, const EvaluateSettings& settings) {
   sources.options = {settings.samples, settings.max_new_tokens, settings.temperature, settings.top_k, settings.top_p};
   if (const Artifact* reward = context.optional_input("reward_model"); reward != nullptr) {
     sources.reward_model = to_model(*settings.reward_model, *reward);
+    sources.truncate_left = settings.overlong == "truncate-left";
   }
   sources.seed = context.random().derive("evaluate").key();
   sources.cache = context.work_folder();
@@ -119,6 +120,7 @@ void run_evaluate(StageContext& context) {
   context.summarise("samples", settings.samples);
   context.summarise("temperature", temperature_of(answers.temperatures(), settings.temperature));
   context.account(answers.account());
+  if (answers.overlong_cut() > 0) context.summarise("overlong_cut", answers.overlong_cut());
   for (const auto& [name, evaluation] : evaluations) {
     for (const Metric& metric : evaluation.metrics) context.summarise(metric.name, summary_of(metric, evaluation));
   }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "framework/evaluation/reward_gaps.h"
 #include "framework/stages/bodies.h"
 #include "framework/stages/durable_groups.h"
 #include "framework/stages/reward.h"
@@ -17,10 +18,8 @@ namespace {
 
 constexpr std::size_t kBlock = 64;  // prompts
 
-void score(StageContext& context, const ScoreSettings& settings, std::vector<ResponseGroup>& groups,
-           DurableGroups& rows) {
+void score(StageContext& context, StageReward& reward, std::vector<ResponseGroup>& groups, DurableGroups& rows) {
   if (rows.done() > 0) context.log(LogLevel::info, fmt::format("{} prompts were scored before", rows.done()));
-  StageReward reward(settings.reward, context);
   for (std::size_t begin = rows.done() / kBlock * kBlock; begin < groups.size(); begin += kBlock) {
     const auto block = std::span(groups).subspan(begin, std::min(kBlock, groups.size() - begin));
     reward.fill(block);
@@ -62,6 +61,25 @@ void standardise(std::vector<ResponseGroup>& groups, const Spread& raw) {
   }
 }
 
+void summarise(const OverlongAnswers& overlong, StageContext& context) {
+  if (overlong.answers == 0) return;
+  context.summarise(overlong.dropped ? "overlong_dropped" : "overlong_cut", overlong.answers);
+  context.summarise("overlong_prompts", overlong.prompts);
+  if (overlong.dropped) context.summarise("prompts_without_answer", overlong.prompts_without_answer);
+}
+
+// What a reward head of 16 bits would make of these rewards: it rounds them, and so ties answers that differ.
+void summarise_rounding(const ScoreSettings& settings, const std::vector<ResponseGroup>& groups,
+                        StageContext& context) {
+  const Value* type = settings.reward.params.is_map() ? settings.reward.params.find("dtype") : nullptr;
+  if (type == nullptr || !(*type == Value("bfloat16"))) return;
+  const RoundedRewards rounded = round_rewards(groups);
+  context.summarise("distinct_rewards", rounded.distinct);
+  context.summarise("rounded_to_bfloat16", Value::map({{"distinct_rewards", rounded.distinct_rounded},
+                                                       {"pairs_that_differ", rounded.pairs},
+                                                       {"share_of_them_tied", rounded.tied}}));
+}
+
 }  // namespace
 
 void run_score(StageContext& context) {
@@ -72,10 +90,17 @@ void run_score(StageContext& context) {
   }
   const std::filesystem::path work = context.work_folder() / "responses.jsonl";
   DurableGroups rows(work, context);
-  if (rows.done() < groups.size()) score(context, settings, groups, rows);
+  StageReward reward(settings.reward, context);
+  const OverlongAnswers overlong = reward.settle_overlong(groups);
+  if (overlong.dropped && overlong.prompts_without_answer == static_cast<std::int64_t>(groups.size())) {
+    throw Error(ErrorCode::data, fmt::format("no answer of {} fits the reward model: all {} are left out",
+                                             settings.responses, overlong.answers));
+  }
+  if (rows.done() < groups.size()) score(context, reward, groups, rows);
   groups = read_groups(work).value();  // the one source of the numbers, resumed or not
 
   const Spread raw = spread_of(groups);
+  summarise_rounding(settings, groups, context);
   if (settings.normalise == "standardise") standardise(groups, raw);
   RowWriter out(context.folder() / "responses.jsonl");
   std::int64_t responses = 0;
@@ -86,6 +111,7 @@ void run_score(StageContext& context) {
   out.flush();
   context.summarise("prompts", static_cast<std::int64_t>(groups.size()));
   context.summarise("responses", responses);
+  summarise(overlong, context);
   context.summarise("normalise", settings.normalise);
   context.summarise("raw_mean", raw.mean);
   context.summarise("raw_std", raw.deviation);

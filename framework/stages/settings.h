@@ -156,6 +156,7 @@ struct EvaluateSettings {  // stage: evaluate
   std::vector<ComponentRef> evaluators;
   std::optional<ComponentRef> judge;
   std::optional<std::string> reward_model;
+  std::string overlong = "error";  // for reward_model: error, truncate-left
   std::int64_t max_new_tokens = 512;
   double temperature = 0;
   std::int64_t top_k = 0;

@@ -144,7 +144,11 @@ class TrainStage {
     OnlineObjective objective(
         {model_, referenced ? reference : nullptr, optimizer, name_, needs("values"), critic ? &*critic : nullptr},
         std::move(data.rows), rollout, settings_.training.batch_size,
-        [&](std::span<const ResponseGroup> groups) { return reward.score(groups); }, context_, context_.random());
+        [&](std::span<const ResponseGroup> groups) {
+          const std::int64_t cut = reward.count_overlong(groups);
+          return ScoredAnswers(reward.score(groups), cut);
+        },
+        context_, context_.random());
 
     TrainingSettings by_update = settings_.training;
     const std::int64_t per_step = objective.updates_per_step();

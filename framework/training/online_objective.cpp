@@ -185,7 +185,9 @@ OnlineObjective::Answers OnlineObjective::answer(std::vector<Prompt> prompts, st
                      [&](std::size_t i, ResponseGroup&& group) { out.groups[i] = std::move(group); });
   if (host_.cancelled()) throw Cancelled{};
   for (std::size_t i = 0; i < ids.size(); ++i) out.groups[i].prompt.id = ids[i];
-  const auto rewards = score_(out.groups);
+  const ScoredAnswers scored = score_(out.groups);
+  const auto& rewards = scored.rewards;
+  out.cut = scored.cut;
   if (host_.cancelled()) throw Cancelled{};
   for (std::size_t i = 0; i < out.groups.size(); ++i) {
     for (std::size_t r = 0; r < out.groups[i].responses.size(); ++r) {
@@ -252,6 +254,9 @@ void OnlineObjective::collect(std::int64_t step) {
   metrics_.emplace("rollouts/length", static_cast<double>(tokens) / static_cast<double>(batch_size_));
   metrics_.emplace("val/num_eos_tokens", finished);
   metrics_.emplace("objective/scores", mean_of(answers.rewards));
+  if (answers.cut > 0) {
+    metrics_.emplace("rollouts/overlong", static_cast<double>(answers.cut) / static_cast<double>(batch_size_));
+  }
 }
 
 // From groups_: where each rollout stands, lengths, mask and prompt numbers.

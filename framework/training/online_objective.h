@@ -40,7 +40,14 @@ struct ValueHead {
 };
 
 // Rewards of every answer of every group, in order.
-using ScoreAnswers = std::function<std::vector<std::vector<double>>(std::span<const ResponseGroup>)>;
+struct ScoredAnswers {
+  // NOLINTNEXTLINE(google-explicit-constructor): rewards alone are enough
+  ScoredAnswers(std::vector<std::vector<double>> of, std::int64_t cut_answers = 0)
+      : rewards(std::move(of)), cut(cut_answers) {}
+  std::vector<std::vector<double>> rewards;
+  std::int64_t cut = 0;  // answers of which the reward model read but the end
+};
+using ScoreAnswers = std::function<ScoredAnswers(std::span<const ResponseGroup>)>;
 
 struct OnlinePlayers {
   LanguageModel& policy;
@@ -83,6 +90,7 @@ class OnlineObjective final : public Objective {
   struct Answers {
     std::vector<ResponseGroup> groups;
     std::vector<float> rewards;  // of every answer, groups in order
+    std::int64_t cut = 0;        // as ScoredAnswers has it
   };
   struct States {
     at::Tensor logps, reference_logps, values;  // [completion tokens]

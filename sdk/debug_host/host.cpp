@@ -20,6 +20,10 @@ class WatchedReward final : public Watched<RewardHandle> {
     const Watch::Call call(watch(), "score", Tag::lane);
     return inner().score(groups);
   }
+  std::vector<std::vector<std::int64_t>> excess(std::span<const ResponseGroup> groups) override {
+    const Watch::Call call(watch(), "excess", Tag::lane);
+    return inner().excess(groups);
+  }
 };
 
 }  // namespace

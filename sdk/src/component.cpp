@@ -29,6 +29,7 @@ Generator::~Generator() = default;
 Judge::~Judge() = default;
 WaitingJudge::~WaitingJudge() = default;
 RewardModel::~RewardModel() = default;
+BoundedReward::~BoundedReward() = default;
 
 SelectionPolicy::~SelectionPolicy() = default;
 std::optional<double> SelectionPolicy::threshold() const {

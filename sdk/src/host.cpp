@@ -9,6 +9,11 @@ inline namespace v1 {
 Host::~Host() = default;
 PolicyHandle::~PolicyHandle() = default;
 RewardHandle::~RewardHandle() = default;
+std::vector<std::vector<std::int64_t>> RewardHandle::excess(std::span<const ResponseGroup> groups) {
+  std::vector<std::vector<std::int64_t>> out;
+  for (const ResponseGroup& group : groups) out.emplace_back(group.responses.size(), 0);
+  return out;
+}
 LanguageModels::~LanguageModels() = default;
 
 }  // namespace v1

@@ -1,7 +1,9 @@
 // A reward model as the judge: its raw reward is the score, the higher reward wins a comparison.
 #include <plumb/judge.h>
 #include <plumb/language_models.h>
+#include <algorithm>
 #include <mutex>
+#include <string>
 
 #include <plumb/plugin.h>
 
@@ -10,19 +12,27 @@ namespace {
 class RewardJudge final : public plumb::Judge {
  public:
   struct Settings {
-    std::string path, dtype = "float32";
+    std::string path, dtype = "float32", chat_format, overlong = "error";
   };
   static plumb::Params<Settings> params() {
     plumb::Params<Settings> p{"rates answers with a reward model"};
     p.add(&Settings::path, "path", "reward-model folder").path().required();
     p.add(&Settings::dtype, "dtype", "of the weights").choices({"float32", "bfloat16"});
+    p.add(&Settings::chat_format, "chat_format",
+          "how it reads conversations (llama-2, hh, oasst, alpaca, plain), of a folder whose plumb.json does not say; "
+          "empty: as the folder says");
+    p.add(&Settings::overlong, "overlong",
+          "an answer that is longer with its prompt than the model reads: error ends the stage, drop makes it a failed "
+          "judgement, which the evaluators count")
+        .choices({"error", "drop"});
     return p;
   }
 
   RewardJudge(const Settings& settings, plumb::Host& host) {
     auto* models = static_cast<plumb::LanguageModels*>(host.query(plumb::LanguageModels::service));
     if (models == nullptr) throw plumb::Error(plumb::ErrorCode::plugin, "reward-judge: this host opens no models");
-    model_ = models->open_reward(settings.path, {.dtype = settings.dtype});
+    drops_ = settings.overlong == "drop";
+    model_ = models->open_reward(settings.path, {.dtype = settings.dtype, .chat_format = settings.chat_format});
   }
 
   [[nodiscard]] plumb::Judgement judge(const plumb::JudgeRequest& request) override {
@@ -30,17 +40,26 @@ class RewardJudge final : public plumb::Judge {
     group.responses.push_back({request.answer, {}, plumb::FinishReason::stop, {}});
     if (request.other) group.responses.push_back({*request.other, {}, plumb::FinishReason::stop, {}});
     std::vector<double> rewards;
+    plumb::Judgement judgement;
     {
       const std::scoped_lock lock(mutex_);  // judge is [any], a reward handle is [lane]
+      if (drops_) {
+        const auto excess = model_->excess({&group, 1}).at(0);
+        const std::int64_t most = *std::max_element(excess.begin(), excess.end());
+        if (most > 0) {
+          judgement.failure = "the answer is " + std::to_string(most) + " tokens too long for the reward model";
+          return judgement;
+        }
+      }
       rewards = model_->score({&group, 1}).at(0);
     }
-    plumb::Judgement judgement;
     judgement.score = rewards[0];
     if (request.other) judgement.preference = rewards[0] > rewards[1] ? 1.0 : rewards[0] < rewards[1] ? 0.0 : 0.5;
     return judgement;
   }
 
  private:
+  bool drops_ = false;
   std::mutex mutex_;
   std::unique_ptr<plumb::RewardHandle> model_;
 };

@@ -16,6 +16,16 @@ class LengthModels final : public plumb::LanguageModels {
       }
       return all;
     }
+    std::vector<std::vector<std::int64_t>> excess(std::span<const plumb::ResponseGroup> groups) override {
+      std::vector<std::vector<std::int64_t>> all;  // reads ten bytes
+      for (const auto& group : groups) {
+        auto& row = all.emplace_back();
+        for (const auto& response : group.responses) {
+          row.push_back(std::max<std::int64_t>(0, static_cast<std::int64_t>(response.text.size()) - 10));
+        }
+      }
+      return all;
+    }
   };
   std::unique_ptr<plumb::PolicyHandle> open_policy(const std::string&, const plumb::OpenOptions&) override {
     return nullptr;
@@ -41,6 +51,21 @@ BOOST_AUTO_TEST_CASE(the_higher_reward_wins) {
   BOOST_TEST(judge->judge(request).preference.value() == 1.0);
   request.other = "equals";
   BOOST_TEST(judge->judge(request).preference.value() == 0.5);
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_that_is_too_long_is_a_failed_judgement_where_it_may_be) {
+  plumb::testing::PluginUnderTest plugin;
+  LengthModels models;
+  plugin.host.models = &models;
+  auto judge = plugin.make<plumb::Judge>("reward-judge", plumb::Value::map({{"path", "."}, {"overlong", "drop"}}));
+  plumb::JudgeRequest request;
+  request.answer = "short";
+  request.other = "quite a bit longer";  // 18 bytes
+  const plumb::Judgement judged = judge->judge(request);
+  BOOST_TEST(!judged.preference.has_value());
+  BOOST_TEST(judged.failure == "the answer is 8 tokens too long for the reward model");
+  request.other = "fits";
+  BOOST_TEST(judge->judge(request).preference.value() == 1.0);
 }
 
 BOOST_AUTO_TEST_CASE(a_host_without_models_is_refused) {

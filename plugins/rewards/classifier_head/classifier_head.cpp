@@ -1,5 +1,4 @@
-// Rewards by a model with a `score` head (Hugging Face's …ForSequenceClassification with one label), read at the last
-// token.
+// Rewards by a model with a reward head: Hugging Face's …ForSequenceClassification with one label, or Open Assistant's.
 #include <plumb/error.h>
 #include <plumb/language_models.h>
 #include <plumb/reward_model.h>
@@ -8,17 +7,29 @@
 
 namespace {
 
-class ClassifierHead final : public plumb::RewardModel {
+class ClassifierHead final : public plumb::RewardModel, public plumb::BoundedReward {
  public:
   struct Settings {
     std::string path;
+    std::string chat_format;
+    std::string overlong = "error";
     std::string dtype = "float32", device = "cpu";
     std::int64_t batch_tokens = 8192;
   };
   static plumb::Params<Settings> params() {
-    plumb::Params<Settings> p{"the raw output of a reward model's `score` head at the last token of an answer"};
+    plumb::Params<Settings> p{
+        "the raw output of a reward model's head, read where its config.json says: after the answer's EOS, unless that "
+        "is its padding"};
     p.add(&Settings::path, "path", "the reward model's folder; the score stage gives its `reward_model`").path();
-    p.add(&Settings::dtype, "dtype", "of the weights; int8: linear layers in 8-bit rows, computed in float32")
+    p.add(&Settings::chat_format, "chat_format",
+          "how it reads conversations (llama-2, hh, oasst, alpaca, plain), of a folder whose plumb.json does not say; "
+          "empty: as the folder says");
+    p.add(&Settings::overlong, "overlong",
+          "an answer that is longer with its prompt than the model reads: error ends the stage before anything is "
+          "scored, drop leaves the answer out, truncate-left reads the end of both; counted in the stage's summary")
+        .choices({"error", "drop", "truncate-left"});
+    p.add(&Settings::dtype, "dtype",
+          "of the weights; int8: linear layers in 8-bit rows, computed in float32; the head is float32 in any")
         .choices({"float32", "bfloat16", "int8"});
     p.add(&Settings::device, "device", "cpu, or cuda with an index, such as cuda:0");
     p.add(&Settings::batch_tokens, "batch_tokens", "of one forward pass; bounds its memory").at_least(1).unit("tokens");
@@ -34,15 +45,26 @@ class ClassifierHead final : public plumb::RewardModel {
       throw plumb::Error(plumb::ErrorCode::recipe,
                          "path: no model folder is given; name one, or a `reward_model` of the stage");
     }
-    model_ = models->open_reward(
-        settings.path, {.dtype = settings.dtype, .device = settings.device, .batch_tokens = settings.batch_tokens});
+    overlong_ = settings.overlong == "drop"            ? Overlong::drop
+                : settings.overlong == "truncate-left" ? Overlong::truncate_left
+                                                       : Overlong::error;
+    model_ = models->open_reward(settings.path, {.dtype = settings.dtype,
+                                                 .device = settings.device,
+                                                 .batch_tokens = settings.batch_tokens,
+                                                 .chat_format = settings.chat_format,
+                                                 .truncate_left = overlong_ == Overlong::truncate_left});
   }
 
   [[nodiscard]] std::vector<std::vector<double>> score(std::span<const plumb::ResponseGroup> groups) override {
     return model_->score(groups);
   }
+  [[nodiscard]] Overlong overlong() const override { return overlong_; }
+  [[nodiscard]] std::vector<std::vector<std::int64_t>> excess(std::span<const plumb::ResponseGroup> groups) override {
+    return model_->excess(groups);
+  }
 
  private:
+  Overlong overlong_ = Overlong::error;
   std::unique_ptr<plumb::RewardHandle> model_;
 };
 

@@ -37,7 +37,7 @@ class Host {
   // The recipe's folder; relative paths in parameters start here.
   [[nodiscard]] virtual std::string recipe_folder() const = 0;
 
-  // An optional service by name and revision, e.g. "language-models/1" (tensor/language_models.h), or null.
+  // An optional service by name and revision, e.g. "language-models/2" (plumb/language_models.h), or null.
   [[nodiscard]] virtual void* query(std::string_view service) = 0;
 };
 

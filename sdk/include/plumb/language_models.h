@@ -26,6 +26,8 @@ struct OpenOptions {
   std::string device = "cpu";
   std::int64_t rows = 128;           // of a policy: responses in flight
   std::int64_t batch_tokens = 8192;  // of a reward model: tokens of one forward pass
+  std::string chat_format;           // of a folder that names none; Error(recipe) when it names another
+  bool truncate_left = false;        // of a reward model: of what it cannot read whole the end; else Error(data)
 };
 
 class PolicyHandle {
@@ -39,11 +41,14 @@ class RewardHandle {
  public:
   virtual ~RewardHandle();
   virtual std::vector<std::vector<double>> score(std::span<const ResponseGroup> groups) = 0;
+  // [groups][responses] tokens by which a prompt with its response is longer than the model reads; 0: it fits. By
+  // default everything fits.
+  virtual std::vector<std::vector<std::int64_t>> excess(std::span<const ResponseGroup> groups);
 };
 
 class LanguageModels {
  public:
-  static constexpr const char* service = "language-models/1";
+  static constexpr const char* service = "language-models/2";
   virtual ~LanguageModels();
   virtual std::unique_ptr<PolicyHandle> open_policy(const std::string& folder, const OpenOptions& options = {}) = 0;
   virtual std::unique_ptr<RewardHandle> open_reward(const std::string& folder, const OpenOptions& options = {}) = 0;

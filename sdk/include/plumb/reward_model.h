@@ -3,6 +3,7 @@
 // Thread contract: score is [lane].
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -21,6 +22,21 @@ class RewardModel : public Component {
 
   // [lane] Rewards of every response of every group, in order. Several prompts a call, so that work can be batched.
   [[nodiscard]] virtual std::vector<std::vector<double>> score(std::span<const ResponseGroup> groups) = 0;
+};
+
+// A RewardModel that reads so many tokens and no more may implement this, too. The stage then looks at all answers
+// before the first is scored, so that what is too long is known, and counted, at once.
+class BoundedReward {
+ public:
+  enum class Overlong {
+    error,          // an answer that does not fit ends the stage
+    drop,           // it is left out
+    truncate_left,  // `score` reads the end of prompt and answer
+  };
+  virtual ~BoundedReward();
+  [[nodiscard]] virtual Overlong overlong() const = 0;
+  // [lane] [groups][responses] tokens by which a prompt with its answer is longer than the model reads; 0: it fits.
+  [[nodiscard]] virtual std::vector<std::vector<std::int64_t>> excess(std::span<const ResponseGroup> groups) = 0;
 };
 
 }  // namespace v1
