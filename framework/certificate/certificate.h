@@ -4,12 +4,18 @@
 //   if (!certificate.holds()) …                      // to_value(certificate) is what `plumb certify --json` prints
 //
 // Of a run every trained model and reward model is measured on the rows that trained it; of a folder that is no
-// artifact, on answers the model itself gives to random prompts. Everything is computed in float32.
+// artifact, on lines of a text, or without one on answers the model itself gives to random prompts. Everything is
+// computed in float32.
+//
+// The checks compare ways to compute one model with each other: what is wrong in all of them alike holds. Layers in
+// another order, another rope_theta or norm epsilon, transposed or zeroed weights, another tokenizer or chat format show
+// only in the nats a token of real rows, as far as they spoil the model.
 // Thread contract: [lane].
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,15 +36,25 @@ struct Check {
   [[nodiscard]] bool holds() const { return problem.empty() && measured <= bound; }  // false for NaN
 };
 
+// Of a model on real rows (likelihood.h); of a reward model on real pairs.
+struct RealRows {
+  std::int64_t tokens = 0;
+  double nats = 0, uniform = 0, unigram = 0;  // a token; of a model
+  std::int64_t pairs = 0, ordered = 0;        // of a reward model: those whose chosen answer has the higher reward
+  std::string warning;                        // empty: nothing stands out
+  std::string problem;                        // why nothing could be measured
+};
+
 struct CertifiedModel {
   std::string name;  // stage of the run, or the folder's name
   std::filesystem::path folder;
   std::string type;  // model, reward-model
   std::string rows;  // where the measured rows come from
   std::int64_t parameters = 0, sequences = 0, tokens = 0;
+  std::optional<RealRows> real;  // absent without real rows
   std::vector<Check> checks;
 
-  [[nodiscard]] bool holds() const;
+  [[nodiscard]] bool holds() const;  // of the checks: a warning is none
 };
 
 struct Certificate {
@@ -51,6 +67,7 @@ struct CertifyOptions {
   std::int64_t answers = 4;    // of a prompt, at most
   std::int64_t longest = 128;  // tokens of a prompt (its end) and of an answer (its start) that are used
   std::uint64_t seed = 1;      // of prompts and answers that are drawn
+  std::filesystem::path text;  // lines of real text, for models whose own rows are not there; empty: none
 };
 
 // {"holds", "models": [{"name", "folder", "type", "rows", …, "checks": [{"name", "bound", "measured", "holds"}…]}…]};
@@ -63,6 +80,6 @@ Certificate certify(const std::filesystem::path& run_or_model, const Registry& r
 
 }  // namespace plumb
 
-// For commands, which reach the engine by symbol (pipeline/engine.h).
-extern "C" void plumb_engine_certify(const std::filesystem::path& run_or_model, const plumb::Registry& registry,
-                                     plumb::Host& host, plumb::Value& out);
+// For commands, which reach the engine by symbol (pipeline/engine.h). `text` as in CertifyOptions.
+extern "C" void plumb_engine_certify(const std::filesystem::path& run_or_model, const std::filesystem::path& text,
+                                     const plumb::Registry& registry, plumb::Host& host, plumb::Value& out);

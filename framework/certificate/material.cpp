@@ -102,6 +102,22 @@ std::vector<SequenceGroup> groups_of(const Artifact& data, const LanguageModel& 
   return groups;
 }
 
+// The first lines of a text, each a row by itself behind BOS.
+std::vector<SequenceGroup> groups_of_text(const fs::path& file, const LanguageModel& model) {
+  if (!model.tokenizer) throw Error(ErrorCode::data, model.folder.string() + " holds no tokenizer to read a text with");
+  const auto bos = written_bos(*model.tokenizer);
+  std::vector<SequenceGroup> groups;
+  TextLines lines(file.string());
+  for (std::string line; groups.size() < kRowsRead && lines.next(line);) {
+    std::vector<TokenId> ids = model.tokenizer->encode(line);
+    if (bos) ids.insert(ids.begin(), *bos);
+    if (ids.size() < 2) continue;
+    groups.push_back({{ids.front()}, {{ids.begin() + 1, ids.end()}}});
+  }
+  if (groups.empty()) throw Error(ErrorCode::data, file.string() + ": no line has two tokens");
+  return groups;
+}
+
 void shorten(std::vector<SequenceGroup>& groups, std::int64_t context, const CertifyOptions& options) {
   const auto longest = static_cast<std::size_t>(std::max<std::int64_t>(1, std::min(options.longest, context / 2 - 8)));
   if (groups.size() > static_cast<std::size_t>(options.prompts))
@@ -257,11 +273,17 @@ Material material_for(const Subject& subject, LanguageModel& model, Host& host, 
   if (subject.data && model.tokenizer && model.chat_format != nullptr) {
     material.origin = "rows of " + subject.data->manifest.stage;
     material.groups = groups_of(FirstRows(*subject.data, host).rows(), model, host);
+    material.known = material.groups;
+  } else if (!options.text.empty()) {
+    material.origin = "lines of " + options.text.filename().string();
+    material.groups = groups_of_text(options.text, model);
+    material.known = material.groups;
   } else {
     material.origin = model.score ? "random tokens" : "its answers to random prompts";
     material.groups = random_prompts(model, options);
   }
   shorten(material.groups, model.model->shape().context, options);
+  if (!material.known.empty()) material.real = material.groups;
   add_answers(material.groups, model, host, options);
   return material;
 }

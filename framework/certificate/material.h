@@ -36,6 +36,8 @@ LanguageModel open_subject(const Subject& subject, const Registry& registry, Hos
 struct Material {
   std::string origin;
   std::vector<SequenceGroup> groups;  // with two answers at least wherever the model can draw them
+  std::vector<SequenceGroup> real;    // of these what stands in real rows; empty for random tokens
+  std::vector<SequenceGroup> known;   // the rows that were read, whole
 
   [[nodiscard]] std::vector<std::vector<TokenId>> sequences() const;  // prompt and answer, in the groups' order
   [[nodiscard]] std::int64_t tokens() const;

@@ -83,11 +83,11 @@ BOOST_AUTO_TEST_CASE(nothing_sampled_is_no_error) {
 // bfloat16 has steps of 1/128 between 1 and 2, of 1/64 between 2 and 4: 1.001 and 1.003 are 1, 2.007 is 2 and 2.009 is
 // 2.015625.
 BOOST_AUTO_TEST_CASE(rounding_ties_answers_that_differ) {
-  std::vector<ResponseGroup> groups(2);
+  std::vector<plumb::ResponseGroup> groups(2);
   for (const double reward : {1.001, 1.003, 1.005, 1.001})
     groups[0].responses.push_back({.text = "x", .reward = reward});
   for (const double reward : {2.007, 2.009}) groups[1].responses.push_back({.text = "x", .reward = reward});
-  const RoundedRewards rounded = round_rewards(groups);
+  const plumb::RoundedRewards rounded = plumb::round_rewards(groups);
   BOOST_TEST(rounded.distinct == 5);
   BOOST_TEST(rounded.distinct_rounded == 4);  // 1, 1.0078125, 2, 2.015625
   BOOST_TEST(rounded.pairs == 6);             // five of the first prompt, one of the second

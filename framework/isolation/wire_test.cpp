@@ -70,6 +70,10 @@ BOOST_AUTO_TEST_CASE(records_come_back_as_they_were) {
   const auto judged = unpacked<Judgement>(packed(Judgement{0.5, {}, "said", "why", 3, 4}));
   BOOST_TEST((*judged.score == 0.5 && !judged.preference && judged.text == "said" && judged.failure == "why" &&
               judged.prompt_tokens == 3 && judged.completion_tokens == 4));
+
+  const auto open = unpacked<OpenOptions>(packed(OpenOptions{"bfloat16", "cuda:1", 3, 4, "oasst", true}));
+  BOOST_TEST((open.dtype == "bfloat16" && open.device == "cuda:1" && open.rows == 3 && open.batch_tokens == 4));
+  BOOST_TEST((open.chat_format == "oasst" && open.truncate_left));
 }
 
 BOOST_AUTO_TEST_CASE(a_place_in_the_recipe_comes_along) {

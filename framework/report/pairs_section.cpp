@@ -37,6 +37,12 @@ std::string kept_line(const ArtifactManifest& manifest) {
   std::string line = fmt::format("{} pairs from {} of {} prompts by {}", count("pairs"), count("prompts_used"),
                                  count("prompts"), named_policy(manifest.params));
   if (entry(manifest.summary, "delta") != nullptr) line += fmt::format(": reward gap > δ = {}", count("delta"));
+  if (entry(manifest.summary, "overlong_dropped") != nullptr) {
+    line += fmt::format("; {} answers too long for the reward model were left out", count("overlong_dropped"));
+  }
+  if (entry(manifest.summary, "overlong_cut") != nullptr) {
+    line += fmt::format("; of {} answers too long for the reward model the end was read", count("overlong_cut"));
+  }
   return line;
 }
 

@@ -49,7 +49,8 @@ Artifact pairs_in(const std::filesystem::path& folder) {
   artifact.manifest.type = artifact_type::pairs;
   artifact.manifest.params =
       Value::map({{"policy", Value::map({{"name", "reward-gap"}, {"eta", 0.85}, {"delta", Value()}})}});
-  artifact.manifest.summary = Value::map({{"prompts", 1}, {"prompts_used", 1}, {"pairs", 2}, {"delta", 1.7346}});
+  artifact.manifest.summary =
+      Value::map({{"prompts", 1}, {"prompts_used", 1}, {"pairs", 2}, {"delta", 1.7346}, {"overlong_dropped", 1234}});
   return artifact;
 }
 
@@ -128,7 +129,9 @@ BOOST_AUTO_TEST_CASE(a_page_and_a_few_lines) {
 
   BOOST_TEST(contains(report.text, "  model  gold score     gold over sft\n"));
   BOOST_TEST(contains(report.text, "  dpo    0.786 ± 0.009  +0.071 ± 0.011\n"));
-  BOOST_TEST(contains(report.text, "2 pairs from 1 of 1 prompts by reward-gap (eta 0.85): reward gap > δ = 1.735"));
+  BOOST_TEST(contains(report.text,
+                      "2 pairs from 1 of 1 prompts by reward-gap (eta 0.85): reward gap > δ = 1.735; "
+                      "1,234 answers too long for the reward model were left out"));
 }
 
 BOOST_AUTO_TEST_CASE(prompts_are_chosen_by_how_they_begin_and_missed_when_they_are_not_there) {

@@ -78,7 +78,7 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_scored_is_named) {
   const std::string error = error_of(model, group_of("long-one", "hi", {std::string(100, 'a')}));
   BOOST_TEST(error.find("long-one") != std::string::npos, error);
   LanguageModel policy = test::random_policy(host);
-  BOOST_TEST(error_of(policy, group_of("a", "hi", {"x"})).find("score") != std::string::npos);
+  BOOST_TEST(error_of(policy, group_of("a", "hi", {"x"})).find("no reward head") != std::string::npos);
 }
 
 // The model reads 96 tokens. A prompt in the chat format `plain` and an answer of a token a character with EOS; BOS

@@ -4,11 +4,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include "framework/registry/registry.h"
 
 namespace plumb {
 namespace {
+
+constexpr std::size_t kMeasuredAtOnce = 256;  // prompts between two looks at whether to stop
 
 std::unique_ptr<RewardModel> make(const ComponentRef& reward, StageContext& context) {
   Value params = reward.params.is_null() ? Value::map() : reward.params;
@@ -28,9 +31,14 @@ StageReward::StageReward(const ComponentRef& reward, StageContext& context)
 
 std::vector<std::vector<std::int64_t>> StageReward::excess(std::span<const ResponseGroup> groups) {
   std::vector<std::vector<std::int64_t>> out;
-  if (bounded_ != nullptr) out = guarded(name_, context_.name(), [&] { return bounded_->excess(groups); });
-  out.resize(groups.size());
-  for (std::size_t i = 0; i < groups.size(); ++i) out[i].resize(groups[i].responses.size(), 0);
+  for (std::size_t begin = 0; begin < groups.size(); begin += kMeasuredAtOnce) {
+    if (context_.cancelled()) throw Cancelled{};
+    const auto block = groups.subspan(begin, std::min(kMeasuredAtOnce, groups.size() - begin));
+    auto part = guarded(name_, context_.name(), [&] { return bounded_->excess(block); });
+    part.resize(block.size());
+    for (std::size_t i = 0; i < block.size(); ++i) part[i].resize(block[i].responses.size(), 0);
+    out.insert(out.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
+  }
   return out;
 }
 

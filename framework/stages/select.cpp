@@ -279,10 +279,10 @@ void run_select(StageContext& context) {
   }
   account(context, {groups.size(), prompts_used, responses, duplicates, before_limit, pairs.size()});
   if (policy->threshold()) context.summarise("delta", *policy->threshold());
-  // A threshold means something only together with the scale of the rewards.
+  // A threshold means something only together with the scale of the rewards; a report shows pairs, not rewards.
   const Value& scored = context.input("scored").manifest.summary;
-  if (const Value* normalise = scored.is_map() ? scored.find("normalise") : nullptr) {
-    context.summarise("normalise", *normalise);
+  for (const char* key : {"normalise", "overlong_dropped", "overlong_cut"}) {
+    if (const Value* value = scored.is_map() ? scored.find(key) : nullptr) context.summarise(key, *value);
   }
   context.summarise("gap_mean", gaps.mean);
   context.summarise("gap_deviation", gaps.deviation);

@@ -10,6 +10,7 @@
 #include <map>
 
 #include "framework/artifacts/test_folder.h"
+#include "framework/certificate/likelihood.h"
 #include "framework/modeling/merged_model.h"
 #include "tests/parity/goldens.h"
 
@@ -139,6 +140,20 @@ BOOST_AUTO_TEST_CASE(a_run_is_certified_on_its_own_rows) {
                                                   {"aligned", "rows of pairs"}};
   BOOST_TEST((rows == wanted), to_json(certificate));
 
+  for (const Value& model : certificate.at("models").as_list()) {
+    const Value& real = model.at("real_rows");
+    BOOST_TEST_CONTEXT(to_json(model)) {
+      if (model.at("name").as_string() == "reward") {
+        BOOST_TEST(real.at("pairs").as_int() == 6);  // as many prompts as are measured
+        BOOST_TEST(real.at("ordered").as_int() <= 6);
+      } else {
+        BOOST_TEST(real.at("tokens").as_int() > 50);
+        BOOST_TEST(real.at("nats").as_double() < real.at("uniform").as_double());
+        BOOST_TEST((real.find("warning") == nullptr));  // trained on these very rows
+      }
+    }
+  }
+
   const std::filesystem::path weights = std::filesystem::canonical(run + "/aligned/adapter_model.safetensors");
   std::filesystem::permissions(weights, std::filesystem::perms::owner_write, std::filesystem::perm_options::add);
   std::string bytes = read_file(weights).value();
@@ -149,6 +164,43 @@ BOOST_AUTO_TEST_CASE(a_run_is_certified_on_its_own_rows) {
   for (const Value& model : changed.at("models").as_list()) {
     BOOST_TEST(model.at("holds").as_bool() == (model.at("name").as_string() != "aligned"));
   }
+}
+
+// By hand: of the ids 5, 5, 5, 7 among ten, a share of 3/4 and 1/4, each mixed with a tenth of 1/10.
+BOOST_AUTO_TEST_CASE(a_unigram_model_of_rows) {
+  const std::vector<SequenceGroup> rows{{{1}, {{5, 5}, {7}}}, {{9, 9}, {{5}}}};
+  const double wanted = -(3 * std::log(0.9 * 0.75 + 0.01) + std::log(0.9 * 0.25 + 0.01)) / 4;
+  BOOST_TEST(unigram_nats(rows, rows, 10) == wanted, boost::test_tools::tolerance(1e-12));
+  const std::vector<SequenceGroup> one{{{1}, {{7, 3}}}};  // 3 is not among the known ones
+  BOOST_TEST(unigram_nats(one, rows, 10) == -(std::log(0.9 * 0.25 + 0.01) + std::log(0.01)) / 2,
+             boost::test_tools::tolerance(1e-12));
+}
+
+// The nats a token of a text, from its logits by the definition of the softmax.
+BOOST_AUTO_TEST_CASE(nats_a_token_are_those_of_the_text) {
+  const Folder folder;
+  write_file(folder / "text.txt", "w7 w8 w9 w7\nw30 w31\n").value();
+  const Certificate certificate = certify(golden("micro-llama"), plugins(), host(), {.text = folder / "text.txt"});
+  BOOST_REQUIRE(certificate.models.front().real.has_value());
+  const RealRows& real = *certificate.models.front().real;
+  LanguageModel model = open_golden("micro-llama");
+  double sum = 0;
+  std::int64_t tokens = 0;
+  for (const char* line : {"w7 w8 w9 w7", "w30 w31"}) {
+    std::vector<TokenId> ids = model.tokenizer->encode(line);
+    ids.insert(ids.begin(), 1);
+    const at::Tensor logits = full_logits(model, {&ids, 1});
+    for (std::size_t t = 1; t < ids.size(); ++t, ++tokens) {
+      const auto* row = logits[static_cast<std::int64_t>(t) - 1].const_data_ptr<float>();
+      double all = 0;
+      for (int v = 0; v < 128; ++v) all += std::exp(static_cast<double>(row[v]));
+      sum += std::log(all) - static_cast<double>(row[ids[t]]);
+    }
+  }
+  BOOST_TEST(real.tokens == tokens);
+  BOOST_TEST(real.nats == sum / static_cast<double>(tokens), boost::test_tools::tolerance(1e-5));
+  BOOST_TEST(real.uniform == std::log(128.0));
+  BOOST_TEST(!certify(golden("micro-llama"), plugins(), host(), {}).models.front().real.has_value());
 }
 
 BOOST_AUTO_TEST_CASE(what_is_neither_run_nor_model_is_refused) {
