@@ -38,7 +38,7 @@ struct PairSet {
     std::size_t group;
     int chosen, rejected;
     double margin;  // reward gap; NaN when the data has neither rewards nor a margin
-  };  // PairChoice::annotated is resolved to a response
+  };                // PairChoice::annotated is resolved to a response
   std::vector<Item> pairs;
 };
 

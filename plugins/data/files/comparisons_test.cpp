@@ -25,8 +25,7 @@ BOOST_AUTO_TEST_CASE(shp_prefers_the_comment_that_its_label_names) {
   BOOST_TEST(all<Preference>(*few).size() == 2U);
   BOOST_TEST(skipped(*few, "the post has more pairs") == 1U);
   const File wrong(R"({"history": "h", "human_ref_A": "a", "human_ref_B": "b", "labels": 2})");
-  BOOST_TEST(refusal(*source("shp", wrong.path())).find("`labels` is 1 (A is preferred) or 0") !=
-             std::string::npos);
+  BOOST_TEST(refusal(*source("shp", wrong.path())).find("`labels` is 1 (A is preferred) or 0") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(hellaswag_prefers_the_right_ending_to_a_wrong_one) {
