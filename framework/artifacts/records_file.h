@@ -4,10 +4,10 @@
 //   prompts.jsonl         prompt_id, prompt: [{role, content}…], extra columns
 //   demonstrations.jsonl  id, messages
 //   preferences.jsonl     id, prompt_id, prompt, chosen: [{role: assistant, content}], rejected, chosen_reward?,
-//   rejected_reward?, margin? responses.jsonl       prompt_id, prompt, prompt_ids, responses: [{text, ids, finish,
-//   reward?}], annotation? pairs.jsonl           preferences' columns and chosen_index, rejected_index into that
-//   prompt's row of responses.jsonl
-//                         (-1: the dataset's own answer)
+//                         rejected_reward?, margin?
+//   responses.jsonl       prompt_id, prompt, prompt_ids, responses: [{text, ids, finish, reward?}], annotation?
+//   pairs.jsonl           preferences' columns, and chosen_index and rejected_index into that prompt's row of
+//                         responses.jsonl (-1: the dataset's own answer)
 //
 // A pairs artifact holds pairs.jsonl and responses.jsonl (the unique responses its pairs use).
 // Thread contract: functions are [any]; a writer is [lane].

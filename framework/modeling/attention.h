@@ -2,8 +2,8 @@
 // a prompt computed once for all its responses.
 //
 //   SequenceAttention attention = SequenceAttention::causal(lengths);           // plain sequences
-//   SequenceAttention attention = SequenceAttention::shared(groups);            // prompt, its responses, next prompt,
-//   … at::Tensor hidden = model.hidden({ids, positions, attention});
+//   SequenceAttention attention = SequenceAttention::shared(groups);     // prompt, its responses, next prompt, …
+//   at::Tensor hidden = model.hidden({ids, positions, attention});
 //
 // Work is cut into calls of one kernel: rows of similar length are padded together. A response attends to its prompt
 // (every key) and to itself (causal) in two calls, merged by their log-sum-exp.

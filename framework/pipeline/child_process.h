@@ -7,8 +7,7 @@
 //   }
 //   child.status()                                         // as the shell has it: 128 + signal when one ended it
 //
-//   ChildProcess talker(command, socket);                  // has `socket` as descriptor 3; what it started ends with
-//   it
+//   ChildProcess talker(command, socket);      // has `socket` as descriptor 3; what it started ends with it
 //
 // The child has a process group of its own, so that Ctrl-C reaches it through stop() alone and once; it ends with
 // SIGTERM when this process dies, or only the thread that started it. Its standard input is empty.

@@ -3,8 +3,8 @@
 //   runs/NAME/sweep.json        the arms: name, row, seed, values, status, seconds, error, hash of the resolved recipe
 //   runs/NAME/recipe.yaml       as given
 //   runs/NAME/ARM/              the run of each arm (pipeline/run_record.h)
-//   runs/NAME/results.csv       one line an arm: what varies, status, the measures of its evaluations
-//   (report/sweep_results.h) runs/NAME/results.json
+//   runs/NAME/results.csv       one line an arm: what varies, status, the measures (report/sweep_results.h)
+//   runs/NAME/results.json      the same
 //
 // An arm is waiting, running, done, failed, stopped, or blocked (a stage it needs failed in another arm). sweep.json is
 // replaced as a whole whenever one of these changes. An arm of an earlier sweep of this name that the recipe no longer

@@ -2,8 +2,8 @@
 // at either end, as ChatFormat::parse_completion gives it.
 //
 //   AnswerStream stream(tokenizer, {.trim_front = true, .trim_back = true});
-//   std::cout << stream.push(id);      // possibly nothing yet: part of a character, or space that may turn out to be
-//   the end std::cout << stream.finish();
+//   std::cout << stream.push(id);      // possibly nothing yet: part of a character, or space that may be the end
+//   std::cout << stream.finish();
 //
 // Thread contract: [lane]; the tokenizer outlives it.
 #pragma once

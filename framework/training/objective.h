@@ -24,8 +24,8 @@ namespace plumb {
 struct BatchTotals {
   std::int64_t examples = 0;
   std::int64_t learnt_tokens = 0;  // tokens under the loss
-  std::int64_t tokens =
-      0;  // tokens of every example as it stands in the data, prompts counted each time (TRL's num_tokens)
+  // Of every example as it stands in the data, prompts counted each time (TRL's num_tokens).
+  std::int64_t tokens = 0;
 };
 
 struct MicroLoss {

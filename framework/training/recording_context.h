@@ -1,8 +1,8 @@
 // A stage's context for tests: it keeps what a body reports, and asks to stop when told to.
 //
 //   RecordingContext context(folder.path());
-//   context.stop_after = 3;                       // cancelled() turns true once three updates were reported as
-//   progress train(run, settings, context);
+//   context.stop_after = 3;      // cancelled() turns true once three updates were reported as progress
+//   train(run, settings, context);
 //
 // Thread contract: one thread.
 #pragma once

@@ -1,8 +1,9 @@
 // Log-probabilities under the reference model: computed once per unique response before training, kept in the work
 // folder.
 //
-//   ReferenceLogps reference = reference_logps(model, rows, plan.visited(), {.name = "train", .tokens = false},
-//   context); at::Tensor sums = reference.sums(unique.origin);          // [responses]
+//   ReferenceLogps reference =
+//       reference_logps(model, rows, plan.visited(), {.name = "train", .tokens = false}, context);
+//   at::Tensor sums = reference.sums(unique.origin);          // [responses]
 //
 // The reference is the model as it stands, adapters off: with LoRA the base, without it the start itself, so no second
 // copy of the weights is held. Responses that no update visits are left out.

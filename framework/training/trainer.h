@@ -1,8 +1,8 @@
 // The training loop of every stage: batches, micro-batches with exact accumulation, clipping, schedule, evaluation,
 // checkpoints, metrics.
 //
-//   TrainingResult result = train({.tensors = tensors, .train = pairs, .order = pair_order(…), .eval = held_out},
-//   settings, context);
+//   const TrainingRun run{.tensors = tensors, .train = pairs, .order = pair_order(…), .eval = held_out};
+//   TrainingResult result = train(run, settings, context);
 //
 // Resuming: the state is the parameters, the moments and the number of updates made; batches and dropout draws are
 // functions of (seed, update), so an interrupted run ends with the same bits as an uninterrupted one on the CPU.

@@ -1,8 +1,8 @@
 // Single answers, good or bad, under an UnpairedOptimizer: log-probabilities of each answer, of another prompt's answer
 // in its place (for an estimate of the KL divergence), and of both under the reference.
 //
-//   UnpairedObjective objective(policy, *kto, {"optimizer kto", stage}, rows, std::move(reference), {.mismatched =
-//   true});
+//   UnpairedObjective objective(policy, *kto, {"optimizer kto", stage}, rows, std::move(reference),
+//                               {.mismatched = true});
 //
 // Thread contract: [lane].
 #pragma once

@@ -1,7 +1,7 @@
 // Preloaded: counts the operations that change files and lets the n-th go wrong.
 //
-//   PLUMB_CRASH_AT=n     the process is killed at the n-th operation: before it, or, when it writes, half way through
-//   it PLUMB_FAIL_FROM=n    the n-th operation and every later one fail with ENOSPC: the disk is full and stays so
+//   PLUMB_CRASH_AT=n     the process is killed at the n-th operation: before it, or half way through a write
+//   PLUMB_FAIL_FROM=n    the n-th operation and every later one fail with ENOSPC: the disk is full and stays so
 //   PLUMB_FAULT_PATH=p   only operations on paths that contain p count and fail
 #include <dlfcn.h>
 #include <fcntl.h>

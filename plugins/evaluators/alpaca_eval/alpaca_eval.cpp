@@ -3,8 +3,8 @@
 //   datasets:
 //     instructions: {source: {name: alpaca-eval-instructions, path: text_davinci_003/model_outputs.json}}
 //   stages:
-//     wins: {stage: evaluate, models: [aligned], prompts: instructions, judge: {name: openai-judge, …}, evaluators:
-//     [alpaca-eval]}
+//     wins: {stage: evaluate, models: [aligned], prompts: instructions, judge: {name: openai-judge, …},
+//            evaluators: [alpaca-eval]}
 //
 // The reference is `reference_outputs` if given, else the outputs that came with the prompts, else the stage's
 // baseline. Which of the two answers the judge sees first is drawn by the run's seed and the instruction. Equal answers

@@ -3,8 +3,8 @@
 //   datasets:
 //     mt-bench: {source: {name: mt-bench-questions, path: question.jsonl}}
 //   stages:
-//     rated: {stage: evaluate, models: [aligned], prompts: mt-bench, judge: {name: openai-judge, …}, evaluators:
-//     [mt-bench]}
+//     rated:
+//       {stage: evaluate, models: [aligned], prompts: mt-bench, judge: {name: openai-judge, …}, evaluators: [mt-bench]}
 //
 // A model's `mean` pools the rated answers of both turns, as FastChat's does; its interval is over questions, since the
 // two turns of one are not independent. Source: Zheng et al., arXiv:2306.05685; lm-sys/FastChat, llm_judge.

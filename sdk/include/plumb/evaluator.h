@@ -50,8 +50,8 @@ struct Evaluation {
   // Judgements that gave nothing, by the name of the metric whose value they are not in. Zero says that judgements were
   // asked for and none failed. They are shown beside the value.
   std::map<std::string, std::int64_t> failures;
-  std::map<std::string, std::string>
-      files;  // further files by name, with / for folders (FastChat's and alpaca_eval's formats)
+  // Further files by name, with / for folders (FastChat's and alpaca_eval's formats).
+  std::map<std::string, std::string> files;
 };
 
 class EvaluationContext {

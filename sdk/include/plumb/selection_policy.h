@@ -48,7 +48,7 @@ class SelectionPolicy : public Component {
   static constexpr const char* kind = "selection-policy/1";
   ~SelectionPolicy() override;
 
-  // [any] `group.responses` all carry finite rewards unless the policy was registered with `.needs("annotation")`.
+  // [any] `group.responses` all carry finite rewards unless the policy was registered with `.needs({"annotation"})`.
   // `random` is keyed by the run's seed and the prompt: its draws do not depend on the order of prompts.
   [[nodiscard]] virtual Selection select(const ResponseGroup& group, Random random) const = 0;
 

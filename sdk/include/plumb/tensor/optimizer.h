@@ -5,9 +5,9 @@
 //
 //   class Dpo final : public plumb::PairwiseOptimizer {
 //     plumb::Loss loss(const plumb::PairBatch& b) override {
-//       at::Tensor logits = beta_ * ((b.policy_chosen - b.policy_rejected) - (b.reference_chosen -
-//       b.reference_rejected)); return {-at::log_sigmoid(logits).mean(), {{"rewards/margins",
-//       logits.mean().item<double>()}}};
+//       const at::Tensor policy = b.policy_chosen - b.policy_rejected;
+//       const at::Tensor logits = beta_ * (policy - (b.reference_chosen - b.reference_rejected));
+//       return {-at::log_sigmoid(logits).mean(), {{"rewards/margins", logits.mean().item<double>()}}};
 //     }
 //   };
 //
