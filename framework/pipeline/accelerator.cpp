@@ -41,11 +41,9 @@ const PlannedStage* input_of(const PlannedStage& stage, const Plan& plan, const 
 
 // Bytes of one layer's activations for one token: 34 a hidden unit in 2-byte numbers, attention recomputed from its
 // log-sum-exp (Korthikanti et al. 2022, equation 2 without its quadratic term).
-double activation_bytes(const StageEstimate::Shape& shape, double tokens, std::uint64_t width, bool checkpointing) {
+double activation_bytes(const StageEstimate::Shape& shape, double tokens, std::uint64_t width) {
   const double layer = 17.0 * static_cast<double>(width * shape.hidden) * tokens;
-  const double kept = static_cast<double>(width * shape.hidden) * tokens;
-  const auto layers = static_cast<double>(shape.layers);
-  return checkpointing ? layers * kept + layer : layers * layer;
+  return static_cast<double>(shape.layers) * layer;
 }
 
 struct Work {
@@ -111,9 +109,7 @@ GpuEstimate training(const Work& w, const Rows& rows) {
   const auto micro = static_cast<double>(integer_at(w.params, "micro_batch_size", 0));
   const auto length = static_cast<double>(integer_at(w.params, "max_length", kAssumedTokens));
   const double at_once = std::max(1.0, (micro > 0 ? micro : batch) / w.gpus) * of_a_row;
-  const Value* checkpointing = w.params.find("gradient_checkpointing");
-  const double activations = activation_bytes(*w.model.shape, at_once * length, static_cast<std::uint64_t>(width),
-                                              checkpointing != nullptr && *checkpointing == Value(true));
+  const double activations = activation_bytes(*w.model.shape, at_once * length, static_cast<std::uint64_t>(width));
   GpuEstimate out;
   out.bytes = *w.model.memory_bytes / static_cast<std::uint64_t>(w.gpus) + static_cast<std::uint64_t>(activations);
   const double visit = lora ? 4 : 6;

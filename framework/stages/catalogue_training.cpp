@@ -22,6 +22,12 @@ std::string broken_training(const TrainingSettings& s) {
   return {};
 }
 
+std::string not_there_yet(const TrainingSettings& s) {
+  if (!s.gradient_checkpointing) return {};
+  return "gradient_checkpointing: not there yet: every activation is kept until the backward pass; leave it out, and "
+         "lower micro_batch_size or max_length for less memory";
+}
+
 std::string broken_device(const std::string& device) {
   if (device == "cpu" || device == "cuda") return {};
   const bool numbered =
@@ -34,7 +40,7 @@ Declared<TrainingSettings> declare_training() {
   Declared<TrainingSettings> d{"what every training stage has"};
   auto& p = d.params;
   using S = TrainingSettings;
-  p.add(&S::batch_size, "batch_size", "sequences or pairs an update learns from, over all processes").at_least(1);
+  p.add(&S::batch_size, "batch_size", "sequences or pairs an update learns from").at_least(1);
   p.add(&S::micro_batch_size, "micro_batch_size", "of these, how many go through the model at once; 0: all")
       .at_least(0);
   p.add(&S::learning_rate, "learning_rate", "of AdamW at the end of the warm-up").above(0).at_most(1);
@@ -62,9 +68,10 @@ Declared<TrainingSettings> declare_training() {
   p.add(&S::dtype, "dtype", "of weights and activations; moments and losses are float32")
       .choices({"float32", "bfloat16"});
   p.add(&S::device, "device", "cpu, cuda or cuda:N");
-  p.add(&S::gradient_checkpointing, "gradient_checkpointing", "compute activations twice to keep fewer");
+  p.add(&S::gradient_checkpointing, "gradient_checkpointing", "not there yet: must be false");
   d.rule(broken_training);
   d.rule([](const S& s) { return broken_device(s.device); });
+  d.rule(not_there_yet);
   return d;
 }
 

@@ -34,7 +34,7 @@ struct TrainingSettings {
   std::int64_t save_steps = 100;  // checkpoint interval; also on SIGTERM
   std::string dtype = "float32";
   std::string device = "cpu";
-  bool gradient_checkpointing = false;
+  bool gradient_checkpointing = false;  // must be false: it is not there yet
 };
 
 struct LoraParams {  // `lora:` in a recipe; absent: full fine-tuning

@@ -14,7 +14,7 @@
 namespace plumb::cli {
 namespace {
 
-constexpr std::array<int, 3> kGpus{1, 2, 8};
+constexpr std::array<int, 1> kGpus{1};  // one process on one device is all there is
 
 struct Row {
   std::string stage;
@@ -71,7 +71,8 @@ void print_gpu_estimates(const std::vector<Plan>& plans) {
   for (double seconds : total) table.rows.back().insert(table.rows.back().end(), {"", show_duration(seconds)});
   std::cout << "\n" << to_text(table, "");
   std::cout << fmt::format(
-      "\nestimates for GPUs with {} ({:.0f}e12 operations/s, of which {:.0f} % are reached), {} tokens a row, one pair "
+      "\none process on one device is all there is; estimates for a GPU with {} ({:.0f}e12 operations/s, of which "
+      "{:.0f} % are reached), {} tokens a row, one pair "
       "a "
       "prompt;\n! does not fit, ? the number of rows is not known from the recipe\n",
       in_bytes(on.memory), on.operations / 1e12, 100 * on.reached, kAssumedTokens);

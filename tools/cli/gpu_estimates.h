@@ -1,4 +1,4 @@
-// `plumb plan --gpus`: memory and time of the stages to be run on 1, 2 and 8 GPUs.
+// `plumb plan --gpus`: memory and time of the stages to be run on one GPU.
 // Thread contract: as a verb.
 #pragma once
 

@@ -158,7 +158,7 @@ int run_plan(int argc, char** argv) {
                         "plan only this stage and what it needs")(
       "runs", po::value<std::string>()->default_value("runs")->value_name("DIR"),
       "folder of runs and cached artifacts")("json", "print JSON")(
-      "gpus", "estimate memory and time on 1, 2 and 8 GPUs like the paper's");
+      "gpus", "estimate memory and time on one GPU like the paper's");
   const std::string arguments = std::string(kRecipeArguments) +
                                 " [--until STAGE]... [--runs DIR] [--without-files] [--no-code] [--gpus | --json]";
   const auto given =

@@ -71,6 +71,7 @@ int run_run(int argc, char** argv) {
   if (!given) return 0;
   if (given->count("debug-host") != 0) ::setenv("PLUMB_DEBUG_HOST", "1", 1);  // what this process starts obeys, too
   const bool json = given->count("json") != 0;
+  require_one_process();
   LoadedRecipe loaded = load_recipe(recipe_request(*given));
   if (const int status = report_problems(loaded, json); status != 0) return status;
   if (loaded.sweep) {

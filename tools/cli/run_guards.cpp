@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "framework/pipeline/lock.h"
 
@@ -38,6 +39,20 @@ void require_trust(const LoadedRecipe& loaded) {
                     "searched in. A plugin is native code and runs with your rights; if you trust this one, add "
                     "--trust",
                     plugin.string()));
+  }
+}
+
+void require_one_process() {
+  // Slurm sets SLURM_NTASKS in a batch script, too, which is one process; srun alone sets the step's id.
+  const bool step = std::getenv("SLURM_STEP_ID") != nullptr;
+  for (const char* name : {"WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_NTASKS"}) {
+    const char* value = std::getenv(name);
+    if (value == nullptr || (std::string_view(name) == "SLURM_NTASKS" && !step)) continue;
+    if (std::strtol(value, nullptr, 10) <= 1) continue;
+    throw Error(ErrorCode::recipe, fmt::format("{}={} in the environment: a launcher started several processes, and a "
+                                               "run is one process on one device; several are not there yet. Start it "
+                                               "once, without the launcher",
+                                               name, value));
   }
 }
 

@@ -105,6 +105,7 @@ int run_sweep(int argc, char** argv) {
   if (!given) return 0;
   const bool json = given->count("json") != 0;
   const RecipeRequest request = recipe_request(*given);
+  require_one_process();
   LoadedRecipe loaded = load_recipe(request);
   if (const int status = report_problems(loaded, json); status != 0) return status;
   if (!loaded.sweep) {
