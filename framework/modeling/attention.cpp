@@ -1,5 +1,8 @@
 #include "framework/modeling/attention.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/sum.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -38,6 +41,11 @@ void add_positions(AttentionPlan& plan, std::int64_t first, std::int64_t count) 
   std::iota(plan.positions.begin() + static_cast<std::ptrdiff_t>(at), plan.positions.end(), first);
   plan.tokens += count;
   plan.longest = std::max(plan.longest, first + count);
+}
+
+// LibTorch's flash kernel takes its exponentials between clamps that turn NaN into a number.
+bool all_finite(const at::Tensor& q, const at::Tensor& k) {
+  return std::isfinite((q.sum(at::kDouble) + k.sum(at::kDouble)).item<double>());
 }
 
 }  // namespace
@@ -80,6 +88,7 @@ at::Tensor SequenceAttention::attend(std::int64_t /*layer*/, const at::Tensor& q
   const bool windowed = options.window && plan_->longest > *options.window;
   if (windowed || !q.device().is_cpu()) return plain_attention(*plan_, q, k, v, scale, windowed ? *options.window : 0);
   if (scale > 0 && takes_short_attention(*plan_, q, k)) return short_attention(plan_, q, k, v, scale);
+  if (!all_finite(q.detach(), k.detach())) return plain_attention(*plan_, q, k, v, scale, 0);
   return flash_attention(plan_, q, k, v, scale);
 }
 

@@ -179,6 +179,31 @@ BOOST_AUTO_TEST_CASE(takes_strided_inputs_and_a_scale) {
   BOOST_TEST(distance(out, wanted) < 1e-12);
 }
 
+// One spoilt query, or one spoilt key, of the third sequence: whoever sees it has NaN, nobody else has.
+BOOST_AUTO_TEST_CASE(a_nan_reaches_exactly_those_who_see_it) {
+  const std::vector<std::int64_t> short_rows{9, 30, 13}, long_rows{9, 200, 181};
+  for (const auto& [lengths, dim, type] : {std::tuple{short_rows, 16, at::kFloat},
+                                           {short_rows, 8, at::kFloat},
+                                           {long_rows, 16, at::kFloat},
+                                           {short_rows, 16, at::kBFloat16},
+                                           {long_rows, 8, at::kDouble}}) {
+    const std::int64_t third = lengths[0] + lengths[1], tokens = third + lengths[2], spoilt = third + lengths[2] - 3;
+    for (const bool key : {false, true}) {
+      at::Tensor q = wave({tokens, 4, dim}, 0.7, type), k = wave({tokens, 2, dim}, 1.3, type);
+      (key ? k : q)[spoilt][1][2] = std::numeric_limits<double>::quiet_NaN();
+      const at::Tensor out =
+          SequenceAttention::causal(lengths).attend(0, q, k, wave({tokens, 2, dim}, 0.9, type), {}).isnan();
+      const at::Tensor heads = out.any(2);  // [tokens, heads]
+      for (std::int64_t t = 0; t < tokens; ++t) {
+        for (std::int64_t h = 0; h < 4; ++h) {
+          const bool sees = key ? t >= spoilt && h >= 2 : t == spoilt && h == 1;
+          BOOST_TEST(heads[t][h].item<bool>() == sees, "token " << t << ", head " << h << ", dim " << dim);
+        }
+      }
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(padding_is_bounded) {
   std::vector<std::int64_t> lengths;
   for (std::int64_t i = 1; i <= 300; ++i) lengths.push_back(i);

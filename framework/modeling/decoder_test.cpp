@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
+#include <cmath>
 
 #include "framework/modeling/grouped_forward.h"
 #include "framework/registry/registry.h"
@@ -125,6 +126,33 @@ BOOST_AUTO_TEST_CASE(what_the_model_cannot_read_is_refused) {
   const TokenId token = 3;
   static_cast<void>(decoder.next({&row, 1}, {&token, 1}));
   BOOST_CHECK_THROW(static_cast<void>(decoder.next({&row, 1}, {&token, 1})), Error);
+}
+
+// Attention scores that are NaN must not come out as some answer.
+BOOST_DATA_TEST_CASE(weights_that_are_nan_make_every_logit_nan, boost::unit_test::data::make(cases), c) {
+  testing::FakeHost host;
+  const bool fused = std::string(c.architecture) == "pythia";
+  for (const char* part : {"q_proj", "k_proj"}) {
+    LanguageModel model = random_model(c, host);
+    const std::string name =
+        fused ? "gpt_neox.layers.1.attention.query_key_value" : std::string("model.layers.1.self_attn.") + part;
+    // Of the fused product, row 0 makes a query of the first head and row 8 a key.
+    (*model.parameters->find(name + ".weight")->tensor)[fused && part[0] == 'k' ? 8 : 0].fill_(NAN);
+    Decoder decoder(model);
+    const std::vector<std::vector<TokenId>> prompts{random_ids(2, Random(1)), random_ids(40, Random(2))};
+    const auto slots = decoder.add_prompts(prompts);
+    BOOST_TEST(decoder.prompt_logits(slots).isnan().all().item<bool>());
+  }
+  // Of the step alone: the prompt is read before the weights are spoilt.
+  LanguageModel model = random_model(c, host);
+  Decoder decoder(model);
+  const std::vector<std::vector<TokenId>> prompts{random_ids(20, Random(3))};
+  const std::size_t row = decoder.add_row(decoder.add_prompts(prompts).front());
+  const TokenId token = 7;
+  BOOST_TEST(decoder.next({&row, 1}, {&token, 1}).isfinite().all().item<bool>());
+  const std::string name = fused ? "gpt_neox.layers.0.attention.query_key_value" : "model.layers.0.self_attn.q_proj";
+  (*model.parameters->find(name + ".weight")->tensor)[0].fill_(NAN);
+  BOOST_TEST(decoder.next({&row, 1}, {&token, 1}).isnan().all().item<bool>());
 }
 
 BOOST_AUTO_TEST_SUITE_END()

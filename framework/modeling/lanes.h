@@ -42,6 +42,7 @@ PLUMB_INLINE inline Floats load(const std::uint16_t* at) {
   return reinterpret_cast<Floats>(__builtin_convertvector(half, Ints) << 16);
 }
 
+// b where either is NaN: a running maximum, given as b, passes over them.
 PLUMB_INLINE inline Floats max(const Floats& a, const Floats& b) {
   return a > b ? a : b;
 }
@@ -63,11 +64,12 @@ PLUMB_INLINE inline bool any(const Ints& mask) {
   return all != 0;
 }
 
-// e^x for x <= 88, within 2 units in the last place; 0 below -87 (and for -infinity). Splits x = n ln 2 + r with
-// |r| <= ln 2 / 2, where the Taylor polynomial of degree 7 is exact to rounding, and puts n into the exponent.
+// e^x for x <= 88, within 2 units in the last place; 0 below -87 and for -infinity, NaN for NaN and +infinity. Splits
+// x = n ln 2 + r with |r| <= ln 2 / 2, where the Taylor polynomial of degree 7 is exact to rounding, and puts n into the
+// exponent.
 PLUMB_INLINE inline Floats exp(const Floats& x) {
   constexpr float half_integers = 12582912.0F;  // 1.5 * 2^23: adding and subtracting it rounds to the nearest integer
-  const Floats clamped = max(x, splat(-87.0F));
+  const Floats clamped = x < -87.0F ? splat(-87.0F) : x;  // in this order a NaN stays: no comparison with it holds
   const Floats n = (clamped * 1.44269504F + half_integers) - half_integers;
   Floats r = clamped - n * 0.693359375F;  // ln 2 in two parts, the first with few bits, so that n times it is exact
   r = r - n * -2.12194440e-4F;

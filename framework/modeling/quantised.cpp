@@ -29,7 +29,7 @@ QuantisedRows quantise_rows(const at::Tensor& weight) {
   const at::NoGradGuard no_grad;
   const at::Tensor wide = weight.to(at::kFloat);
   at::Tensor scale = wide.abs().amax(1) / 127;
-  scale = at::where(scale > 0, scale, at::ones_like(scale));
+  scale = at::where(scale == 0, at::ones_like(scale), scale);  // NaN of a row with one, so that its outputs are NaN
   return {(wide / scale.unsqueeze(1)).round_().clamp_(-127, 127).to(at::kChar), scale};
 }
 

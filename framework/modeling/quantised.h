@@ -20,7 +20,7 @@ struct QuantisedRows {
   at::Tensor values;  // [out, in] int8
   at::Tensor scale;   // [out] float
 };
-// weight [out, in] of any floating-point type. A row of zeros has scale 1.
+// weight [out, in] of any floating-point type. A row of zeros has scale 1; one with a NaN or an infinity yields NaN.
 QuantisedRows quantise_rows(const at::Tensor& weight);
 
 // Names of the parameters that an 8-bit model keeps in 8 bits.

@@ -45,6 +45,20 @@ BOOST_AUTO_TEST_CASE(no_entry_is_off_by_more_than_half_a_step_of_its_row) {
   BOOST_TEST(back[7][2].item<double>() == 40.0, boost::test_tools::tolerance(1e-6));
 }
 
+BOOST_AUTO_TEST_CASE(a_row_with_a_nan_or_an_infinity_yields_nan) {
+  at::Tensor weight = at::randn({4, 8});
+  weight[1][3] = NAN;
+  weight[2][0] = -INFINITY;
+  const QuantisedRows rows = quantise_rows(weight);
+  Linear layer;
+  layer.weight = rows.values;
+  layer.weight_scale = rows.scale;
+  for (const std::int64_t tokens : {3, 50}) {
+    const at::Tensor spoilt = layer(at::randn({tokens, 8})).isnan().any(0);
+    for (const int row : {0, 1, 2, 3}) BOOST_TEST(spoilt[row].item<bool>() == (row == 1 || row == 2));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_product_stays_within_half_a_step_times_the_sum_of_its_input) {
   for (const std::int64_t tokens : {3, 50}) {
     Linear full, narrow;
