@@ -49,8 +49,27 @@ LanguageModel assemble(const std::string& architecture, Value config, bool head,
     return registry.make<Model>(architecture, Value::map(), host, &plan);
   };
   ModelPlan plan{out.config, *out.parameters, head};
-  out.model = out.make_model(plan);
+  try {
+    out.model = out.make_model(plan);
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {  // LibTorch's, or no memory for a size that config.json has
+    const std::string what = error.what();
+    throw Error(ErrorCode::data, "config.json: no model can be made of it: " + what.substr(0, what.find('\n')));
+  }
   return out;
+}
+
+// Plugins and readers of config.json say what is wrong with it without knowing where it lies.
+template <class Action>
+auto naming_config(const std::string& where, const Action& action) {
+  constexpr std::string_view name = "config.json:";
+  try {
+    return action();
+  } catch (const Error& error) {
+    const std::string what = error.what();
+    throw Error(error.code(), what.starts_with(name) ? where + what.substr(name.size() - 1) : what);
+  }
 }
 
 const Linear& declare_score(LanguageModel& model) {
@@ -109,10 +128,18 @@ void require_gradients(LanguageModel& model) {
   }
 }
 
-LanguageModel open_full(const fs::path& folder, const Registry& registry, Host& host, const OpenModel& how) {
+void note_value_head(const std::map<std::string, at::Tensor>& tensors, const fs::path& folder, Host& host) {
+  const auto first = tensors.lower_bound("v_head.");
+  if (first == tensors.end() || !is_value_head(first->first)) return;
+  host.log(LogLevel::warning, fmt::format("{}: the value head ({}) is left out; it has no part in the answers",
+                                          folder.string(), first->first));
+}
+
+LanguageModel open_folder(const fs::path& folder, const Registry& registry, Host& host, const OpenModel& how) {
   Value config = read_map(folder / kConfig);
   const std::string architecture = architecture_of(folder, config, registry);
   const auto tensors = read_model_tensors(folder).value();
+  check_sizes(config, tensors);
   const std::string head = reward_head_of(config).layer + ".weight";
   if (how.reward_head && !tensors.contains(head)) {
     throw Error(ErrorCode::data, folder.string() + ": no tensor " + head + "; this is no reward model");
@@ -122,6 +149,7 @@ LanguageModel open_full(const fs::path& folder, const Registry& registry, Host& 
   const bool own = how.training || out.parameter_count() < kCopied;
   const auto quantised = how.quantised ? quantised_names(*out.parameters) : std::set<std::string>{};
   fill_parameters(*out.parameters, tensors, tensor_place(how.dtype, how.device), own, folder, quantised);
+  note_value_head(tensors, folder, host);
   if (how.reward_head) {
     fill_head(out, [&](const Parameter& parameter) {
       *parameter.tensor = tensors.at(parameter.name).to(at::Device(how.device), at::kFloat, false, own);
@@ -129,6 +157,12 @@ LanguageModel open_full(const fs::path& folder, const Registry& registry, Host& 
   }
   if (how.training) require_gradients(out);
   out.folder = folder;
+  return out;
+}
+
+LanguageModel open_full(const fs::path& folder, const Registry& registry, Host& host, const OpenModel& how) {
+  LanguageModel out =
+      naming_config((folder / kConfig).string(), [&] { return open_folder(folder, registry, host, how); });
   read_ours(out, folder, how.tokenizer, registry, host);
   if (!how.reward_head) out.ends = read_end_tokens(folder, out.config, out.model->shape().vocabulary);
   return out;
@@ -245,7 +279,8 @@ LanguageModel new_language_model(const std::string& architecture, const Value& c
   if (config.is_map()) {
     for (const Value::Entry& entry : config.as_map()) full.set(entry.key, entry.value);
   }
-  LanguageModel out = assemble(component->info.name, full, !how.reward_head, registry, host);
+  LanguageModel out =
+      naming_config("config", [&] { return assemble(component->info.name, full, !how.reward_head, registry, host); });
   if (how.reward_head) out.score = &declare_score(out);
   out.config.set("architectures", Value::list({out.model->architecture(how.reward_head)}));
   const TensorPlace place = tensor_place(how.dtype, how.device);

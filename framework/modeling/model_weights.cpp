@@ -68,6 +68,12 @@ bool is_old_buffer(const std::string& name) {
   return false;
 }
 
+void check_shape(const Parameter& parameter, const at::Tensor& tensor, const fs::path& folder) {
+  if (tensor.sizes() == at::IntArrayRef(parameter.shape)) return;
+  throw Error(ErrorCode::data, fmt::format("{}: tensor {} has shape {}; config.json makes it {}", folder.string(),
+                                           parameter.name, shape_text(tensor.sizes()), shape_text(parameter.shape)));
+}
+
 // A tied head that was saved all the same.
 bool is_tied_copy(Parameters& parameters, const std::string& name) {
   return name.ends_with(".weight") && parameters.find_linear(name.substr(0, name.size() - 7)) != nullptr;
@@ -111,6 +117,27 @@ TensorPlace tensor_place(const std::string& dtype, const std::string& device) {
   return {dtype == "float32" ? at::kFloat : at::kBFloat16, at::Device(device)};
 }
 
+bool is_value_head(const std::string& tensor) {
+  return tensor.starts_with("v_head.");
+}
+
+void check_sizes(const Value& config, const std::map<std::string, at::Tensor>& tensors) {
+  std::int64_t largest = 0;
+  for (const auto& [name, tensor] : tensors) largest = std::max(largest, tensor.numel());
+  const auto check = [&](const char* key, std::int64_t most, const char* what) {
+    const Value* value = config.find(key);
+    if (value == nullptr || value->type() != Value::Type::integer || value->as_int() <= most) return;
+    throw Error(ErrorCode::data, fmt::format("config.json: \"{}\" is {}, but {} {}", key, value->as_int(), what, most));
+  };
+  for (const char* key : {"num_hidden_layers", "num_layers", "n_layer", "n_layers"}) {
+    check(key, static_cast<std::int64_t>(tensors.size()), "the number of tensors in the weights is");
+  }
+  for (const char* key : {"hidden_size", "intermediate_size", "head_dim", "num_attention_heads", "num_key_value_heads",
+                          "vocab_size", "n_embd", "n_head", "n_inner"}) {
+    check(key, largest, "the largest tensor of the weights has a size of");
+  }
+}
+
 void fill_parameters(Parameters& parameters, const std::map<std::string, at::Tensor>& tensors, const TensorPlace& place,
                      bool own, const fs::path& folder, const std::set<std::string>& quantised) {
   std::vector<std::string> missing, extra;
@@ -121,11 +148,7 @@ void fill_parameters(Parameters& parameters, const std::map<std::string, at::Ten
       continue;
     }
     const at::Tensor& tensor = found->second;
-    if (tensor.sizes() != at::IntArrayRef(parameter->shape)) {
-      throw Error(ErrorCode::data,
-                  fmt::format("{}: tensor {} has shape {}; config.json makes it {}", folder.string(), parameter->name,
-                              shape_text(tensor.sizes()), shape_text(parameter->shape)));
-    }
+    check_shape(*parameter, tensor, folder);
     if (!tensor.is_floating_point()) {
       throw Error(ErrorCode::data, fmt::format("{}: tensor {} holds {}; floating-point numbers are wanted",
                                                folder.string(), parameter->name, c10::toString(tensor.scalar_type())));
@@ -141,7 +164,8 @@ void fill_parameters(Parameters& parameters, const std::map<std::string, at::Ten
     *parameter->tensor = tensor.to(place.device, place.type, false, own);
   }
   for (const auto& [name, tensor] : tensors) {
-    if (parameters.find(name) == nullptr && !is_old_buffer(name) && !is_tied_copy(parameters, name))
+    if (parameters.find(name) == nullptr && !is_old_buffer(name) && !is_value_head(name) &&
+        !is_tied_copy(parameters, name))
       extra.push_back(name);
   }
   if (missing.empty() && extra.empty()) return;

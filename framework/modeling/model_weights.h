@@ -12,6 +12,7 @@
 
 #include "plumb/random.h"
 #include "plumb/tensor/parameters.h"
+#include "plumb/value.h"
 
 namespace plumb {
 
@@ -29,6 +30,13 @@ TensorPlace tensor_place(const std::string& dtype, const std::string& device);
 // file. Those in `quantised` become 8-bit rows (quantised.h), one at a time.
 void fill_parameters(Parameters& parameters, const std::map<std::string, at::Tensor>& tensors, const TensorPlace& place,
                      bool own, const std::filesystem::path& folder, const std::set<std::string>& quantised = {});
+
+// What config.json's own numbers show before a model is made of them: more layers than tensors, or a size that no
+// tensor has room for. Error(data) names the key.
+void check_sizes(const Value& config, const std::map<std::string, at::Tensor>& tensors);
+
+// TRL's value head (v_head.…), which has no part in the logits.
+bool is_value_head(const std::string& tensor);
 
 // Every parameter as declared: constant, or normal numbers that depend on `random`, the name and the place in the
 // tensor.

@@ -24,7 +24,9 @@ void give_tokenizer(LanguageModel& model, ChosenTokenizer chosen) {
   if (chosen.tokenizer == nullptr) return;
   const auto ids = static_cast<std::int64_t>(chosen.tokenizer->vocabulary_size());
   const std::int64_t room = model.model->shape().vocabulary;
-  if (ids > room) {
+  const auto padding = chosen.tokenizer->special().pad;
+  const bool padding_only = padding && ids == room + 1 && *padding == room;
+  if (ids > room && !padding_only) {
     throw Error(ErrorCode::data, fmt::format("{}: the tokenizer has {} ids, but the model's vocab_size is {}; they do "
                                              "not belong together",
                                              chosen.folder.string(), ids, room));

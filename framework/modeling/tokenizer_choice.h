@@ -25,7 +25,8 @@ struct ChosenTokenizer {
 ChosenTokenizer open_tokenizer(const std::filesystem::path& folder, const std::string& component,
                                const Registry& registry, Host& host);
 
-// Error(data) when the tokenizer has more ids than the model's vocabulary.
+// Error(data) when the tokenizer has more ids than the model's vocabulary, unless the only one beyond is its padding:
+// batches are not padded here, so that no row of the table is ever looked up for it.
 void give_tokenizer(LanguageModel& model, ChosenTokenizer chosen);
 
 }  // namespace plumb

@@ -3,10 +3,13 @@
 #include <ATen/ops/zeros.h>
 
 #include <boost/test/unit_test.hpp>
+#include <chrono>
 #include <cmath>
+#include <cstdint>
 #include <functional>
 
 #include "framework/artifacts/test_folder.h"
+#include "framework/modeling/decoder.h"
 #include "framework/modeling/grouped_forward.h"
 #include "framework/modeling/merged_model.h"
 #include "tests/parity/goldens.h"
@@ -95,6 +98,7 @@ BOOST_AUTO_TEST_CASE(configurations_that_cannot_be_computed_are_refused) {
   says(with("num_key_value_heads", 3), "num_key_value_heads");
   says(with("rope_parameters", Value::map({{"rope_type", "longrope"}})), "longrope");
   says(with("vocab_size", Value()), "\"vocab_size\" is missing");
+  says(with("hidden_size", "32"), "/m/config.json: \"hidden_size\"");  // the whole path
   const Folder folder;
   says(error_of([&] { static_cast<void>(open_language_model(folder.path(), plugins(), host(), {})); }),
        "no model folder");
@@ -102,6 +106,59 @@ BOOST_AUTO_TEST_CASE(configurations_that_cannot_be_computed_are_refused) {
        "no such folder");
   says(error_of([&] { static_cast<void>(open_golden("micro-llama", {.dtype = "int3"})); }), "float32 and bfloat16");
   says(error_of([&] { static_cast<void>(open_golden("micro-llama", {.device = "tpu"})); }), "cpu, cuda and cuda:N");
+}
+
+// Numbers that would make a model declare, or a plugin allocate, without end: said before either, with the whole path.
+BOOST_AUTO_TEST_CASE(sizes_beyond_what_the_weights_hold_are_refused_at_once) {
+  const auto begin = std::chrono::steady_clock::now();
+  for (const char* key : {"num_hidden_layers", "head_dim", "hidden_size", "intermediate_size", "num_attention_heads",
+                          "num_key_value_heads", "vocab_size"}) {
+    for (const std::int64_t size : {std::int64_t{5'000'000}, std::int64_t{1} << 40, INT64_MAX}) {
+      const std::string text = after([&](Value& c, Tensors&) { c.set(key, size); });
+      says(text, "/m/config.json: \"" + std::string(key) + "\" is " + std::to_string(size));
+    }
+  }
+  BOOST_TEST((std::chrono::steady_clock::now() - begin < std::chrono::seconds(20)));
+}
+
+BOOST_AUTO_TEST_CASE(a_value_head_is_left_out_with_a_note) {
+  const std::size_t before = host().messages.size();
+  BOOST_TEST(after([](Value&, Tensors& t) {
+               t["v_head.summary.weight"] = at::zeros({1, 32});
+               t["v_head.summary.bias"] = at::zeros({1});
+             }) == "no error");
+  BOOST_REQUIRE(host().messages.size() == before + 1);
+  says(host().messages.back(), "/m: the value head (v_head.summary.bias) is left out");
+}
+
+// A padding token that was added without resizing the table: no batch is padded here, so nothing ever looks it up.
+BOOST_AUTO_TEST_CASE(only_padding_may_lie_beyond_the_table) {
+  for (const bool padding : {true, false}) {
+    const Folder folder;
+    copy_golden("micro-llama", folder / "m");
+    Value tokenizer = golden_json("micro-llama/tokenizer.json");
+    Value added = tokenizer.at("added_tokens");
+    Value token = added.as_list().front();
+    token.set("id", 128);
+    token.set("content", "[PAD]");
+    added.as_list().push_back(token);
+    tokenizer.set("added_tokens", added);
+    write_file(folder / "m" / "tokenizer.json", to_json(tokenizer)).value();
+    Value config = golden_json("micro-llama/tokenizer_config.json");
+    config.set("pad_token", padding ? "[PAD]" : "<pad>");
+    std::erase_if(config.as_map(), [](const Value::Entry& e) { return e.key == "added_tokens_decoder"; });
+    write_file(folder / "m" / "tokenizer_config.json", to_json(config)).value();
+    const auto open = [&] { return open_language_model(folder / "m", plugins(), host(), {}); };
+    if (!padding) {
+      says(error_of([&] { static_cast<void>(open()); }), "129 ids, but the model's vocab_size is 128");
+      continue;
+    }
+    LanguageModel model = open();
+    BOOST_TEST(*model.tokenizer->special().pad == 128);
+    Decoder decoder(model);
+    const std::vector<std::vector<TokenId>> prompt{model.tokenizer->encode_with_special("[PAD]")};
+    says(error_of([&] { decoder.add_prompts(prompt); }), "token id 128 is outside the model's vocabulary of 128");
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_tokenizer_larger_than_the_vocabulary_is_refused) {
