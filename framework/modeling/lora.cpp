@@ -6,7 +6,9 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <optional>
 #include <set>
 
 #include "framework/artifacts/adapter_folder.h"
@@ -75,15 +77,115 @@ void check_plain(const Value& config, const fs::path& folder) {
   if (type == nullptr || !type->is_string() || type->as_string() != "LORA") {
     throw refused(folder, "peft_type must be \"LORA\"; other adapters are not supported");
   }
-  for (const char* key :
-       {"use_dora", "fan_in_fan_out", "lora_bias", "rank_pattern", "alpha_pattern", "layer_replication",
-        "trainable_token_indices", "target_parameters", "use_qalora", "use_bdlora"}) {
-    if (is_set(key)) throw refused(folder, fmt::format("\"{}\" is set; only plain LoRA is supported", key));
+  // Whatever else is set may change what the adapter computes, so it is refused rather than passed over: use_dora,
+  // alora_invocation_tokens and what PEFT will think of next.
+  static constexpr std::array kKnown{"task_type",
+                                     "peft_type",
+                                     "auto_mapping",
+                                     "peft_version",
+                                     "base_model_name_or_path",
+                                     "revision",
+                                     "inference_mode",
+                                     "r",
+                                     "target_modules",
+                                     "exclude_modules",
+                                     "lora_alpha",
+                                     "lora_dropout",
+                                     "bias",
+                                     "use_rslora",
+                                     "modules_to_save",
+                                     "init_lora_weights",
+                                     "layers_to_transform",
+                                     "layers_pattern",
+                                     "rank_pattern",
+                                     "alpha_pattern",
+                                     "megatron_config",
+                                     "megatron_core",
+                                     "loftq_config",
+                                     "eva_config",
+                                     "corda_config",
+                                     "qalora_group_size",
+                                     "runtime_config"};
+  for (const auto& [key, value] : config.as_map()) {
+    if (std::find(kKnown.begin(), kKnown.end(), key) == kKnown.end() && is_set(key.c_str()))
+      throw refused(folder, fmt::format("\"{}\" is set; only plain LoRA is supported", key));
+  }
+  // These take a part out of the base's weights when they begin, which the saved adapter alone does not say.
+  static constexpr std::array kKeepBase{"gaussian", "eva", "orthogonal"};
+  if (const Value* init = config.find("init_lora_weights"); init != nullptr && init->is_string()) {
+    if (std::find(kKeepBase.begin(), kKeepBase.end(), init->as_string()) == kKeepBase.end()) {
+      throw refused(folder, fmt::format("\"init_lora_weights\" is \"{}\", which changes the base's weights; convert it "
+                                        "with PEFT's save_pretrained(…, path_initial_model_for_weight_conversion=…)",
+                                        init->as_string()));
+    }
+  }
+  if (const Value* whole = config.find("modules_to_save"); whole != nullptr && whole->is_list()) {
+    for (const Value& module : whole->as_list()) {
+      if (!module.is_string() || module.as_string() == "score" || module.as_string() == "classifier" ||
+          module.as_string() == "out_proj")
+        continue;
+      throw refused(folder, fmt::format("\"modules_to_save\" holds \"{}\": only a reward head is supported there",
+                                        module.as_string()));
+    }
   }
   if (const Value* bias = config.find("bias"); bias != nullptr && bias->is_string() && bias->as_string() != "none") {
     throw refused(folder, "\"bias\" is not \"none\"; adapters with biases are not supported");
   }
 }
+
+// Ranks and alphas that PEFT gives to some layers: by a layer's whole name, its end, or, with ^ before it, the whole alone.
+// Source: get_pattern_key of PEFT.
+class LayerPatterns {
+ public:
+  LayerPatterns(const Value& config, const fs::path& folder)
+      : ranks_(read(config, "rank_pattern", folder)), alphas_(read(config, "alpha_pattern", folder)) {
+    const Value* stabilised = config.find("use_rslora");
+    root_ = stabilised != nullptr && !stabilised->is_null() && stabilised->as_bool();
+    alpha_ = config.at("lora_alpha").as_double();
+    r_ = config.at("r").as_int();
+  }
+  [[nodiscard]] std::int64_t rank(const std::string& layer) const {
+    return std::llround(found(ranks_, layer).value_or(static_cast<double>(r_)));
+  }
+  // Of B A, in a layer of that rank: alpha / r, or alpha / √r where ranks are stabilised.
+  [[nodiscard]] double scale(const std::string& layer) const {
+    const auto r = static_cast<double>(rank(layer));
+    return found(alphas_, layer).value_or(alpha_) / (root_ ? std::sqrt(r) : r);
+  }
+
+ private:
+  using Pattern = std::vector<std::pair<std::string, double>>;
+
+  static Pattern read(const Value& config, const char* key, const fs::path& folder) {
+    Pattern out;
+    const Value* map = config.find(key);
+    if (map == nullptr || !map->is_map()) return out;
+    for (const auto& [name, value] : map->as_map()) {
+      const bool number = value.type() == Value::Type::integer || value.type() == Value::Type::real;
+      const bool plain = name.find_first_of("*+?()[]{}|\\$", 0) == std::string::npos;
+      if (!number || value.as_double() <= 0 || value.as_double() > 1e6)
+        throw refused(folder, fmt::format("\"{}\" of \"{}\" wants a number above 0", key, name));
+      if (!plain)
+        throw refused(folder,
+                      fmt::format("\"{}\" holds the expression \"{}\"; names of layers are supported", key, name));
+      out.emplace_back(name, value.as_double());
+    }
+    return out;
+  }
+  static std::optional<double> found(const Pattern& pattern, const std::string& layer) {
+    for (const auto& [name, value] : pattern) {
+      const bool whole = name.starts_with('^');
+      const std::string wanted = whole ? name.substr(1) : name;
+      if (layer == wanted || (!whole && layer.ends_with("." + wanted))) return value;
+    }
+    return std::nullopt;
+  }
+
+  Pattern ranks_, alphas_;
+  double alpha_ = 1;
+  std::int64_t r_ = 1;
+  bool root_ = false;
+};
 
 LoraSettings read_settings(const Value& config, const fs::path& folder) {
   check_plain(config, folder);
@@ -130,7 +232,9 @@ bool adapter_holds_score(const fs::path& folder) {
 }
 
 void load_adapter(LanguageModel& model, const fs::path& folder, const OpenModel& how) {
-  LoraSettings lora = read_settings(read_config(folder), folder);
+  const Value config = read_config(folder);
+  LoraSettings lora = read_settings(config, folder);
+  const LayerPatterns layers(config, folder);
   const SafetensorsFile file = open_safetensors(folder / kTensors).value();
   const auto wrong = [&](const std::string& what) {
     return Error(ErrorCode::data, fmt::format("{}: {}", (folder / kTensors).string(), what));
@@ -140,8 +244,8 @@ void load_adapter(LanguageModel& model, const fs::path& folder, const OpenModel&
     if (file.find(name) == nullptr) throw wrong(fmt::format("it holds no tensor {}", name));
     const at::Tensor value = file.tensor(name);
     if (value.sizes() != shape) {
-      throw wrong(fmt::format("tensor {} has shape [{}]; the layer and r = {} need [{}]", name,
-                              fmt::join(value.sizes(), ", "), lora.r, fmt::join(shape, ", ")));
+      throw wrong(fmt::format("tensor {} has shape [{}]; the layer and its rank need [{}]", name,
+                              fmt::join(value.sizes(), ", "), fmt::join(shape, ", ")));
     }
     return value.to(device, at::kFloat, false, true);
   };
@@ -161,9 +265,10 @@ void load_adapter(LanguageModel& model, const fs::path& folder, const OpenModel&
       throw wrong(fmt::format("tensor {} belongs to no linear layer of the base model", entry.name));
     if (b) continue;  // read with its A
     const std::string stem = std::string(kPrefix) + layer_name;
-    give_adapter(*layer, tensor(entry.name, {lora.r, layer->weight.size(1)}),
-                 tensor(stem + ".lora_B.weight", {layer->weight.size(0), lora.r}),
-                 lora.alpha / static_cast<double>(lora.r), lora.dropout, how.training && !how.merge_adapter);
+    const std::int64_t rank = layers.rank(layer_name);
+    give_adapter(*layer, tensor(entry.name, {rank, layer->weight.size(1)}),
+                 tensor(stem + ".lora_B.weight", {layer->weight.size(0), rank}), layers.scale(layer_name), lora.dropout,
+                 how.training && !how.merge_adapter);
   }
   lora.targets = adapted_suffixes(model);
   if (lora.targets.empty()) throw wrong("it holds no adapter");
@@ -269,6 +374,17 @@ bool has_frozen_adapter(const LanguageModel& model) {
   return false;
 }
 
+// Whether some layer has a rank or a scale of its own.
+bool differs_by_layer(const LanguageModel& model, const LoraSettings& lora) {
+  for (const std::string& name : model.parameters->linear_names()) {
+    const LoraAdapter* adapter = model.parameters->find_linear(name)->adapter.get();
+    if (adapter == nullptr) continue;
+    const double scale = lora.alpha / static_cast<double>(lora.r);
+    if (adapter->a.size(0) != lora.r || std::abs(adapter->scale - scale) > 1e-12 * std::abs(scale)) return true;
+  }
+  return false;
+}
+
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
 // All adapters of each layer as one of the same rank everywhere, scaled by 1: rows and columns of zeros fill it up.
@@ -307,7 +423,7 @@ void save_adapter(const LanguageModel& model, const fs::path& folder, const std:
   if (!model.lora) throw Error(ErrorCode::run_failed, "the model has no adapter to save");
   LoraSettings lora = *model.lora;
   NamedTensors tensors;
-  if (has_frozen_adapter(model)) {
+  if (has_frozen_adapter(model) || differs_by_layer(model, lora)) {
     tensors = joined_adapters(model, lora);
   } else {
     for (const Parameter& parameter : *model.adapter) tensors.emplace_back(parameter.name, *parameter.tensor);

@@ -13,7 +13,8 @@
 
 namespace plumb {
 
-// Attaches the folder's adapter to an opened base. Error(data) for what is not plain LoRA (DoRA, biases, patterns) and
+// Attaches the folder's adapter to an opened base. Error(data) for what is not LoRA as PEFT has it in its plain form, with
+// ranks and alphas by layer (DoRA, biases, PiSSA, aLoRA and whatever is set that is not known), and
 // for tensors that do not fit.
 void load_adapter(LanguageModel& model, const std::filesystem::path& folder, const OpenModel& how);
 

@@ -11,6 +11,7 @@
 #include "framework/artifacts/test_folder.h"
 #include "framework/modeling/decoder.h"
 #include "framework/modeling/grouped_forward.h"
+#include "framework/modeling/lora.h"
 #include "framework/modeling/merged_model.h"
 #include "tests/parity/goldens.h"
 
@@ -234,6 +235,19 @@ BOOST_AUTO_TEST_CASE(broken_adapters_are_refused) {
            [&](Value&, Tensors& t) { t["base_model.model.model.layers.9.self_attn.q_proj.lora_A.weight"] = t.at(a); }),
        "belongs to no linear layer");
   says(after_adapter([](Value& c, Tensors&) { c.set("use_dora", true); }), "use_dora");
+  says(after_adapter([](Value& c, Tensors&) {
+         c.set("alora_invocation_tokens", Value::list({261, 300}));
+       }),
+       "alora_invocation_tokens");
+  says(after_adapter([](Value& c, Tensors&) { c.set("some_later_method", true); }), "some_later_method");
+  says(after_adapter([](Value& c, Tensors&) { c.set("some_later_method", Value()); }), "no error");
+  for (const char* init : {"pissa", "pissa_niter_4", "olora", "corda", "loftq"})
+    says(after_adapter([&](Value& c, Tensors&) { c.set("init_lora_weights", init); }), "init_lora_weights");
+  says(after_adapter([](Value& c, Tensors&) { c.set("init_lora_weights", "gaussian"); }), "no error");
+  says(after_adapter([](Value& c, Tensors&) { c.set("modules_to_save", Value::list({"lm_head"})); }),
+       "\"modules_to_save\" holds \"lm_head\"");
+  says(after_adapter([](Value& c, Tensors&) { c.set("rank_pattern", Value::map({{"q_p.*", 4}})); }), "rank_pattern");
+  says(after_adapter([](Value& c, Tensors&) { c.set("rank_pattern", Value::map({{"q_proj", 4}})); }), "need [4, 32]");
   says(after_adapter([](Value& c, Tensors&) { c.set("peft_type", "IA3"); }), "LORA");
   says(after_adapter([](Value& c, Tensors&) { c.set("bias", "all"); }), "bias");
   says(after_adapter([](Value& c, Tensors&) { c.set("r", 0); }), "\"r\"");
@@ -247,6 +261,40 @@ BOOST_AUTO_TEST_CASE(broken_adapters_are_refused) {
   config.set("base_model_name_or_path", ".");
   write_file(folder / "adapter" / "adapter_config.json", to_json(config)).value();
   says(error_of([&] { static_cast<void>(open_language_model(folder / "adapter", plugins(), host(), {})); }), "circle");
+}
+
+// Some layers have a rank and an alpha of their own: an adapter whose q_proj in layer 0 is cut to the first two of its eight
+// ranks, with the alpha that keeps its scale, equals the whole adapter with the other six set to 0.
+BOOST_AUTO_TEST_CASE(ranks_and_alphas_may_differ_by_layer) {
+  const std::string layer = "model.layers.0.self_attn.q_proj", stem = "base_model.model." + layer;
+  const auto update = [&](bool cut) {
+    const Folder folder;
+    copy_golden("micro-llama", folder / "base");
+    copy_golden("lora_eval", folder / "adapter");
+    Value config = golden_json("lora_eval/adapter_config.json");
+    config.set("base_model_name_or_path", "../base");
+    const SafetensorsFile file = golden_tensors("lora_eval/adapter_model.safetensors");
+    Tensors tensors;
+    for (const auto& entry : file.entries()) tensors[entry.name] = file.tensor(entry.name).clone();
+    at::Tensor& a = tensors.at(stem + ".lora_A.weight");
+    at::Tensor& b = tensors.at(stem + ".lora_B.weight");
+    if (cut) {
+      const double scale = config.at("lora_alpha").as_double() / 8;
+      a = a.narrow(0, 0, 2).contiguous();
+      b = b.narrow(1, 0, 2).contiguous();
+      config.set("rank_pattern", Value::map({{"layers.0.self_attn.q_proj", 2}}));
+      config.set("alpha_pattern", Value::map({{"^" + layer, 2 * scale}}));
+    } else {
+      a.narrow(0, 2, 6).zero_();
+    }
+    write_file(folder / "adapter" / "adapter_config.json", to_json(config)).value();
+    write_safetensors(folder / "adapter" / "adapter_model.safetensors", {tensors.begin(), tensors.end()}).value();
+    const LanguageModel model = open_language_model(folder / "adapter", plugins(), host(), {.training = true});
+    return adapter_update(*model.parameters->find_linear(layer));
+  };
+  const at::Tensor whole = update(false);
+  BOOST_TEST(whole.abs().max().item<double>() > 1e-4);
+  BOOST_TEST((whole - update(true)).abs().max().item<double>() < 1e-6);
 }
 
 BOOST_AUTO_TEST_CASE(fresh_adapters_start_as_those_of_peft) {
