@@ -111,7 +111,14 @@ void check_own_folder(Checking& c, const StageSpec& stage, const ComponentUse& u
       c.complain(stage, path.mark, param, fmt::format("{}: {}", folder.string(), why));
     }
   }
-  if (c.source.files_may_be_absent || own_format(stage, use) != nullptr || !stored_format(folder).empty()) return;
+  const Value* own = own_format(stage, use);
+  const std::string stored = stored_format(folder);
+  if (own != nullptr && !stored.empty() && own->as_string() != stored) {
+    c.complain(stage, path.mark, use.param + ".chat_format",
+               fmt::format("{} was trained with chat format `{}`; `{}` would not be understood", folder.string(), stored,
+                           own->as_string()));
+  }
+  if (c.source.files_may_be_absent || own != nullptr || !stored.empty()) return;
   const auto& infos = use.component->info.params;
   const bool settable =
       std::any_of(infos.begin(), infos.end(), [](const ParamInfo& info) { return info.name == "chat_format"; });
