@@ -67,8 +67,10 @@ auto naming_config(const std::string& where, const Action& action) {
   try {
     return action();
   } catch (const Error& error) {
-    const std::string what = error.what();
-    throw Error(error.code(), what.starts_with(name) ? where + what.substr(name.size() - 1) : what);
+    std::string what = error.what();
+    const std::size_t at = what.find(name);  // a plugin's message begins with who says it
+    if (at == 0 || (at != std::string::npos && what[at - 1] == ' ')) what.replace(at, name.size() - 1, where);
+    throw Error(error.code(), what);
   }
 }
 

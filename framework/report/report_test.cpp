@@ -124,7 +124,7 @@ BOOST_AUTO_TEST_CASE(a_page_and_a_few_lines) {
   BOOST_TEST(contains(markdown, "| dpo | 1 | 0.698 |"));
   BOOST_TEST(contains(markdown, "| dpo | 50 | 0.6 |"));
   BOOST_TEST(contains(markdown, "## Rows that were not used as they were\n"));
-  BOOST_TEST(contains(markdown, "- preferences: left out 3 of 300 rows: no answer\n"));
+  BOOST_TEST(contains(markdown, "- preferences\\: left out 3 of 300 rows\\: no answer\n"));
   BOOST_TEST(contains(markdown, "plumb chat '" + (folder / "dpo").string() + "'"));
 
   BOOST_TEST(contains(report.text, "  model  gold score     gold over sft\n"));

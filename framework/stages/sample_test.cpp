@@ -198,7 +198,7 @@ BOOST_AUTO_TEST_CASE(a_preference_stays_with_its_prompt) {
   BOOST_TEST_REQUIRE(groups.size() == 1U);
   BOOST_TEST_REQUIRE(groups[0].annotation.has_value());
   BOOST_TEST(groups[0].annotation->chosen == "good");
-  BOOST_TEST(sampled.stage.accounted.lines().front() ==
+  BOOST_TEST(sampled.stage.accounted.lines().back() ==
              "merged 1 of 2 rows: the same prompt came before; of its preferences the first is kept as annotation; "
              "a dataset with count_by: prompts counts each prompt once");
 }

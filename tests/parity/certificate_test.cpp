@@ -149,7 +149,8 @@ BOOST_AUTO_TEST_CASE(a_run_is_certified_on_its_own_rows) {
       } else {
         BOOST_TEST(real.at("tokens").as_int() > 50);
         BOOST_TEST(real.at("nats").as_double() < real.at("uniform").as_double());
-        BOOST_TEST((real.find("warning") == nullptr));  // trained on these very rows
+        // Trained on these very rows, the backbone by eight updates, after which it is no model of them yet.
+        BOOST_TEST((real.find("warning") == nullptr) == (model.at("name").as_string() != "backbone"));
       }
     }
   }
