@@ -115,8 +115,8 @@ void check_own_folder(Checking& c, const StageSpec& stage, const ComponentUse& u
   const std::string stored = stored_format(folder);
   if (own != nullptr && !stored.empty() && own->as_string() != stored) {
     c.complain(stage, path.mark, use.param + ".chat_format",
-               fmt::format("{} was trained with chat format `{}`; `{}` would not be understood", folder.string(), stored,
-                           own->as_string()));
+               fmt::format("{} was trained with chat format `{}`; `{}` would not be understood", folder.string(),
+                           stored, own->as_string()));
   }
   if (c.source.files_may_be_absent || own != nullptr || !stored.empty()) return;
   const auto& infos = use.component->info.params;

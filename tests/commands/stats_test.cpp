@@ -114,7 +114,8 @@ BOOST_AUTO_TEST_CASE(bad_files_and_words_are_refused) {
     BOOST_TEST(out.errors.find(part) != std::string::npos, out.errors);
   };
   require_refused({"stats", "alpaca-eval", "/no/such.json"}, 4, "/no/such.json: there is no such file");
-  require_refused({"stats", "mt-bench", (files / "annotations.json").string()}, 4, "annotations.json:2:3: no \"question_id\"");
+  require_refused({"stats", "mt-bench", (files / "annotations.json").string()}, 4,
+                  "annotations.json:2:3: no \"question_id\"");
   require_refused({"stats", "elo", (files / "annotations.json").string()}, 2, "no benchmark `elo`");
   const Folder folder;
   write_file(folder / "two.json", R"([{"instruction": "a", "generator_1": "r", "generator_2": "x", "preference": 1},

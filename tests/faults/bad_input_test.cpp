@@ -331,8 +331,9 @@ BOOST_AUTO_TEST_CASE(nothing_that_acts_on_a_terminal_is_printed) {
   fs::create_directories(folder / "model");
   std::ofstream(folder / "recipe.yaml") << "name: x\nstages:\n  a: {stage: \"" << hostile << "\"}\n";
   std::ofstream(folder / "model/config.json") << R"({"model_type": ")" << hostile << "\"}";
-  std::ofstream(folder / "run.json") << R"({"recipe": "x", "status": "failed", "seed": 1, "started": "", "process": 1, "file": "x.yaml", "error": ")"
-                                     << hostile << R"(", "stages": []})";
+  std::ofstream(folder / "run.json")
+      << R"({"recipe": "x", "status": "failed", "seed": 1, "started": "", "process": 1, "file": "x.yaml", "error": ")"
+      << hostile << R"(", "stages": []})";
   const std::string recipe = (folder / "recipe.yaml").string(), model = (folder / "model").string();
   for (const std::vector<std::string>& words : {std::vector<std::string>{"validate", recipe},
                                                 {"plan", recipe},

@@ -247,7 +247,10 @@ BOOST_AUTO_TEST_CASE(broken_adapters_are_refused) {
   says(after_adapter([](Value& c, Tensors&) { c.set("modules_to_save", Value::list({"lm_head"})); }),
        "\"modules_to_save\" holds \"lm_head\"");
   says(after_adapter([](Value& c, Tensors&) { c.set("rank_pattern", Value::map({{"q_p.*", 4}})); }), "rank_pattern");
-  says(after_adapter([](Value& c, Tensors&) { c.set("rank_pattern", Value::map({{"q_proj", 4}})); }), "the layer and its rank need [");
+  says(after_adapter([](Value& c, Tensors&) {
+         c.set("rank_pattern", Value::map({{"q_proj", 4}}));
+       }),
+       "the layer and its rank need [");
   says(after_adapter([](Value& c, Tensors&) { c.set("peft_type", "IA3"); }), "LORA");
   says(after_adapter([](Value& c, Tensors&) { c.set("bias", "all"); }), "bias");
   says(after_adapter([](Value& c, Tensors&) { c.set("r", 0); }), "\"r\"");
