@@ -5,10 +5,10 @@
 #include <functional>
 #include <iostream>
 
-#include "framework/artifacts/records_file.h"
-#include "framework/evaluation/evaluation_file.h"
-#include "framework/stages/bodies.h"
-#include "framework/stages/test_stage.h"
+#include "framework/core/artifacts/records_file.h"
+#include "framework/core/door/bodies.h"
+#include "framework/core/evaluation/evaluation_file.h"
+#include "framework/engine/stages/test_stage.h"
 #include "plumb/benchmarks.h"
 #include "plumb/json_rows.h"
 

@@ -5,7 +5,7 @@
 #include <array>
 #include <boost/test/unit_test.hpp>
 
-#include "framework/report/html.h"
+#include "framework/core/report/html.h"
 #include "tests/commands/command.h"
 
 namespace plumb {

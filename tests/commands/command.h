@@ -16,8 +16,8 @@
 #include <string>
 #include <vector>
 
-#include "framework/artifacts/disk.h"
-#include "framework/artifacts/test_folder.h"
+#include "framework/core/artifacts/disk.h"
+#include "framework/core/artifacts/test_folder.h"
 
 namespace plumb::test {
 

@@ -17,9 +17,9 @@
 #include <string>
 #include <vector>
 
-#include "framework/artifacts/artifact.h"
-#include "framework/artifacts/disk.h"
-#include "framework/artifacts/test_folder.h"
+#include "framework/core/artifacts/artifact.h"
+#include "framework/core/artifacts/disk.h"
+#include "framework/core/artifacts/test_folder.h"
 #include "plumb/value.h"
 #include "tests/faults/process.h"
 

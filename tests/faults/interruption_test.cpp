@@ -8,9 +8,9 @@
 #include <random>
 #include <thread>
 
-#include "framework/artifacts/artifact.h"
-#include "framework/artifacts/disk.h"
-#include "framework/artifacts/test_folder.h"
+#include "framework/core/artifacts/artifact.h"
+#include "framework/core/artifacts/disk.h"
+#include "framework/core/artifacts/test_folder.h"
 #include "tests/faults/command.h"
 
 namespace plumb {

@@ -13,9 +13,9 @@
 #include <fstream>
 #include <iostream>
 
-#include "framework/artifacts/records_file.h"
-#include "framework/pipeline/run.h"
-#include "framework/pipeline/test_recipe.h"
+#include "framework/core/artifacts/records_file.h"
+#include "framework/core/pipeline/run.h"
+#include "framework/core/pipeline/test_recipe.h"
 
 namespace {
 

@@ -9,8 +9,8 @@
 #include <sstream>
 #include <thread>
 
-#include "framework/isolation/wire.h"
-#include "framework/pipeline/stage.h"
+#include "framework/core/catalogue/stage.h"
+#include "framework/core/isolation/wire.h"
 #include "tests/isolation/isolated_fixture.h"
 
 namespace plumb::test {

@@ -8,7 +8,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "framework/training/score_objective.h"
+#include "framework/engine/training/score_objective.h"
 #include "training_run.h"
 
 namespace {

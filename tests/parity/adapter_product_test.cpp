@@ -8,12 +8,12 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "framework/artifacts/adapter_folder.h"
-#include "framework/artifacts/artifact.h"
-#include "framework/artifacts/test_folder.h"
-#include "framework/modeling/grouped_forward.h"
-#include "framework/modeling/merged_model.h"
-#include "framework/stages/training_rows.h"
+#include "framework/core/artifacts/adapter_folder.h"
+#include "framework/core/artifacts/artifact.h"
+#include "framework/core/artifacts/test_folder.h"
+#include "framework/engine/modeling/grouped_forward.h"
+#include "framework/engine/modeling/merged_model.h"
+#include "framework/engine/stages/training_rows.h"
 #include "plumb/json_rows.h"
 #include "tests/parity/goldens.h"
 #include "tests/parity/implicit_margin.h"

@@ -1,6 +1,6 @@
 // A certificate holds for models that are right, and fails for a wrong architecture, for changed weights and for merged
 // weights that do not hold the adapter's update.
-#include "framework/certificate/certificate.h"
+#include "framework/engine/certificate/certificate.h"
 
 #include <ATen/TensorOperators.h>
 
@@ -9,9 +9,9 @@
 #include <cstdlib>
 #include <map>
 
-#include "framework/artifacts/test_folder.h"
-#include "framework/certificate/likelihood.h"
-#include "framework/modeling/merged_model.h"
+#include "framework/core/artifacts/test_folder.h"
+#include "framework/engine/certificate/likelihood.h"
+#include "framework/engine/modeling/merged_model.h"
 #include "tests/parity/goldens.h"
 
 namespace {

@@ -3,7 +3,7 @@
 #include <boost/test/unit_test.hpp>
 #include <sstream>
 
-#include "framework/data/load_tokenizer.h"
+#include "framework/core/components/load_tokenizer.h"
 #include "tests/parity/goldens.h"
 
 namespace {

@@ -4,8 +4,8 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "framework/artifacts/test_folder.h"
-#include "framework/training/pair_objective.h"
+#include "framework/core/artifacts/test_folder.h"
+#include "framework/engine/training/pair_objective.h"
 #include "training_run.h"
 
 namespace {

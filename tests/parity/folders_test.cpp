@@ -8,11 +8,11 @@
 #include <cstdint>
 #include <functional>
 
-#include "framework/artifacts/test_folder.h"
-#include "framework/modeling/decoder.h"
-#include "framework/modeling/grouped_forward.h"
-#include "framework/modeling/lora.h"
-#include "framework/modeling/merged_model.h"
+#include "framework/core/artifacts/test_folder.h"
+#include "framework/engine/modeling/decoder.h"
+#include "framework/engine/modeling/grouped_forward.h"
+#include "framework/engine/modeling/lora.h"
+#include "framework/engine/modeling/merged_model.h"
 #include "tests/parity/goldens.h"
 
 namespace {

@@ -1,5 +1,5 @@
 // Greedy continuations against transformers' generate (goldens/greedy.json), through what `plumb generate` runs on.
-#include "framework/rollout/answering.h"
+#include "framework/core/door/answering.h"
 
 #include <boost/test/unit_test.hpp>
 

@@ -12,10 +12,10 @@
 #include <string>
 #include <vector>
 
-#include "framework/artifacts/disk.h"
-#include "framework/modeling/language_model.h"
-#include "framework/modeling/safetensors.h"
-#include "framework/registry/registry.h"
+#include "framework/core/artifacts/disk.h"
+#include "framework/core/registry/registry.h"
+#include "framework/engine/modeling/language_model.h"
+#include "framework/engine/modeling/safetensors.h"
 #include "plumb/testing.h"
 
 namespace plumb::test {

@@ -11,8 +11,8 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/mm.h>
 
-#include "framework/modeling/grouped_forward.h"
-#include "framework/training/pair_rows.h"
+#include "framework/engine/modeling/grouped_forward.h"
+#include "framework/engine/training/pair_rows.h"
 #include "tests/parity/goldens.h"
 
 namespace plumb::test {

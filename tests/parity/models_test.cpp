@@ -4,8 +4,8 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "framework/artifacts/test_folder.h"
-#include "framework/modeling/grouped_forward.h"
+#include "framework/core/artifacts/test_folder.h"
+#include "framework/engine/modeling/grouped_forward.h"
 #include "tests/parity/goldens.h"
 
 namespace {

@@ -11,8 +11,8 @@
 #include <boost/test/unit_test.hpp>
 #include <memory>
 
-#include "framework/artifacts/test_folder.h"
-#include "framework/training/online_objective.h"
+#include "framework/core/artifacts/test_folder.h"
+#include "framework/engine/training/online_objective.h"
 #include "training_run.h"
 
 namespace {

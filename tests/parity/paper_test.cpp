@@ -6,10 +6,10 @@
 #include <cstdlib>
 #include <thread>
 
-#include "framework/artifacts/artifact.h"
-#include "framework/artifacts/test_folder.h"
-#include "framework/modeling/merged_model.h"
-#include "framework/stages/training_rows.h"
+#include "framework/core/artifacts/artifact.h"
+#include "framework/core/artifacts/test_folder.h"
+#include "framework/engine/modeling/merged_model.h"
+#include "framework/engine/stages/training_rows.h"
 #include "tests/parity/implicit_margin.h"
 
 namespace {

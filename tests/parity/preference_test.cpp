@@ -6,9 +6,9 @@
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 
-#include "framework/artifacts/test_folder.h"
-#include "framework/modeling/grouped_forward.h"
-#include "framework/modeling/merged_model.h"
+#include "framework/core/artifacts/test_folder.h"
+#include "framework/engine/modeling/grouped_forward.h"
+#include "framework/engine/modeling/merged_model.h"
 #include "tests/parity/goldens.h"
 
 namespace {

@@ -1,5 +1,5 @@
 // 8-bit rows: the bound of the rounding, what is kept in full, training above a frozen 8-bit base, and saving.
-#include "framework/modeling/quantised.h"
+#include "framework/engine/modeling/quantised.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -10,8 +10,8 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "framework/artifacts/test_folder.h"
-#include "framework/modeling/merged_model.h"
+#include "framework/core/artifacts/test_folder.h"
+#include "framework/engine/modeling/merged_model.h"
 #include "training_run.h"
 
 namespace {

@@ -1,7 +1,7 @@
 // Which token a reward is read at, Open Assistant's layout, the float32 head of 16-bit models, and the padding token of
 // what is saved. Positions are counted by hand from transformers' rule (GenericForSequenceClassification: the rightmost
 // id that is not pad_token_id, index 0 when all are), rewards by plain sums over hidden states.
-#include "framework/modeling/reward_head.h"
+#include "framework/engine/modeling/reward_head.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -12,10 +12,10 @@
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 
-#include "framework/artifacts/test_folder.h"
-#include "framework/modeling/attention.h"
-#include "framework/modeling/grouped_forward.h"
-#include "framework/modeling/tokenizer_choice.h"
+#include "framework/core/artifacts/test_folder.h"
+#include "framework/engine/modeling/attention.h"
+#include "framework/engine/modeling/grouped_forward.h"
+#include "framework/engine/modeling/tokenizer_choice.h"
 #include "tests/parity/goldens.h"
 
 namespace {

@@ -4,7 +4,7 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "framework/training/score_objective.h"
+#include "framework/engine/training/score_objective.h"
 #include "training_run.h"
 
 BOOST_AUTO_TEST_SUITE(reward_model_parity)

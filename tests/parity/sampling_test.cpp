@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 
-#include "framework/rollout/sampler.h"
-#include "framework/training/schedule.h"
+#include "framework/engine/rollout/sampler.h"
+#include "framework/engine/training/schedule.h"
 #include "tests/parity/goldens.h"
 
 namespace {

@@ -2,10 +2,10 @@
 // text, and never half a character.
 #include <boost/test/unit_test.hpp>
 
-#include "framework/artifacts/test_folder.h"
-#include "framework/data/bpe_training.h"
-#include "framework/data/load_tokenizer.h"
-#include "framework/data/utf8_stream.h"
+#include "framework/core/artifacts/test_folder.h"
+#include "framework/core/components/load_tokenizer.h"
+#include "framework/core/data/bpe_training.h"
+#include "framework/core/data/utf8_stream.h"
 #include "tests/parity/goldens.h"
 
 namespace {

@@ -9,9 +9,9 @@
 
 #include <string>
 
-#include "framework/training/pair_rows.h"
-#include "framework/training/recording_context.h"
-#include "framework/training/trainer.h"
+#include "framework/engine/training/pair_rows.h"
+#include "framework/engine/training/recording_context.h"
+#include "framework/engine/training/trainer.h"
 #include "goldens.h"
 #include "plumb/tensor/optimizer.h"
 

@@ -8,8 +8,8 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "framework/artifacts/test_folder.h"
-#include "framework/training/unpaired_objective.h"
+#include "framework/core/artifacts/test_folder.h"
+#include "framework/engine/training/unpaired_objective.h"
 #include "training_run.h"
 
 namespace {

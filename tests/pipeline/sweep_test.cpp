@@ -10,10 +10,10 @@
 #include <sstream>
 #include <utility>
 
-#include "framework/artifacts/artifact.h"
-#include "framework/artifacts/disk.h"
-#include "framework/artifacts/test_folder.h"
-#include "framework/pipeline/child_process.h"
+#include "framework/core/artifacts/artifact.h"
+#include "framework/core/artifacts/disk.h"
+#include "framework/core/artifacts/test_folder.h"
+#include "framework/core/isolation/child_process.h"
 
 namespace fs = std::filesystem;
 using plumb::ChildProcess;

@@ -1,8 +1,8 @@
 // What plugins' own code says of a recipe, and does to whoever asks, is known before the first stage; and the inputs
 // that components name themselves are inputs of their stage.
-#include "framework/isolation/examination.h"
-#include "framework/pipeline/plan.h"
-#include "framework/recipe/plugin_check.h"
+#include "framework/core/isolation/examination.h"
+#include "framework/core/pipeline/plan.h"
+#include "framework/core/recipe/plugin_check.h"
 #include "tests/plugins/plumb_command.h"
 
 using namespace plumb;

@@ -1,7 +1,7 @@
 // A plugin file that is wrong in one way is refused, with the reason, before any of its code runs.
 #include <sys/stat.h>
 
-#include "framework/registry/fingerprint.h"
+#include "framework/core/registry/fingerprint.h"
 #include "tests/plugins/plumb_command.h"
 
 using namespace plumb;

@@ -34,7 +34,7 @@ sees() {
   echo "$before" >"$tree/$1"
 }
 plugin=plugins/selection/gap/gap.cpp
-sees "$plugin" '#include "framework/registry/registry.h"'
+sees "$plugin" '#include "framework/core/registry/registry.h"'
 sees "$plugin" '#include "tools/cli/verb.h"'
 sees "$plugin" '#include "sdk/check/check.h"'
 sees sdk/src/a.cpp '#include "framework/result.h"'

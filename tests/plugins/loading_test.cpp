@@ -4,7 +4,7 @@
 
 #include <new>
 
-#include "framework/pipeline/stage.h"
+#include "framework/core/catalogue/stage.h"
 #include "plumb/selection_policy.h"
 #include "plumb/tensor/optimizer.h"
 #include "tests/plugins/plugin_files.h"

@@ -13,9 +13,9 @@
 #include <iterator>
 #include <string>
 
-#include "framework/artifacts/test_folder.h"
-#include "framework/registry/candidate.h"
-#include "framework/registry/registry.h"
+#include "framework/core/artifacts/test_folder.h"
+#include "framework/core/registry/candidate.h"
+#include "framework/core/registry/registry.h"
 
 namespace plumb::test {
 

@@ -11,9 +11,9 @@
 #include <set>
 #include <sstream>
 
-#include "framework/pipeline/sweep_plan.h"
-#include "framework/recipe/plugin_check.h"
-#include "framework/recipe/recipe.h"
+#include "framework/core/recipe/plugin_check.h"
+#include "framework/core/recipe/recipe.h"
+#include "framework/core/sweep/sweep_plan.h"
 
 namespace fs = std::filesystem;
 

@@ -6,10 +6,10 @@
 #include <filesystem>
 #include <iostream>
 
-#include "framework/pipeline/engine.h"
-#include "framework/registry/registry.h"
-#include "framework/report/output.h"
-#include "framework/report/text.h"
+#include "framework/core/door/engine.h"
+#include "framework/core/registry/registry.h"
+#include "framework/core/telemetry/output.h"
+#include "framework/core/telemetry/text.h"
 #include "tools/cli/command_host.h"
 #include "tools/cli/plugins_of_run.h"
 #include "tools/cli/verb.h"

@@ -5,8 +5,8 @@
 #include <filesystem>
 #include <iostream>
 
-#include "framework/report/comparison_table.h"
-#include "framework/report/output.h"
+#include "framework/core/report/comparison_table.h"
+#include "framework/core/telemetry/output.h"
 #include "tools/cli/verb.h"
 
 namespace plumb::cli {

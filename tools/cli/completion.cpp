@@ -8,9 +8,9 @@
 #include <set>
 #include <sstream>
 
-#include "framework/isolation/choice.h"
-#include "framework/recipe/recipe.h"
-#include "framework/report/output.h"
+#include "framework/core/recipe/recipe.h"
+#include "framework/core/registry/choice.h"
+#include "framework/core/telemetry/output.h"
 #include "tools/cli/plugins.h"
 #include "tools/cli/verb.h"
 

@@ -4,7 +4,7 @@
 #include <boost/program_options/value_semantic.hpp>
 #include <iostream>
 
-#include "framework/report/output.h"
+#include "framework/core/telemetry/output.h"
 #include "tools/cli/plugins_of_run.h"
 #include "tools/cli/talk.h"
 #include "tools/cli/verb.h"

@@ -6,10 +6,10 @@
 #include <iostream>
 #include <set>
 
-#include "framework/artifacts/disk.h"
-#include "framework/pipeline/accelerator.h"
-#include "framework/report/text.h"
-#include "framework/telemetry/progress.h"
+#include "framework/core/artifacts/disk.h"
+#include "framework/core/pipeline/accelerator.h"
+#include "framework/core/telemetry/progress.h"
+#include "framework/core/telemetry/text.h"
 
 namespace plumb::cli {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "framework/pipeline/plan.h"
+#include "framework/core/pipeline/plan.h"
 
 namespace plumb::cli {
 

@@ -4,10 +4,10 @@
 #include <exception>
 #include <iostream>
 
-#include "framework/pipeline/guardian.h"
-#include "framework/pipeline/interruption.h"
-#include "framework/registry/fingerprint.h"
-#include "framework/report/output.h"
+#include "framework/core/pipeline/guardian.h"
+#include "framework/core/pipeline/interruption.h"
+#include "framework/core/registry/fingerprint.h"
+#include "framework/core/telemetry/output.h"
 #include "plumb/error.h"
 #include "plumb/params.h"
 #include "tools/cli/verb.h"

@@ -6,11 +6,11 @@
 #include <filesystem>
 #include <iostream>
 
-#include "framework/artifacts/artifact.h"
-#include "framework/artifacts/disk.h"
-#include "framework/pipeline/engine.h"
-#include "framework/registry/registry.h"
-#include "framework/report/output.h"
+#include "framework/core/artifacts/artifact.h"
+#include "framework/core/artifacts/disk.h"
+#include "framework/core/door/engine.h"
+#include "framework/core/registry/registry.h"
+#include "framework/core/telemetry/output.h"
 #include "tools/cli/command_host.h"
 #include "tools/cli/plugins_of_run.h"
 #include "tools/cli/verb.h"

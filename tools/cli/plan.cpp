@@ -5,10 +5,10 @@
 #include <iostream>
 #include <sstream>
 
-#include "framework/artifacts/disk.h"
-#include "framework/pipeline/estimate.h"
-#include "framework/pipeline/plan.h"
-#include "framework/report/output.h"
+#include "framework/core/artifacts/disk.h"
+#include "framework/core/pipeline/estimate.h"
+#include "framework/core/pipeline/plan.h"
+#include "framework/core/telemetry/output.h"
 #include "tools/cli/gpu_estimates.h"
 #include "tools/cli/recipe_options.h"
 #include "tools/cli/sweep_plan.h"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <boost/program_options/value_semantic.hpp>
 
-#include "framework/report/text.h"
+#include "framework/core/telemetry/text.h"
 
 namespace po = boost::program_options;
 

@@ -7,7 +7,7 @@
 #include <boost/program_options/variables_map.hpp>
 #include <string>
 
-#include "framework/registry/registry.h"
+#include "framework/core/registry/registry.h"
 
 namespace plumb::cli {
 

@@ -5,8 +5,8 @@
 #include <iomanip>
 #include <iostream>
 
-#include "framework/registry/registry.h"
-#include "framework/report/output.h"
+#include "framework/core/registry/registry.h"
+#include "framework/core/telemetry/output.h"
 #include "plumb/error.h"
 #include "tools/cli/plugin_text.h"
 #include "tools/cli/plugins.h"

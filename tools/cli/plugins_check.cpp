@@ -7,11 +7,11 @@
 #include <optional>
 #include <sstream>
 
-#include "framework/registry/candidate.h"
-#include "framework/registry/elf_note.h"
-#include "framework/registry/fingerprint.h"
-#include "framework/registry/registry.h"
-#include "framework/report/output.h"
+#include "framework/core/registry/candidate.h"
+#include "framework/core/registry/elf_note.h"
+#include "framework/core/registry/fingerprint.h"
+#include "framework/core/registry/registry.h"
+#include "framework/core/telemetry/output.h"
 #include "plumb/error.h"
 #include "plumb/json_fields.h"
 #include "sdk/check/check.h"

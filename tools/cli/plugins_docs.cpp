@@ -5,10 +5,10 @@
 #include <iostream>
 #include <map>
 
-#include "framework/isolation/choice.h"
-#include "framework/pipeline/stage.h"
-#include "framework/recipe/recipe_schema.h"
-#include "framework/report/output.h"
+#include "framework/core/catalogue/stage.h"
+#include "framework/core/recipe/recipe_schema.h"
+#include "framework/core/registry/choice.h"
+#include "framework/core/telemetry/output.h"
 #include "tools/cli/plugin_text.h"
 #include "tools/cli/plugins.h"
 #include "tools/cli/verb.h"

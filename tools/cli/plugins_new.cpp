@@ -11,9 +11,9 @@
 #include <filesystem>
 #include <iostream>
 
-#include "framework/artifacts/disk.h"
-#include "framework/registry/installation.h"
-#include "framework/registry/registry.h"
+#include "framework/core/artifacts/disk.h"
+#include "framework/core/registry/installation.h"
+#include "framework/core/registry/registry.h"
 #include "plumb/error.h"
 #include "plumb/params.h"
 #include "tools/cli/plugins.h"

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <iostream>
 
-#include "framework/artifacts/disk.h"
-#include "framework/pipeline/lock.h"
-#include "framework/registry/permissions.h"
+#include "framework/core/artifacts/disk.h"
+#include "framework/core/pipeline/lock.h"
+#include "framework/core/registry/permissions.h"
 
 namespace plumb::cli {
 namespace {

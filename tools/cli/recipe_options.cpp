@@ -1,11 +1,11 @@
 #include "tools/cli/recipe_options.h"
-#include "framework/report/output.h"
+#include "framework/core/telemetry/output.h"
 
 #include <algorithm>
 #include <iostream>
 #include <set>
 
-#include "framework/recipe/plugin_check.h"
+#include "framework/core/recipe/plugin_check.h"
 #include "tools/cli/run_guards.h"
 
 namespace po = boost::program_options;

@@ -11,8 +11,8 @@
 #include <boost/program_options/options_description.hpp>
 #include <boost/program_options/variables_map.hpp>
 
-#include "framework/pipeline/plan.h"
-#include "framework/recipe/recipe.h"
+#include "framework/core/pipeline/plan.h"
+#include "framework/core/recipe/recipe.h"
 
 namespace plumb::cli {
 

@@ -1,13 +1,13 @@
 // `plumb report RUN`: a run or a sweep as one HTML file.
-#include "framework/report/report.h"
+#include "framework/core/report/report.h"
 
 #include <fmt/format.h>
 
 #include <boost/program_options/value_semantic.hpp>
 #include <iostream>
 
-#include "framework/artifacts/disk.h"
-#include "framework/report/html.h"
+#include "framework/core/artifacts/disk.h"
+#include "framework/core/report/html.h"
 #include "tools/cli/run_folder.h"
 #include "tools/cli/sweep_page.h"
 #include "tools/cli/verb.h"

@@ -1,5 +1,5 @@
 // `plumb run RECIPE`: executes a recipe and prints its report.
-#include "framework/pipeline/run.h"
+#include "framework/core/pipeline/run.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <iostream>
 
-#include "framework/artifacts/disk.h"
+#include "framework/core/artifacts/disk.h"
 #include "tools/cli/recipe_options.h"
 #include "tools/cli/run_guards.h"
 #include "tools/cli/verb.h"

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "framework/artifacts/run_files.h"
+#include "framework/core/artifacts/run_files.h"
 
 namespace plumb::cli {
 namespace fs = std::filesystem;

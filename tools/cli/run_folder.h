@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "framework/artifacts/artifact.h"
+#include "framework/core/artifacts/artifact.h"
 
 namespace plumb::cli {
 

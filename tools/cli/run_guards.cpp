@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "framework/pipeline/lock.h"
+#include "framework/core/pipeline/lock.h"
 
 namespace plumb::cli {
 namespace {

@@ -8,7 +8,7 @@
 
 #include <filesystem>
 
-#include "framework/pipeline/plan.h"
+#include "framework/core/pipeline/plan.h"
 
 namespace plumb::cli {
 

@@ -5,12 +5,12 @@
 #include <filesystem>
 #include <iostream>
 
-#include "framework/artifacts/artifact.h"
-#include "framework/artifacts/disk.h"
-#include "framework/artifacts/manifest.h"
-#include "framework/report/output.h"
-#include "framework/report/row_account.h"
-#include "framework/report/text.h"
+#include "framework/core/artifacts/artifact.h"
+#include "framework/core/artifacts/disk.h"
+#include "framework/core/artifacts/manifest.h"
+#include "framework/core/telemetry/output.h"
+#include "framework/core/telemetry/row_account.h"
+#include "framework/core/telemetry/text.h"
 #include "tools/cli/run_folder.h"
 #include "tools/cli/show_sweep.h"
 #include "tools/cli/verb.h"

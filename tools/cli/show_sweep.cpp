@@ -7,11 +7,11 @@
 #include <map>
 #include <set>
 
-#include "framework/artifacts/artifact.h"
-#include "framework/pipeline/run.h"
-#include "framework/report/output.h"
-#include "framework/report/text.h"
-#include "framework/telemetry/progress.h"
+#include "framework/core/artifacts/artifact.h"
+#include "framework/core/pipeline/run.h"
+#include "framework/core/telemetry/output.h"
+#include "framework/core/telemetry/progress.h"
+#include "framework/core/telemetry/text.h"
 #include "tools/cli/run_folder.h"
 
 namespace plumb::cli {

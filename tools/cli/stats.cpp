@@ -6,8 +6,8 @@
 #include <iostream>
 #include <set>
 
-#include "framework/report/output.h"
-#include "framework/report/text.h"
+#include "framework/core/telemetry/output.h"
+#include "framework/core/telemetry/text.h"
 #include "plumb/benchmarks.h"
 #include "plumb/error.h"
 #include "tools/cli/verb.h"

@@ -5,11 +5,11 @@
 #include <filesystem>
 #include <iostream>
 
-#include "framework/artifacts/disk.h"
-#include "framework/pipeline/run.h"
-#include "framework/pipeline/sweep_run.h"
-#include "framework/report/comparison_table.h"
-#include "framework/report/html.h"
+#include "framework/core/artifacts/disk.h"
+#include "framework/core/pipeline/run.h"
+#include "framework/core/report/comparison_table.h"
+#include "framework/core/report/html.h"
+#include "framework/core/sweep/sweep_run.h"
 #include "tools/cli/recipe_options.h"
 #include "tools/cli/run_guards.h"
 #include "tools/cli/sweep_page.h"

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "framework/report/sweep_report.h"
+#include "framework/core/sweep/sweep_report.h"
 #include "tools/cli/run_folder.h"
 
 namespace plumb::cli {

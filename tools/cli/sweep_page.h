@@ -10,9 +10,9 @@
 #include <filesystem>
 #include <optional>
 
-#include "framework/evaluation/comparison.h"
-#include "framework/report/document.h"
-#include "framework/report/examples.h"
+#include "framework/core/evaluation/comparison.h"
+#include "framework/core/report/document.h"
+#include "framework/core/report/examples.h"
 
 namespace plumb::cli {
 

@@ -4,8 +4,8 @@
 
 #include <iostream>
 
-#include "framework/report/output.h"
-#include "framework/report/text.h"
+#include "framework/core/telemetry/output.h"
+#include "framework/core/telemetry/text.h"
 
 namespace plumb::cli {
 namespace {

@@ -2,7 +2,7 @@
 // Thread contract: as a verb.
 #pragma once
 
-#include "framework/pipeline/sweep_plan.h"
+#include "framework/core/sweep/sweep_plan.h"
 
 namespace plumb::cli {
 

@@ -10,9 +10,9 @@
 #include <iostream>
 #include <set>
 
-#include "framework/artifacts/artifact.h"
-#include "framework/pipeline/engine.h"
-#include "framework/report/output.h"
+#include "framework/core/artifacts/artifact.h"
+#include "framework/core/door/engine.h"
+#include "framework/core/telemetry/output.h"
 #include "tools/cli/plugin_text.h"
 
 namespace plumb::cli {

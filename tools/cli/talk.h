@@ -14,8 +14,8 @@
 #include <memory>
 #include <string>
 
-#include "framework/registry/registry.h"
-#include "framework/rollout/answering.h"
+#include "framework/core/door/answering.h"
+#include "framework/core/registry/registry.h"
 #include "tools/cli/command_host.h"
 
 namespace plumb::cli {
@@ -46,7 +46,7 @@ void clear_interrupt();
 std::unique_ptr<Answerer> open_to_talk(const boost::program_options::variables_map& given, const Registry& registry,
                                        Host& host);
 
-// Writes and flushes. A model's text may hold anything: a terminal gets what printable() (report/text.h) leaves of it, a
+// Writes and flushes. A model's text may hold anything: a terminal gets what printable() (telemetry/text.h) leaves of it, a
 // file or a pipe gets the text as it is.
 void say(std::string_view text);
 

@@ -3,9 +3,9 @@
 #include <iostream>
 #include <limits>
 
-#include "framework/data/chat_format.h"
-#include "framework/data/load_tokenizer.h"
-#include "framework/report/output.h"
+#include "framework/core/components/load_tokenizer.h"
+#include "framework/core/data/chat_format.h"
+#include "framework/core/telemetry/output.h"
 #include "plumb/json_fields.h"
 #include "tools/cli/command_host.h"
 #include "tools/cli/verb.h"

@@ -3,8 +3,8 @@
 
 #include <iostream>
 
-#include "framework/recipe/recipe.h"
-#include "framework/report/output.h"
+#include "framework/core/recipe/recipe.h"
+#include "framework/core/telemetry/output.h"
 #include "tools/cli/recipe_options.h"
 #include "tools/cli/verb.h"
 

@@ -4,7 +4,7 @@
 
 #include <iostream>
 
-#include "framework/isolation/serving.h"
+#include "framework/core/isolation/serving.h"
 
 int main(int argc, char** argv) {
   if (argc != 2 || ::fcntl(3, F_GETFD) < 0) {

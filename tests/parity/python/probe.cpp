@@ -9,11 +9,11 @@
 
 #include <iostream>
 
-#include "framework/artifacts/disk.h"
-#include "framework/modeling/grouped_forward.h"
-#include "framework/modeling/safetensors.h"
-#include "framework/registry/registry.h"
-#include "framework/rollout/rollout.h"
+#include "framework/core/artifacts/disk.h"
+#include "framework/core/registry/registry.h"
+#include "framework/engine/modeling/grouped_forward.h"
+#include "framework/engine/modeling/safetensors.h"
+#include "framework/engine/rollout/rollout.h"
 #include "plumb/testing.h"
 
 namespace {

@@ -1,0 +1,184 @@
+#include "framework/core/pipeline/accelerator.h"
+
+#include <algorithm>
+
+#include "framework/core/pipeline/estimate.h"
+
+namespace plumb {
+namespace {
+
+std::int64_t integer_at(const Value& params, const char* key, std::int64_t otherwise) {
+  const Value* value = params.is_map() ? params.find(key) : nullptr;
+  return value != nullptr && value->type() == Value::Type::integer ? value->as_int() : otherwise;
+}
+
+double real_at(const Value& params, const char* key, double otherwise) {
+  const Value* value = params.is_map() ? params.find(key) : nullptr;
+  const bool number = value != nullptr && (value->type() == Value::Type::integer || value->type() == Value::Type::real);
+  return number ? value->as_double() : otherwise;
+}
+
+bool is_map_at(const Value& params, const char* key) {
+  const Value* value = params.find(key);
+  return value != nullptr && value->is_map();
+}
+
+// Of the stage's own numbers, or of its generator's: {generator: {name: local, dtype: bfloat16}}.
+std::uint64_t width_of(const Value& params) {
+  const auto is_bfloat16 = [](const Value* map) {
+    const Value* dtype = map != nullptr && map->is_map() ? map->find("dtype") : nullptr;
+    return dtype != nullptr && *dtype == Value("bfloat16");
+  };
+  return is_bfloat16(&params) || is_bfloat16(params.find("generator")) ? 2 : 4;
+}
+
+const PlannedStage* input_of(const PlannedStage& stage, const Plan& plan, const char* param) {
+  for (const StageInput& input : stage.spec->inputs) {
+    if (input.param == param) return plan.find(input.stage);
+  }
+  return nullptr;
+}
+
+// Bytes of one layer's activations for one token: 34 a hidden unit in 2-byte numbers, attention recomputed from its
+// log-sum-exp (Korthikanti et al. 2022, equation 2 without its quadratic term).
+double activation_bytes(const StageEstimate::Shape& shape, double tokens, std::uint64_t width) {
+  const double layer = 17.0 * static_cast<double>(width * shape.hidden) * tokens;
+  return static_cast<double>(shape.layers) * layer;
+}
+
+struct Work {
+  const StageEstimate& model;
+  const Value& params;
+  int gpus;
+  const Accelerator& on;
+
+  [[nodiscard]] double weights() const { return static_cast<double>(*model.parameters); }
+  [[nodiscard]] double operations() const { return on.operations * on.reached * gpus; }
+};
+
+// Each GPU answers its part of the prompts with the whole model. A step of decoding reads all weights and the cache;
+// as many answers go together as memory holds.
+GpuEstimate answering(const Work& w, const char* count, std::optional<std::int64_t> rows) {
+  const auto width = static_cast<double>(width_of(w.params));
+  const auto k = static_cast<double>(integer_at(w.params, count, 1));
+  const auto length = static_cast<double>(integer_at(w.params, "max_new_tokens", kAssumedTokens));
+  const double weights = w.weights() * width;
+  const double cache = length * 2 * static_cast<double>(w.model.shape->layers * w.model.shape->kv_width) * width;
+  const double room = 0.9 * static_cast<double>(w.on.memory) - weights;
+  const double together = std::max(k, room / cache);
+  GpuEstimate out;
+  out.bytes = static_cast<std::uint64_t>(weights + k * cache);
+  if (!rows) return out;
+  const double answers = static_cast<double>(*rows) * k / w.gpus, batch = std::min(answers, together);
+  const double reading = answers / batch * length * (weights + batch * cache / 2) / w.on.traffic;
+  const double computing = 2 * w.weights() * answers * length / (w.on.operations * w.on.reached);
+  out.seconds = std::max(reading, computing);
+  return out;
+}
+
+// What the rows of a training stage are: their type decides how often each is computed.
+struct Rows {
+  std::optional<std::int64_t> count;
+  bool pairs = false, referenced = false, prompts = false;
+};
+
+// A step of an online optimizer: answers are sampled, scored, computed by policy and reference without gradients, and
+// visited. Nothing when the number of steps is not known.
+std::optional<double> online_seconds(const Work& w, const Rows& rows, double visit) {
+  const Value* given = w.params.find("rollout");
+  const Value rollout = given != nullptr && given->is_map() ? *given : Value::map();
+  const auto responses = static_cast<double>(integer_at(rollout, "responses", 1));
+  const auto steps = static_cast<double>(integer_at(w.params, "max_steps", 0));
+  if (!rows.count && steps == 0) return std::nullopt;
+  const double answers = steps > 0
+                             ? steps * static_cast<double>(integer_at(w.params, "batch_size", 1))
+                             : real_at(w.params, "num_train_epochs", 1) * static_cast<double>(*rows.count) * responses;
+  const double tokens = answers * static_cast<double>(kAssumedTokens);
+  const double visits = static_cast<double>(integer_at(rollout, "inner_epochs", 4));
+  const double computed = (visit * visits + 4) * w.weights() + 2 * static_cast<double>(w.model.scored_by.value_or(0));
+  const Work sampling{w.model, rollout, w.gpus, w.on};
+  return computed * tokens / w.operations() +
+         *answering(sampling, "responses", static_cast<std::int64_t>(answers / responses)).seconds;
+}
+
+GpuEstimate training(const Work& w, const Rows& rows) {
+  const auto width = static_cast<double>(width_of(w.params));
+  const bool lora = is_map_at(w.params, "lora");
+  const double of_a_row = rows.pairs ? 2 : 1;
+  const auto batch = static_cast<double>(integer_at(w.params, "batch_size", 1));
+  const auto micro = static_cast<double>(integer_at(w.params, "micro_batch_size", 0));
+  const auto length = static_cast<double>(integer_at(w.params, "max_length", kAssumedTokens));
+  const double at_once = std::max(1.0, (micro > 0 ? micro : batch) / w.gpus) * of_a_row;
+  const double activations = activation_bytes(*w.model.shape, at_once * length, static_cast<std::uint64_t>(width));
+  GpuEstimate out;
+  out.bytes = *w.model.memory_bytes / static_cast<std::uint64_t>(w.gpus) + static_cast<std::uint64_t>(activations);
+  const double visit = lora ? 4 : 6;
+  if (rows.prompts) {
+    out.seconds = online_seconds(w, rows, visit);
+    return out;
+  }
+  const double epochs = real_at(w.params, "num_train_epochs", 1);
+  const auto steps = static_cast<double>(integer_at(w.params, "max_steps", 0));
+  if (!rows.count && steps == 0) return out;
+  const double seen = steps > 0 ? steps * batch : epochs * static_cast<double>(*rows.count);
+  const double tokens = seen * of_a_row * std::min(length, static_cast<double>(kAssumedTokens));
+  // Forwards and backwards; the reference of pairs forwards once.
+  const double each = visit + (rows.referenced ? 2 / std::max(1.0, epochs) : 0);
+  out.seconds = each * w.weights() * tokens / w.operations();
+  return out;
+}
+
+GpuEstimate scoring(const Work& w, std::optional<std::int64_t> rows) {
+  GpuEstimate out;
+  out.bytes = *w.model.memory_bytes;
+  if (rows) out.seconds = 2 * w.weights() * static_cast<double>(*rows * kAssumedTokens) / w.operations();
+  return out;
+}
+
+// Rows, or prompts with all their answers. What a selection makes is counted by prompts, too.
+std::optional<std::int64_t> rows_behind(const PlannedStage& stage, const Plan& plan) {
+  const Value& params = stage.manifest.params;
+  if (stage.manifest.stage_kind == "dataset") {
+    if (const std::int64_t limit = integer_at(params, "limit", 0); limit > 0) return limit;
+    const Value* source = params.find("source");
+    const std::int64_t count = source == nullptr ? 0 : integer_at(*source, "count", 0);
+    return count > 0 ? std::optional(count - integer_at(params, "skip", 0)) : std::nullopt;
+  }
+  for (const char* param : {"data", "prompts", "responses", "scored"}) {
+    const PlannedStage* input = input_of(stage, plan, param);
+    if (input == nullptr) continue;
+    const std::int64_t limit = integer_at(input->manifest.params, "max_pairs", 0);
+    return limit > 0 ? std::optional(limit) : rows_behind(*input, plan);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::int64_t> rows_into(const PlannedStage& stage, const Plan& plan) {
+  const std::optional<std::int64_t> rows = rows_behind(stage, plan);
+  if (!rows || stage.manifest.stage_kind != "score") return rows;
+  const PlannedStage* answers = input_of(stage, plan, "responses");
+  return *rows * (answers == nullptr ? 1 : integer_at(answers->manifest.params, "k", 1));
+}
+
+std::optional<GpuEstimate> estimate_on(const PlannedStage& stage, const Plan& plan, int gpus, const Accelerator& on) {
+  const StageEstimate model = estimate(stage, plan);
+  const std::string& kind = stage.manifest.stage_kind;
+  if (!model.parameters || !model.shape || kind == "model") return std::nullopt;
+  const Work work{model, stage.manifest.params, gpus, on};
+  const auto rows = rows_into(stage, plan);
+  if (kind == "sample") return answering(work, "k", rows);
+  if (kind == "evaluate") return answering(work, "samples", rows);
+  if (kind == "score") return scoring(work, rows);
+  if (!model.memory_bytes || stage.manifest.params.find("learning_rate") == nullptr) return std::nullopt;
+  const PlannedStage* data = input_of(stage, plan, "data");
+  const std::string type = data == nullptr ? "" : data->spec->output;
+  const bool pairs = type == artifact_type::pairs || type == artifact_type::preferences;
+  return training(work, {.count = rows,
+                         .pairs = pairs,
+                         .referenced = pairs && kind == "train",
+                         .prompts = type == artifact_type::prompts});
+}
+
+}  // namespace plumb

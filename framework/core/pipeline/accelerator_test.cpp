@@ -1,0 +1,118 @@
+#include "framework/core/pipeline/accelerator.h"
+
+#include <boost/test/unit_test.hpp>
+
+#include "framework/core/artifacts/test_folder.h"
+#include "framework/core/pipeline/estimate.h"
+#include "framework/core/pipeline/test_recipe.h"
+
+using plumb::Value;
+
+namespace {
+
+const Value& kLlama = plumb::test::llama_2_7b;
+const double kParameters = 6738415616;
+const auto near = boost::test_tools::tolerance(1e-9);
+
+struct Chain {
+  explicit Chain(Value training) : recipe("paper") {
+    recipe.add("rows", "dataset", Value::map({{"limit", 9000}}));
+    recipe.add("llama", "model", Value::map({{"config", kLlama}, {"path", Value()}}), {}, "model");
+    recipe.add("sft", "sft", std::move(training), {{"model", "llama"}, {"data", "rows"}}, "model");
+    recipe.add("answers", "sample",
+               Value::map({{"k", 16}, {"max_new_tokens", 512}, {"generator", Value::map({{"dtype", "bfloat16"}})}}),
+               {{"model", "sft"}, {"prompts", "rows"}}, "responses");
+    recipe.add("rewards", "score", Value::map(), {{"responses", "answers"}}, "scored");
+    recipe.add("pairs", "select", Value::map({{"max_pairs", 0}}), {{"scored", "rewards"}}, "pairs");
+    recipe.add("few", "select", Value::map({{"max_pairs", 500}}), {{"scored", "rewards"}}, "pairs");
+    recipe.add("alone", "dataset", Value::map({{"limit", 9000}}), {}, "prompts");
+    recipe.add("ppo", "train",
+               Value::map({{"learning_rate", 2e-5},
+                           {"batch_size", 64},
+                           {"max_steps", 100},
+                           {"lora", Value::map({{"r", 8}})},
+                           {"rollout", Value::map({{"max_new_tokens", 512}, {"inner_epochs", 4}})}}),
+               {{"model", "sft"}, {"data", "alone"}}, "model");
+    recipe.add("aligned", "train", Value::map(), {{"model", "sft"}, {"data", "pairs"}}, "model");
+    recipe.add("aligned-on-few", "train", Value::map(), {{"model", "sft"}, {"data", "few"}}, "model");
+  }
+  [[nodiscard]] plumb::GpuEstimate of(const char* stage, int gpus) {
+    plan = plumb::make_plan(recipe.get(), plumb::ArtifactStore(folder.path())).value();
+    return plumb::estimate_on(*plan.find(stage), plan, gpus, {}).value();
+  }
+  plumb::test::Folder folder;
+  plumb::test::TestRecipe recipe;
+  plumb::Plan plan;
+};
+
+Value sft() {
+  return Value::map({{"learning_rate", 2e-5},
+                     {"batch_size", 64},
+                     {"micro_batch_size", 8},
+                     {"num_train_epochs", 2.0},
+                     {"max_length", 4096},
+                     {"dtype", "bfloat16"}});
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(accelerator)
+
+// 9,000 rows, twice, 512 tokens, 6 operations a weight; 8 GPUs at 40 % of 312e12.
+BOOST_AUTO_TEST_CASE(full_training_takes_six_operations_a_weight_and_token) {
+  Chain chain(sft());
+  const auto eight = chain.of("sft", 8);
+  BOOST_TEST(*eight.seconds == 6 * kParameters * 9000 * 2 * 512 / (8 * 312e12 * 0.4), near);
+  // 16 bytes a weight (bfloat16 weight and gradient, float32 master and two moments), an eighth on each; activations of
+  // one row of 4,096 tokens: 34 bytes a hidden unit in each of 32 layers.
+  const double activations = 4096.0 * 4096 * 32 * 34;
+  BOOST_TEST(static_cast<double>(eight.bytes) == kParameters * 16 / 8 + activations,
+             boost::test_tools::tolerance(1e-6));
+  BOOST_TEST(*chain.of("sft", 1).seconds == 8 * *eight.seconds, near);
+}
+
+BOOST_AUTO_TEST_CASE(adapters_save_moments_and_a_third_of_the_work) {
+  Value lora = sft();
+  lora.set("lora", Value::map({{"r", 8}}));
+  Chain chain(lora), full(sft());
+  BOOST_TEST(*chain.of("sft", 8).seconds == *full.of("sft", 8).seconds * 4 / 6, near);
+  BOOST_TEST(chain.of("sft", 1).bytes < full.of("sft", 1).bytes);
+}
+
+// 16 answers of 512 tokens to 9,000 prompts. What is read decides: 13.5 GB of weights a step, and the caches.
+BOOST_AUTO_TEST_CASE(sampling_reads_the_weights_for_every_step) {
+  Chain chain(sft());
+  const auto one = chain.of("answers", 1);
+  const double cache = 512.0 * 2 * 32 * 4096 * 2;
+  BOOST_TEST(static_cast<double>(one.bytes) == 2 * kParameters + 16 * cache, boost::test_tools::tolerance(1e-6));
+  const double together = (0.9 * (std::uint64_t{40} << 30) - 2 * kParameters) / cache;
+  const double steps = 9000.0 * 16 / together * 512;
+  BOOST_TEST(*one.seconds == steps * (2 * kParameters + together * cache / 2) / 1.555e12, near);
+  BOOST_TEST(*chain.of("answers", 8).seconds == *one.seconds / 8, near);
+}
+
+// 6,400 answers of 512 tokens: sampled with float32 weights, which are read for every step; then policy and reference
+// forwards (2 + 2) and four visits of an adapter (4 each).
+BOOST_AUTO_TEST_CASE(an_online_optimizer_samples_and_visits_its_answers) {
+  Chain chain(sft());
+  const double cache = 512.0 * 2 * 32 * 4096 * 4;
+  const double together = (0.9 * (std::uint64_t{40} << 30) - 4 * kParameters) / cache;
+  const double sampling = 6400 / together * 512 * (4 * kParameters + together * cache / 2) / 1.555e12;
+  const double computing = (4 + 4 * 4) * kParameters * 6400 * 512 / (312e12 * 0.4);
+  BOOST_TEST(*chain.of("ppo", 1).seconds == sampling + computing, near);
+}
+
+BOOST_AUTO_TEST_CASE(rows_follow_limits_and_are_unknown_without) {
+  Chain chain(sft());
+  chain.plan = plumb::make_plan(chain.recipe.get(), plumb::ArtifactStore(chain.folder.path())).value();
+  BOOST_TEST(*plumb::rows_into(*chain.plan.find("sft"), chain.plan) == 9000);
+  BOOST_TEST(*plumb::rows_into(*chain.plan.find("rewards"), chain.plan) == 9000 * 16);
+  BOOST_TEST(*plumb::rows_into(*chain.plan.find("aligned"), chain.plan) == 9000);
+  BOOST_TEST(*plumb::rows_into(*chain.plan.find("aligned-on-few"), chain.plan) == 500);
+  plumb::test::TestRecipe recipe("open");
+  recipe.add("rows", "dataset", Value::map({{"limit", 0}, {"source", Value::map({{"name", "hh-rlhf"}})}}));
+  const auto plan = plumb::make_plan(recipe.get(), plumb::ArtifactStore(chain.folder.path())).value();
+  BOOST_TEST(!plumb::rows_into(*plan.find("rows"), plan));
+}
+
+BOOST_AUTO_TEST_SUITE_END()

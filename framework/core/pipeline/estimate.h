@@ -1,0 +1,48 @@
+// What a stage will need, as far as configurations tell: estimates, without activations and without what data decide.
+//
+//   StageEstimate e = estimate(stage, plan);
+//   if (e.memory_bytes) …                       // weights, gradients, moments, caches of one prompt
+//
+// Sizes come from config.json keys (or the recipe's `config`), never from weights. Time comes from the most similar
+// artifact that was made before.
+// Thread contract: functions are [any].
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "framework/core/pipeline/plan.h"
+
+namespace plumb {
+
+// The numbers of a decoder: embeddings, layers, final norm, head.
+struct DecoderSize {
+  std::uint64_t parameters = 0;
+  // Of these, the weights of the layers' linear maps and how many rows they have: what 8-bit weights narrow.
+  std::uint64_t linear_weights = 0, linear_rows = 0;
+
+  // In memory, `width` bytes each. `int8`: the linear weights in 8 bits, a float32 scale for each of their rows.
+  [[nodiscard]] std::uint64_t bytes(std::uint64_t width, bool int8 = false) const {
+    return int8 ? (parameters - linear_weights) * width + linear_weights + 4 * linear_rows : parameters * width;
+  }
+};
+
+struct StageEstimate {
+  struct Shape {
+    std::uint64_t hidden, layers, heads, kv_width;
+  };
+  std::optional<Shape> shape;                 // of the stage's model
+  std::optional<std::uint64_t> parameters;    // of the stage's model
+  std::optional<std::uint64_t> scored_by;     // parameters of the reward model that an online optimizer asks
+  std::optional<std::uint64_t> disk_bytes;    // of its artifact
+  std::optional<std::uint64_t> memory_bytes;  // at its peak
+  std::optional<double> seconds;              // that the most similar artifact took
+};
+
+StageEstimate estimate(const PlannedStage& stage, const Plan& plan);
+
+// Of a decoder with this config.json. Nothing when a size is missing. `vocabulary`: used when the configuration has
+// none.
+std::optional<DecoderSize> measure_decoder(const Value& config, std::uint64_t vocabulary = 0);
+
+}  // namespace plumb

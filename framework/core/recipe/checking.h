@@ -1,0 +1,64 @@
+// The passes of check_recipe over one recipe. Each adds what is wrong and goes on, so that one reading finds
+// everything.
+//
+//   Checking checking{source, registry, problems};
+//   check_entries(checking);      // kinds and parameters of every entry
+//   check_components(checking);   // chosen components, their parameters, paths
+//   connect(checking);            // inputs, their types, cycles, order
+//
+// Thread contract: one thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "framework/core/recipe/recipe.h"
+
+namespace plumb {
+
+struct Checking {
+  const RecipeSource& source;
+  const Registry& registry;
+  std::vector<Problem>& problems;
+  std::vector<StageSpec> stages = {};  // in the order of the file; `kind` is null where it is unknown
+
+  void complain(Mark mark, std::string key, std::string message, std::string nearest = {});
+  // Of a value within a stage: values that come from a default are complained of where the stage is named.
+  void complain(const StageSpec& stage, Mark mark, const std::string& param, std::string message,
+                std::string nearest = {});
+  StageSpec* find(const std::string& name);
+};
+
+std::string dotted(const StageSpec& stage, const std::string& param);
+std::string joined(const std::vector<std::string>& names, const std::string& last = ", ");
+
+void check_entries(Checking& checking);
+void check_components(Checking& checking);
+// The component `name` of a kind, or null after a complaint that lists those that exist.
+const KnownComponent* require_component(Checking& checking, const StageSpec& stage, const std::string& kind,
+                                        const Value& name, const std::string& param);
+// The component that a value {name: …} chooses, or null; complains of nothing.
+const KnownComponent* find_chosen(const Checking& checking, const std::string& kind, const Value* chosen);
+// Makes a path absolute; complains when nothing is there.
+void check_path(Checking& checking, const StageSpec& stage, Value& path, const std::string& param);
+// Of a model by path: what its folder lacks, and the components that read it.
+void check_model_folder(Checking& checking, StageSpec& stage);
+// The same of a folder that a component opens by itself, as its parameter `param`.
+void check_opened_folder(Checking& checking, StageSpec& stage, const Value& path, const std::string& param);
+// A JSON file of a model's folder; null when it is not there, too large, or no JSON.
+Value read_small_json(const std::filesystem::path& file);
+// Why a config.json cannot be a reward model's, or empty.
+std::string no_reward_model(const Value& config);
+// Chat formats, and rewards that can be none, of the models that stages and components name.
+void check_model_references(Checking& checking);
+// The tokenizer plugins that could read `folder`, as components of the stage under `param`; complains when none does.
+void find_tokenizer(Checking& checking, StageSpec& stage, const std::filesystem::path& folder, Mark mark,
+                    const std::string& param);
+// The stage's input whose folder the framework gives the component as its parameter `path`; null when there is none.
+const Value* handed_over(const StageSpec& stage, const ComponentInfo& component, const std::string& param);
+void connect(Checking& checking);
+void check_combinations(Checking& checking);
+// Inputs before the stages that use them, otherwise in the given order; complains of every cycle.
+void order_stages(Checking& checking);
+
+}  // namespace plumb

@@ -1,0 +1,245 @@
+#include "framework/core/sweep/sweep_run.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <set>
+
+#include "framework/core/artifacts/disk.h"
+#include "framework/core/artifacts/file_system_error.h"
+#include "framework/core/isolation/child_process.h"
+#include "framework/core/pipeline/interruption.h"
+#include "framework/core/pipeline/run.h"
+#include "framework/core/sweep/sweep_order.h"
+#include "framework/core/sweep/sweep_plan.h"
+#include "framework/core/sweep/sweep_progress.h"
+#include "framework/core/sweep/sweep_record.h"
+#include "framework/core/sweep/sweep_results.h"
+
+namespace plumb {
+namespace {
+
+namespace fs = std::filesystem;
+
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+std::vector<std::string> names_of(const Sweep& sweep) {
+  std::vector<std::string> out;
+  for (const Arm& arm : sweep.arms) out.push_back(arm.name);
+  return out;
+}
+
+// Keys that must be made, by arm.
+std::vector<std::vector<std::string>> missing(const SweepPlan& plan) {
+  std::vector<std::vector<std::string>> out;
+  for (const Plan& arm : plan.arms) {
+    out.emplace_back();
+    for (const PlannedStage& stage : arm.stages) {
+      if (stage.state == StageState::run) out.back().push_back(stage.manifest.key);
+    }
+  }
+  return out;
+}
+
+// What the record of an arm's run says of its end; nothing when the process died before it wrote one.
+struct Ending {
+  std::string error, failed_key;
+};
+
+Ending ending_of(const fs::path& folder, pid_t process) {
+  Ending out;
+  const Result<std::string> text = read_file(folder / "run.json");
+  if (!text) return out;
+  try {
+    const Value run = parse_json(*text);
+    if (run.at("process").as_int() != process) return out;
+    if (const Value* error = run.find("error")) out.error = error->as_string();
+    for (const Value& stage : run.at("stages").as_list()) {
+      if (stage.at("status") == Value("failed")) out.failed_key = stage.at("key").as_string();
+    }
+  } catch (const Error&) {
+    return {};
+  }
+  return out;
+}
+
+// Why an arm failed, in one line: as its run recorded it, else the last of what it printed, else its status.
+std::string reason(int status, const Ending& ending, const std::string& errors) {
+  if (!ending.error.empty()) return ending.error.substr(0, ending.error.find('\n'));
+  const std::size_t end = errors.find_last_not_of('\n');
+  if (end != std::string::npos) {
+    const std::size_t start = errors.rfind('\n', end);
+    return errors.substr(start == std::string::npos ? 0 : start + 1, end - (start == std::string::npos ? -1 : start));
+  }
+  return status > 128 ? fmt::format("ended by signal {}", status - 128) : fmt::format("ended with status {}", status);
+}
+
+class SweepRun {
+ public:
+  SweepRun(const LoadedRecipe& loaded, const SweepOptions& options)
+      : sweep_(*loaded.sweep),
+        options_(options),
+        store_(options.runs / artifacts_folder),
+        plan_(plan_sweep(sweep_, store_).value()),
+        record_(options.runs / loaded.recipe.name, loaded.recipe, loaded.source.text.text, sweep_),
+        order_(missing(plan_)),
+        progress_({.form = options.form,
+                   .name = loaded.recipe.name,
+                   .arms = names_of(sweep_),
+                   .log_file = options.runs / loaded.recipe.name / "log.txt"}) {
+    result_.folder = options.runs / loaded.recipe.name;
+  }
+
+  SweepResult execute() {
+    const double start = now();
+    progress_.message(fmt::format("{}: {} arms, {} different stages: {} cached, {} to run", result_.folder.string(),
+                                  sweep_.arms.size(), plan_.different, plan_.cached, plan_.to_run));
+    take_what_is_done();
+    for (start_arms(); !running_.empty(); start_arms()) {
+      std::vector<ChildProcess*> children;
+      for (auto& [arm, running] : running_) children.push_back(running.child.get());
+      ChildProcess::wait_for_any(children, 100);
+      forward_interruption();
+      attend();
+      progress_.tick();
+    }
+    result_.seconds = now() - start;
+    const std::string status = interruption() != 0 ? "stopped" : result_.failed > 0 ? "failed" : "finished";
+    if (interruption() == 0) set_blocked();
+    record_.finish(status, result_.seconds);
+    write_sweep_results(record_.value(), result_.folder).value();
+    progress_.finished(status);
+    if (interruption() != 0) {
+      throw Error(interruption_code(), fmt::format("stopped after {} of {} arms; the same command goes on from there",
+                                                   result_.done, sweep_.arms.size()));
+    }
+    return result_;
+  }
+
+ private:
+  struct Running {
+    std::unique_ptr<ChildProcess> child;
+    double started;
+  };
+
+  void take_what_is_done() {
+    for (std::size_t arm = 0; arm < sweep_.arms.size(); ++arm) {
+      const auto seconds = record_.done_before(arm);
+      bool cached = seconds.has_value();
+      for (const PlannedStage& stage : plan_.arms[arm].stages) cached = cached && stage.state != StageState::run;
+      if (!cached) continue;
+      order_.skip(arm);
+      ++result_.done;
+      record_.set(arm, "done", *seconds);
+      progress_.ended(sweep_.arms[arm].name, "cached", 0, "");
+    }
+  }
+
+  void start_arms() {
+    const auto is_there = [&](const std::string& key) {
+      if (there_.count(key) != 0) return true;
+      const auto found = store_.find(key);
+      if (!found || !found->has_value()) return false;
+      return there_.insert(key).second;
+    };
+    while (interruption() == 0 && running_.size() < options_.jobs) {
+      const auto arm = order_.next(is_there);
+      if (!arm) break;
+      start(*arm);
+    }
+  }
+
+  void start(std::size_t arm) {
+    std::vector<std::string> command = options_.command;
+    command.insert(command.end(), {"--arm", sweep_.arms[arm].name, "--runs", options_.runs.string(), "--json",
+                                   "--resolved-sha256", record_.resolved_sha256(arm)});
+    if (!options_.locked.empty()) {
+      command.insert(command.end(), {"--locked", lock_of_arm(options_.locked, sweep_.arms[arm].name).string()});
+    }
+    record_.set(arm, "running");
+    progress_.started(sweep_.arms[arm].name);
+    running_[arm] = {std::make_unique<ChildProcess>(command), now()};
+  }
+
+  // A signal reaches each arm once: a second would end it before its state is on disk.
+  void forward_interruption() {
+    if (interruption() == 0 || forwarded_) return;
+    forwarded_ = true;
+    progress_.message("stopping: the arms that run write their state");
+    for (auto& [arm, running] : running_) running.child->stop(interruption());
+  }
+
+  void attend() {
+    for (auto at = running_.begin(); at != running_.end();) {
+      auto& [arm, running] = *at;
+      const bool over = running.child->ended();
+      for (const std::string& line : running.child->lines()) progress_.event(sweep_.arms[arm].name, line);
+      if (over) end(arm, *running.child, now() - running.started);
+      at = over ? running_.erase(at) : std::next(at);
+    }
+  }
+
+  void end(std::size_t arm, const ChildProcess& child, double seconds) {
+    const std::string& name = sweep_.arms[arm].name;
+    if (child.status() == 0) {
+      order_.finished(arm, {});
+      ++result_.done;
+      record_.set(arm, "done", seconds);
+      progress_.ended(name, "done", seconds, "");
+      return;
+    }
+    const Ending ending = ending_of(result_.folder / name, child.process());
+    const bool stopped = child.status() == static_cast<int>(ErrorCode::preempted) ||
+                         child.status() == static_cast<int>(ErrorCode::interrupted);
+    const std::string why = reason(child.status(), ending, child.errors());
+    order_.finished(arm, stopped ? "" : ending.failed_key);
+    if (interruption() == 0) ++result_.failed;
+    record_.set(arm, stopped ? "stopped" : "failed", seconds, why);
+    progress_.ended(name, stopped ? "stopped" : "failed", seconds, why);
+  }
+
+  void set_blocked() {
+    for (std::size_t arm = 0; arm < sweep_.arms.size(); ++arm) {
+      if (record_.arm(arm).at("status") != Value("waiting")) continue;
+      const auto by = order_.blocked_by(arm);
+      const std::string why =
+          fmt::format("needs a stage that failed in {}", by ? sweep_.arms[*by].name : "another arm");
+      ++result_.failed;
+      record_.set(arm, "blocked", 0, why);
+      progress_.ended(sweep_.arms[arm].name, "blocked", 0, why);
+    }
+  }
+
+  const Sweep& sweep_;
+  const SweepOptions& options_;
+  ArtifactStore store_;
+  SweepPlan plan_;
+  SweepRecord record_;
+  SweepOrder order_;
+  SweepProgress progress_;
+  std::map<std::size_t, Running> running_;
+  std::set<std::string> there_;  // keys whose artifacts were found
+  bool forwarded_ = false;
+  SweepResult result_;
+};
+
+}  // namespace
+
+fs::path lock_of_arm(const fs::path& sweep, const std::string& arm) {
+  return sweep / arm / "recipe.lock.yaml";
+}
+
+SweepResult run_sweep(const LoadedRecipe& loaded, const SweepOptions& options) {
+  watch_for_interruption();
+  try {
+    return SweepRun(loaded, options).execute();
+  } catch (const fs::filesystem_error& error) {
+    throw disk_error("use", error);
+  }
+}
+
+}  // namespace plumb

@@ -1,0 +1,84 @@
+// The LanguageModels service: folders opened as policies and reward models for components that see no tensors.
+#include "plumb/language_models.h"
+
+#include "framework/engine/rollout/rollout.h"
+#include "framework/engine/rollout/scorer.h"
+
+namespace plumb {
+namespace {
+
+class Policy final : public PolicyHandle {
+ public:
+  Policy(LanguageModel model, RolloutOptions how, Host& host) : model_(std::move(model)), how_(how), host_(host) {}
+
+  void generate(std::span<const Prompt> prompts, const Sampling& sampling,
+                const std::function<void(std::size_t, ResponseGroup&&)>& done) override {
+    generate_responses(model_, prompts, sampling, how_, host_, done);
+  }
+
+ private:
+  LanguageModel model_;
+  RolloutOptions how_;
+  Host& host_;
+};
+
+class Reward final : public RewardHandle {
+ public:
+  Reward(LanguageModel model, ScoringOptions how, Host& host) : model_(std::move(model)), how_(how), host_(host) {}
+
+  std::vector<std::vector<double>> score(std::span<const ResponseGroup> groups) override {
+    return score_groups(model_, groups, how_, host_);
+  }
+  std::vector<std::vector<std::int64_t>> excess(std::span<const ResponseGroup> groups) override {
+    return score_excess(model_, groups, host_);
+  }
+
+ private:
+  LanguageModel model_;
+  ScoringOptions how_;
+  Host& host_;
+};
+
+class FolderModels final : public LanguageModels {
+ public:
+  FolderModels(const Registry& registry, Host& host) : registry_(registry), host_(host) {}
+
+  std::unique_ptr<PolicyHandle> open_policy(const std::string& folder, const OpenOptions& options) override {
+    return std::make_unique<Policy>(open(folder, options, false), RolloutOptions{.rows = options.rows}, host_);
+  }
+  std::unique_ptr<RewardHandle> open_reward(const std::string& folder, const OpenOptions& options) override {
+    return std::make_unique<Reward>(
+        open(folder, options, true),
+        ScoringOptions{.batch_tokens = options.batch_tokens, .truncate_left = options.truncate_left}, host_);
+  }
+
+ private:
+  LanguageModel open(const std::string& folder, const OpenOptions& options, bool reward_head) {
+    const bool quantised = options.dtype == "int8";
+    LanguageModel model = open_language_model(folder, registry_, host_,
+                                              {.dtype = quantised ? "float32" : options.dtype,
+                                               .device = options.device,
+                                               .merge_adapter = true,
+                                               .reward_head = reward_head,
+                                               .quantised = quantised});
+    choose_chat_format(model, options.chat_format);
+    return model;
+  }
+
+  const Registry& registry_;
+  Host& host_;
+};
+
+}  // namespace
+
+std::unique_ptr<LanguageModels> make_language_models(const Registry& registry, Host& host) {
+  return std::make_unique<FolderModels>(registry, host);
+}
+
+}  // namespace plumb
+
+// For the core, which opens the engine at run time (door/engine.h) and owns the result.
+extern "C" plumb::LanguageModels* plumb_engine_make_language_models(const plumb::Registry& registry,
+                                                                    plumb::Host& host) {
+  return plumb::make_language_models(registry, host).release();
+}

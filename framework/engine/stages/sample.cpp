@@ -1,0 +1,205 @@
+// Stage `sample`: k responses to each prompt.
+//
+// Output: responses.jsonl in the order of the prompts. Done block by block (durable_groups.h).
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+
+#include "framework/core/artifacts/prompts.h"
+#include "framework/core/catalogue/settings.h"
+#include "framework/core/door/bodies.h"
+#include "framework/core/registry/registry.h"
+#include "framework/engine/stages/durable_groups.h"
+#include "plumb/generator.h"
+
+namespace plumb {
+namespace {
+
+// What to answer, with the dataset's own preference where it has one.
+struct Task {
+  Prompt prompt;
+  std::optional<Preference> annotation;
+};
+
+std::vector<Task> read_tasks(const Artifact& artifact) {
+  std::vector<Task> tasks;
+  const std::string& type = artifact.manifest.type;
+  if (type == artifact_type::preferences) {
+    for (Preference& row : read_preferences(artifact.folder / "preferences.jsonl").value()) {
+      Prompt prompt = row.prompt;
+      tasks.push_back({std::move(prompt), std::move(row)});
+    }
+  } else if (type == artifact_type::demonstrations) {
+    for (Demonstration& row : read_demonstrations(artifact.folder / "demonstrations.jsonl").value()) {
+      std::optional<Conversation> asked = prompt_messages(row.messages);
+      if (!asked) {
+        throw Error(ErrorCode::data, fmt::format("demonstration {} of {} has no message of the user, so no prompt",
+                                                 row.id, artifact.folder.string()));
+      }
+      tasks.push_back({{std::move(row.id), std::move(*asked), std::move(row.extra)}, std::nullopt});
+    }
+  } else {
+    for (Prompt& row : read_prompts(artifact.folder / "prompts.jsonl").value()) {
+      std::optional<Preference> annotation = take_annotation(row);
+      tasks.push_back({std::move(row), std::move(annotation)});
+    }
+  }
+  return tasks;
+}
+
+// A prompt's id keys its draws, so a second row of the same id would repeat the first one's responses.
+RowAccount drop_repeated(std::vector<Task>& tasks) {
+  std::set<std::string> seen;
+  const std::size_t before = tasks.size();
+  const bool annotated =
+      std::any_of(tasks.begin(), tasks.end(), [](const Task& task) { return task.annotation.has_value(); });
+  std::erase_if(tasks, [&](const Task& task) { return !seen.insert(task.prompt.id).second; });
+  RowAccount account;
+  account.add({.what = "merged",
+               .count = static_cast<std::int64_t>(before - tasks.size()),
+               .of = static_cast<std::int64_t>(before),
+               .reason = annotated ? "the same prompt came before; of its preferences the first is kept as annotation"
+                                   : "the same prompt came before",
+               .cure = "a dataset with count_by: prompts counts each prompt once"});
+  return account;
+}
+
+// Prompts per block: enough responses to keep the rows busy, few enough that an interruption repeats little.
+std::size_t block_size(const SampleSettings& settings) {
+  const std::int64_t responses = std::clamp<std::int64_t>(524288 / settings.max_new_tokens, 256, 4096);
+  return static_cast<std::size_t>(std::max<std::int64_t>(1, responses / settings.k));
+}
+
+std::unique_ptr<Generator> make_generator(StageContext& context, const SampleSettings& settings) {
+  Value params = settings.generator.params.is_null() ? Value::map() : settings.generator.params;
+  const KnownComponent* known = context.registry().find("generator", settings.generator.name);
+  const auto takes_path = [](const ParamInfo& info) { return info.name == "path"; };
+  if (known != nullptr && std::any_of(known->info.params.begin(), known->info.params.end(), takes_path)) {
+    params.set("path", context.input("model").folder.string());
+  }
+  return context.registry().make<Generator>(settings.generator.name, params, context);
+}
+
+class Sampler {
+ public:
+  Sampler(StageContext& context, const SampleSettings& settings, const std::vector<Task>& tasks)
+      : context_(context),
+        name_("generator " + settings.generator.name),
+        tasks_(tasks),
+        sampling_{settings.k,     settings.max_new_tokens, settings.temperature,
+                  settings.top_k, settings.top_p,          context.random().derive("sample").key()},
+        generator_(make_generator(context, settings)) {}
+
+  // Groups of the prompts [begin, end). Throws Cancelled when the run is to stop.
+  std::vector<ResponseGroup> sample(std::size_t begin, std::size_t end) {
+    std::vector<Prompt> prompts;
+    for (std::size_t i = begin; i < end; ++i) prompts.push_back(tasks_[i].prompt);
+    std::vector<std::optional<ResponseGroup>> groups(prompts.size());
+    std::size_t finished = 0;
+    guarded(name_, context_.name(), [&] {
+      generator_->generate(prompts, sampling_, [&](std::size_t i, ResponseGroup&& group) {
+        context_.progress("prompts", begin + ++finished, tasks_.size());
+        groups.at(i) = std::move(group);
+      });
+    });
+    if (context_.cancelled()) throw Cancelled{};
+    std::vector<ResponseGroup> out;
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+      require_complete(groups[i], prompts[i].id);
+      out.push_back(std::move(*groups[i]));
+      out.back().prompt = std::move(prompts[i]);
+      out.back().annotation = tasks_[begin + i].annotation;
+      for (const Response& response : out.back().responses) tokens_ += response.ids.size();
+    }
+    return out;
+  }
+
+  void log_speed() const {
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - started_;
+    context_.log(LogLevel::info, fmt::format("sampled {} tokens in {:.1f} s, {:.0f} tokens/s", tokens_, seconds.count(),
+                                             static_cast<double>(tokens_) / std::max(seconds.count(), 1e-9)));
+  }
+
+ private:
+  void require_complete(const std::optional<ResponseGroup>& group, const std::string& prompt) const {
+    const std::size_t got = group ? group->responses.size() : 0;
+    if (got == static_cast<std::size_t>(sampling_.responses)) return;
+    throw Error(ErrorCode::plugin,
+                fmt::format("{} gave {} responses to prompt {}; wanted {}", name_, got, prompt, sampling_.responses));
+  }
+
+  StageContext& context_;
+  std::string name_;
+  const std::vector<Task>& tasks_;
+  Sampling sampling_;
+  std::unique_ptr<Generator> generator_;
+  std::size_t tokens_ = 0;
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+};
+
+void summarise(StageContext& context, const std::filesystem::path& rows, std::int64_t max_new_tokens) {
+  std::int64_t prompts = 0, responses = 0, tokens = 0, truncated = 0, empty = 0;
+  for_each_row(rows, [&](const Value& row, const std::string& where) -> Result<void> {
+    const auto group = group_from(row, where);
+    if (!group) return group.error();
+    ++prompts;
+    for (const Response& response : group->responses) {
+      ++responses;
+      tokens += static_cast<std::int64_t>(response.ids.size());
+      truncated += response.finish == FinishReason::length ? 1 : 0;
+      empty += response.text.empty() ? 1 : 0;
+    }
+    return {};
+  }).value();
+  const auto share = [&](std::int64_t count) { return static_cast<double>(count) / static_cast<double>(responses); };
+  context.summarise("prompts", prompts);
+  context.summarise("responses", responses);
+  context.summarise("tokens", tokens);
+  context.summarise("mean_length", share(tokens));
+  context.summarise("truncated", share(truncated));
+  context.summarise("empty", share(empty));
+  RowAccount account;
+  account.add({.what = "truncated",
+               .count = truncated,
+               .of = responses,
+               .unit = "answers",
+               .reason = fmt::format("no end within max_new_tokens {}", max_new_tokens),
+               .cure = "raise max_new_tokens"});
+  if (truncated == responses) {
+    context.log(LogLevel::warning, fmt::format("every answer is cut: {}. A model that never ends has not learnt its "
+                                               "end token, or its chat format is another",
+                                               account.line()));
+  }
+  context.account(account);
+}
+
+}  // namespace
+
+void run_sample(StageContext& context) {
+  const SampleSettings settings = sample_params().parse(context.params());
+  std::vector<Task> tasks = read_tasks(context.input("prompts"));
+  if (tasks.empty()) {
+    throw Error(ErrorCode::data, fmt::format("{} holds no prompts; sampling needs at least one", settings.prompts));
+  }
+  const RowAccount repeated = drop_repeated(tasks);
+
+  const std::filesystem::path work = context.work_folder() / "responses.jsonl";
+  DurableGroups rows(work, context);
+  if (rows.done() < tasks.size()) {
+    if (rows.done() > 0) context.log(LogLevel::info, fmt::format("{} prompts were sampled before", rows.done()));
+    Sampler sampler(context, settings, tasks);
+    const std::size_t block = block_size(settings);
+    for (std::size_t begin = rows.done() / block * block; begin < tasks.size(); begin += block) {
+      rows.append(begin, sampler.sample(begin, std::min(begin + block, tasks.size())));
+    }
+    sampler.log_speed();
+  }
+  std::filesystem::copy_file(work, context.folder() / "responses.jsonl",
+                             std::filesystem::copy_options::overwrite_existing);
+  summarise(context, work, settings.max_new_tokens);
+  context.account(repeated);
+}
+
+}  // namespace plumb

@@ -1,0 +1,173 @@
+#include "framework/engine/stages/training_stage.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/isfinite.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "framework/core/registry/registry.h"
+#include "framework/engine/modeling/lora.h"
+#include "framework/engine/modeling/merged_model.h"
+#include "framework/engine/modeling/reward_head.h"
+
+namespace plumb {
+namespace fs = std::filesystem;
+namespace {
+
+const char* name_of(Optimizer::Batch batch) {
+  switch (batch) {
+    case Optimizer::Batch::tokens:
+      return "demonstrations";
+    case Optimizer::Batch::pairs:
+      return "pairs";
+    case Optimizer::Batch::scores:
+      return "preferences for a reward model";
+    case Optimizer::Batch::unpaired:
+      return "single answers";
+    case Optimizer::Batch::rollouts:
+      break;
+  }
+  return "its own rollouts";
+}
+
+bool has_reward_head(const Artifact& model) {
+  return model.manifest.type == artifact_type::reward_model;
+}
+
+// The start of training may itself be a base with an adapter. Below a new adapter it stays so, frozen; weights that are
+// all trained take it in, which only float32 can do whole.
+LanguageModel open_start(const Artifact& start, StageContext& context, const Value& lora, const OpenModel& how) {
+  LanguageModel model = open_language_model(start.folder, context.registry(), context, how);
+  if (!model.lora) return model;
+  if (!lora.is_null()) {
+    freeze_adapter(model);
+    return model;
+  }
+  const MergeLoss loss = merge_adapter(model);
+  if (!loss.faithful()) {
+    context.log(
+        LogLevel::warning,
+        fmt::format("all weights of `{}` are trained in {}, with its adapter folded in: {}; dtype float32 keeps "
+                    "it, and so does lora",
+                    start.manifest.stage, how.dtype, merge_text(loss, how.dtype)));
+  }
+  context.summarise("start_merged", to_value(loss, how.dtype));
+  return model;
+}
+
+void add_adapter(LanguageModel& model, const Value& lora, const Random& random) {
+  if (lora.is_null()) return;
+  const LoraParams wanted = lora_params().parse(lora);
+  attach_lora(model, {wanted.r, wanted.alpha, wanted.dropout, wanted.target_modules}, random);
+}
+
+}  // namespace
+
+LanguageModel open_trainee_of(const std::string& param, StageContext& context, const TrainingSettings& settings,
+                              const Value& lora, bool quantised) {
+  LanguageModel model = open_start(context.input(param), context, lora,
+                                   {.dtype = settings.dtype,
+                                    .device = settings.device,
+                                    .training = true,
+                                    .merge_adapter = lora.is_null(),
+                                    .quantised = quantised});
+  add_adapter(model, lora, context.random().derive("lora").derive(param));
+  return model;
+}
+
+LanguageModel open_trainee(StageContext& context, const TrainingSettings& settings, const Value& lora, bool reward,
+                           bool quantised) {
+  const Artifact& start = context.input("model");
+  const bool headed = reward && has_reward_head(start);
+  LanguageModel model = open_start(start, context, lora,
+                                   {.dtype = settings.dtype,
+                                    .device = settings.device,
+                                    .training = true,
+                                    .merge_adapter = lora.is_null(),
+                                    .reward_head = headed,
+                                    .quantised = quantised});
+  if (reward && !headed) add_reward_head(model, context.random().derive("score"));
+  if (headed && settle_padding(model)) {
+    context.log(LogLevel::warning,
+                start.folder.string() +
+                    ": its pad_token_id ends an answer, so that its reward was read before that token; from here on it "
+                    "is read at the EOS, and another token is the padding");
+  }
+  add_adapter(model, lora, context.random().derive("lora"));
+  std::int64_t trainable = 0;
+  for (const TrainedTensor& tensor : trained_tensors(model)) trainable += tensor.value.numel();
+  context.summarise("parameters", model.parameter_count());
+  context.summarise("trainable_parameters", trainable);
+  return model;
+}
+
+// The trainer stops before such weights; this holds whatever wrote them.
+void require_finite(const LanguageModel& model) {
+  const at::NoGradGuard no_grad;
+  for (const Parameter* parameter : model.trainable()) {
+    if (at::isfinite(*parameter->tensor).all().item<bool>()) continue;
+    throw Error(ErrorCode::run_failed, "the trained weights of " + parameter->name +
+                                           " hold a NaN or an infinity; the model is not saved. Look at "
+                                           "learning_rate, weight_decay and dtype");
+  }
+}
+
+std::vector<TrainedTensor> trained_tensors(const LanguageModel& model) {
+  std::vector<TrainedTensor> tensors;
+  for (const Parameter* parameter : model.trainable()) {
+    tensors.push_back({parameter->name, *parameter->tensor, parameter->decays});
+  }
+  return tensors;
+}
+
+void save_trainee(const LanguageModel& model, const std::string& merge, StageContext& context) {
+  require_finite(model);
+  const fs::path folder = context.folder();
+  save_language_model(model, folder);
+  if (!model.lora || merge == "none") return;
+  const MergeLoss loss =
+      write_merged(folder, folder / merged_folder_name, merge, model.score != nullptr, context.registry(), context);
+  context.summarise("merged", to_value(loss, merge));
+  if (!loss.faithful()) {
+    context.log(LogLevel::warning, fmt::format("{}: {}; the adapter beside it has all of it", merged_folder_name,
+                                               merge_text(loss, merge)));
+  }
+}
+
+void train_and_save(const LanguageModel& model, Objective& objective, const EpochOrder& order, Objective* eval,
+                    const TrainingSettings& settings, const std::string& merge, StageContext& context) {
+  const TrainingResult result =
+      train({.tensors = trained_tensors(model), .train = &objective, .order = order, .eval = eval}, settings, context);
+  save_trainee(model, merge, context);
+  summarise_training(result, context);
+}
+
+void summarise_training(const TrainingResult& result, StageContext& context) {
+  context.summarise("updates", result.updates);
+  context.summarise("epochs", result.epochs);
+  context.summarise("tokens", result.tokens);
+  context.summarise("first_loss", result.first_loss);
+  context.summarise("last_loss", result.last_loss);
+  for (const auto& [name, value] : result.first_measured) context.summarise("start_" + name, value);
+  for (const auto& [name, value] : result.eval) context.summarise(name, value);
+}
+
+std::unique_ptr<Optimizer> make_optimizer(const ComponentRef& ref, std::optional<Optimizer::Batch> wanted,
+                                          StageContext& context) {
+  auto optimizer = context.registry().make<Optimizer>(ref.name, ref.params, context);
+  if (wanted && optimizer->batch() != *wanted) {
+    throw Error(ErrorCode::recipe, "optimizer " + ref.name + " learns from " + name_of(optimizer->batch()) +
+                                       "; this stage needs one that learns from " + name_of(*wanted));
+  }
+  return optimizer;
+}
+
+bool optimizer_needs(const ComponentRef& ref, const std::string& what, const StageContext& context) {
+  const KnownComponent* component = context.registry().find("optimizer", ref.name);
+  if (component == nullptr) return false;
+  const auto& needs = component->info.needs;
+  return std::find(needs.begin(), needs.end(), what) != needs.end();
+}
+
+}  // namespace plumb

@@ -1,0 +1,55 @@
+// What the stages that train have in common: opening the model, handing its tensors to the trainer, saving, summing up.
+//
+//   LanguageModel model = open_trainee(context, settings.training, settings.lora, {});
+//   … make an objective …
+//   train_and_save(model, objective, shuffled(objective.size()), eval, settings.training, settings.merge, context);
+//
+// Output: a full model folder. With LoRA an adapter's folder, PEFT's: adapter_config.json, adapter_model.safetensors,
+// the tokenizer's files, and base/, links to the files of the model it stands on; every consumer opens it as any model,
+// without rounding the update to the base's type. Unless `merge` is none, merged/ holds the same as one whole model.
+// Thread contract: [lane].
+#pragma once
+
+#include <optional>
+
+#include "framework/core/catalogue/settings.h"
+#include "framework/core/catalogue/stage.h"
+#include "framework/engine/modeling/language_model.h"
+#include "framework/engine/training/trainer.h"
+#include "plumb/tensor/optimizer.h"
+
+namespace plumb {
+
+// The stage's input `model`, ready for training: all weights, or an adapter when `lora` is a map. `reward` gives it a
+// reward head: the folder's own, else a fresh one.
+LanguageModel open_trainee(StageContext& context, const TrainingSettings& settings, const Value& lora,
+                           bool reward = false, bool quantised = false);
+// The same for the model that another input of the stage names; no summary.
+LanguageModel open_trainee_of(const std::string& param, StageContext& context, const TrainingSettings& settings,
+                              const Value& lora, bool quantised);
+
+std::vector<TrainedTensor> trained_tensors(const LanguageModel& model);
+
+// Throws Error(run_failed) that names a trained tensor with a NaN or an infinity.
+void require_finite(const LanguageModel& model);
+
+// Refuses weights that are not finite. `merge`: none, or the type of the weights in merged/. What share of the update they
+// hold becomes part of the summary ({"merged": {"dtype", "survives", "error"}}, merged_model.h), and less than 99 % a
+// warning.
+void save_trainee(const LanguageModel& model, const std::string& merge, StageContext& context);
+
+// Trains all of the model's tensors on `objective` in this order, evaluates on `eval` unless it is null, then saves and
+// sums up as the two functions around this one do.
+void train_and_save(const LanguageModel& model, Objective& objective, const EpochOrder& order, Objective* eval,
+                    const TrainingSettings& settings, const std::string& merge, StageContext& context);
+
+// updates, epochs, tokens, first and last loss, evaluation.
+void summarise_training(const TrainingResult& result, StageContext& context);
+
+// The optimizer component of a stage. Throws Error(recipe) when it wants another kind of batch than `wanted`.
+std::unique_ptr<Optimizer> make_optimizer(const ComponentRef& ref, std::optional<Optimizer::Batch> wanted,
+                                          StageContext& context);
+// Whether the component registered with needs({…, `what`, …}), such as "reference" or "values".
+bool optimizer_needs(const ComponentRef& ref, const std::string& what, const StageContext& context);
+
+}  // namespace plumb

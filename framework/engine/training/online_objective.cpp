@@ -1,0 +1,372 @@
+#include "framework/engine/training/online_objective.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "framework/core/catalogue/stage.h"
+#include "framework/core/registry/registry.h"
+#include "framework/engine/rollout/rollout.h"
+#include "framework/engine/training/batching.h"
+#include "framework/engine/training/numbers.h"
+
+namespace plumb {
+namespace {
+
+constexpr std::size_t kForwardTokens = 8192;  // of one pass without gradients
+
+at::Device device_of(const LanguageModel& model) {
+  return model.parameters->all().front()->tensor->device();
+}
+
+// [responses, tokens] bool, true on the first lengths[i] of row i.
+at::Tensor mask_of(const std::vector<std::int64_t>& lengths, const at::Device& device) {
+  const std::int64_t longest = *std::max_element(lengths.begin(), lengths.end());
+  return (at::arange(longest).unsqueeze(0) < at::tensor(lengths, at::kLong).unsqueeze(1)).to(device);
+}
+
+// Ragged values, row after row, into [responses, tokens]; zero on padding. Differentiable.
+at::Tensor padded(const at::Tensor& values, const at::Tensor& mask) {
+  return at::zeros(mask.sizes(), values.options()).masked_scatter(mask, values);
+}
+
+// Consecutive groups of at most kForwardTokens tokens, at least one each.
+std::vector<std::span<const SequenceGroup>> passes(std::span<const SequenceGroup> groups) {
+  const auto tokens_of = [](const SequenceGroup& group) {
+    std::size_t tokens = group.prompt.size();
+    for (const auto& completion : group.completions) tokens += completion.size();
+    return tokens;
+  };
+  std::vector<std::span<const SequenceGroup>> out;
+  for (std::size_t begin = 0, end = 0; begin < groups.size(); begin = end) {
+    std::size_t tokens = 0;
+    do {
+      tokens += tokens_of(groups[end++]);
+    } while (end < groups.size() && tokens + tokens_of(groups[end]) <= kForwardTokens);
+    out.push_back(groups.subspan(begin, end - begin));
+  }
+  return out;
+}
+
+double mean_of(const std::vector<float>& values) {
+  double sum = 0;
+  for (const float value : values) sum += value;
+  return sum / static_cast<double>(values.size());
+}
+
+double standard_error(const std::vector<float>& values) {
+  const double mean = mean_of(values), n = static_cast<double>(values.size());
+  double squares = 0;
+  for (const float value : values) squares += (value - mean) * (value - mean);
+  return n < 2 ? 0 : std::sqrt(squares / (n - 1) / n);
+}
+
+std::vector<SequenceGroup> sequences_of(const std::vector<ResponseGroup>& groups) {
+  std::vector<SequenceGroup> out;
+  for (const ResponseGroup& group : groups) {
+    SequenceGroup& sequences = out.emplace_back(SequenceGroup{group.prompt_ids, {}});
+    for (const Response& response : group.responses) sequences.completions.push_back(response.ids);
+  }
+  return out;
+}
+
+// The tensors of a batch that stand in a checkpoint, by name.
+std::vector<std::pair<const char*, at::Tensor*>> named(RolloutBatch& batch) {
+  return {{"logps", &batch.logps},     {"reference_logps", &batch.reference_logps}, {"values", &batch.values},
+          {"rewards", &batch.rewards}, {"advantages", &batch.advantages},           {"returns", &batch.returns}};
+}
+
+}  // namespace
+
+ValueHead::ValueHead(const LanguageModel& trunk) {
+  const auto options = at::TensorOptions(at::kFloat).device(device_of(trunk));
+  weight = at::zeros({1, trunk.model->shape().hidden}, options).set_requires_grad(true);
+  bias = at::zeros({1}, options).set_requires_grad(true);
+}
+
+at::Tensor ValueHead::operator()(const at::Tensor& hidden) const {
+  return at::linear(hidden.to(at::kFloat), weight, bias).squeeze(1);
+}
+
+std::vector<TrainedTensor> ValueHead::tensors() const {
+  return {{"value_head.weight", weight, true}, {"value_head.bias", bias, false}};
+}
+
+OnlineObjective::OnlineObjective(const OnlinePlayers& players, std::vector<PromptRow> prompts,
+                                 const RolloutParams& settings, std::int64_t batch_size, ScoreAnswers score, Host& host,
+                                 Random random)
+    : players_(players),
+      prompts_(std::move(prompts)),
+      settings_(settings),
+      batch_size_(batch_size),
+      prompts_per_step_(batch_size / settings.responses),
+      score_(std::move(score)),
+      host_(host),
+      random_(random) {
+  if (prompts_.empty()) throw Error(ErrorCode::data, "there is no prompt to learn from");
+  if (prompts_per_step_ * settings.responses != batch_size) {
+    throw Error(ErrorCode::recipe, "batch_size must be a multiple of rollout.responses");
+  }
+  if (players.values) value_head_.emplace(players.value_model != nullptr ? *players.value_model : players.policy);
+  if (players.value_model != nullptr) set_adapter_dropout(*players_.value_model, false);
+  set_adapter_dropout(players_.policy, false);  // as TRL: log-ratios would compare different networks
+}
+
+std::vector<TrainedTensor> OnlineObjective::value_tensors() const {
+  if (!value_head_) return {};
+  std::vector<TrainedTensor> tensors = value_head_->tensors();
+  if (players_.value_model == nullptr) return tensors;
+  for (const Parameter* parameter : players_.value_model->trainable()) {
+    tensors.push_back({"value_model." + parameter->name, *parameter->tensor, parameter->decays});
+  }
+  return tensors;
+}
+
+std::string OnlineObjective::describe(std::size_t example) const {
+  const auto [group, completion] = place_.at(example);
+  return "rollout " + std::to_string(example) + " (prompt " + names_[group] + ", answer " + std::to_string(completion) +
+         ")";
+}
+
+BatchTotals OnlineObjective::totals(std::span<const std::size_t> batch) const {
+  BatchTotals totals{.examples = static_cast<std::int64_t>(batch.size())};
+  for (const std::size_t row : batch) {
+    totals.learnt_tokens += lengths_.at(row);
+    totals.tokens += lengths_[row] + static_cast<std::int64_t>(groups_[place_[row].first].prompt.size());
+  }
+  return totals;
+}
+
+void OnlineObjective::arrange(std::vector<std::size_t>& batch) const {
+  std::sort(batch.begin(), batch.end());  // answers of one prompt have neighbouring numbers
+}
+
+void OnlineObjective::starting(std::int64_t update) {
+  const std::int64_t step = update / updates_per_step();
+  if (step != step_) collect(step);
+}
+
+std::vector<std::size_t> OnlineObjective::prompts_of(std::int64_t step) const {
+  std::vector<std::size_t> order, out;
+  const auto count = static_cast<std::int64_t>(prompts_.size());
+  std::int64_t epoch = -1;
+  for (std::int64_t at = step * prompts_per_step_; at < (step + 1) * prompts_per_step_; ++at) {
+    if (at / count != epoch) {
+      epoch = at / count;
+      order = shuffled(prompts_.size())(random_.derive("prompts").derive(static_cast<std::uint64_t>(epoch)));
+    }
+    out.push_back(order[static_cast<std::size_t>(at % count)]);
+  }
+  return out;
+}
+
+OnlineObjective::Answers OnlineObjective::answer(std::vector<Prompt> prompts, std::int64_t responses,
+                                                 std::uint64_t seed) {
+  // A prompt's id keys its draws; one that comes twice in a batch must not be answered twice alike.
+  std::vector<std::string> ids;
+  for (std::size_t i = 0; i < prompts.size(); ++i) {
+    ids.push_back(prompts[i].id);
+    prompts[i].id += "#" + std::to_string(i);
+  }
+  const Sampling sampling{.responses = responses,
+                          .max_new_tokens = settings_.max_new_tokens,
+                          .temperature = settings_.temperature,
+                          .seed = seed};
+  Answers out;
+  out.groups.resize(prompts.size());
+  generate_responses(players_.policy, prompts, sampling, {}, host_,
+                     [&](std::size_t i, ResponseGroup&& group) { out.groups[i] = std::move(group); });
+  if (host_.cancelled()) throw Cancelled{};
+  for (std::size_t i = 0; i < ids.size(); ++i) out.groups[i].prompt.id = ids[i];
+  const ScoredAnswers scored = score_(out.groups);
+  const auto& rewards = scored.rewards;
+  out.cut = scored.cut;
+  if (host_.cancelled()) throw Cancelled{};
+  for (std::size_t i = 0; i < out.groups.size(); ++i) {
+    for (std::size_t r = 0; r < out.groups[i].responses.size(); ++r) {
+      const bool cut = out.groups[i].responses[r].finish != FinishReason::stop;
+      const double penalty = cut ? settings_.missing_eos_penalty.value_or(0) : 0;
+      out.rewards.push_back(static_cast<float>(rewards.at(i).at(r) - penalty));
+    }
+  }
+  return out;
+}
+
+// [completion tokens], from the policy's hidden states unless the values have a model of their own.
+at::Tensor OnlineObjective::values_of(std::span<const SequenceGroup> groups, const at::Tensor& policy_hidden) const {
+  return (*value_head_)(players_.value_model == nullptr ? policy_hidden
+                                                        : completion_hidden(*players_.value_model, groups, {}));
+}
+
+OnlineObjective::States OnlineObjective::states_of(std::span<const SequenceGroup> groups) {
+  const at::NoGradGuard no_grad;
+  const ForwardOptions options{.temperature = settings_.temperature};
+  std::vector<at::Tensor> logps, reference, values;
+  for (const auto pass : passes(groups)) {
+    const CompletionStates policy = completion_states(players_.policy, pass, options);
+    logps.push_back(policy.logps.tokens);
+    if (value_head_) values.push_back(values_of(pass, policy.hidden));
+    if (players_.reference == nullptr) continue;
+    const AdaptersOff adapters_off;
+    reference.push_back(completion_logps(*players_.reference, pass, options).tokens);
+  }
+  const auto joined = [](const std::vector<at::Tensor>& parts) {
+    return parts.empty() ? at::Tensor() : at::cat(parts);
+  };
+  return {joined(logps), joined(reference), joined(values)};
+}
+
+void OnlineObjective::collect(std::int64_t step) {
+  std::vector<Prompt> prompts;
+  for (const std::size_t row : prompts_of(step)) prompts.push_back(prompts_[row].prompt);
+  const std::uint64_t seed = random_.derive("rollouts").derive(static_cast<std::uint64_t>(step)).key();
+  const Answers answers = answer(std::move(prompts), settings_.responses, seed);
+
+  step_ = step;
+  groups_ = sequences_of(answers.groups);
+  names_.clear();
+  double finished = 0;
+  for (const ResponseGroup& group : answers.groups) {
+    names_.push_back(group.prompt.id);
+    for (const Response& response : group.responses) finished += response.finish == FinishReason::stop ? 1 : 0;
+  }
+  batch_ = {};
+  place_rollouts();
+  const States states = states_of(groups_);
+  batch_.logps = padded(states.logps, batch_.mask);
+  if (states.reference_logps.defined()) batch_.reference_logps = padded(states.reference_logps, batch_.mask);
+  if (states.values.defined()) batch_.values = padded(states.values, batch_.mask);
+  batch_.rewards = at::tensor(answers.rewards).to(batch_.mask.device());
+  {
+    const at::NoGradGuard no_grad;
+    metrics_ =
+        guarded(players_.name.component, players_.name.stage, [&] { return players_.optimizer.prepare(batch_); });
+  }
+  std::int64_t tokens = 0;
+  for (const std::int64_t length : lengths_) tokens += length;
+  metrics_.emplace("rollouts/length", static_cast<double>(tokens) / static_cast<double>(batch_size_));
+  metrics_.emplace("val/num_eos_tokens", finished);
+  metrics_.emplace("objective/scores", mean_of(answers.rewards));
+  if (answers.cut > 0) {
+    metrics_.emplace("rollouts/overlong", static_cast<double>(answers.cut) / static_cast<double>(batch_size_));
+  }
+}
+
+// From groups_: where each rollout stands, lengths, mask and prompt numbers.
+void OnlineObjective::place_rollouts() {
+  place_.clear();
+  lengths_.clear();
+  std::vector<std::int64_t> prompt;
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    for (std::size_t c = 0; c < groups_[g].completions.size(); ++c) {
+      place_.emplace_back(g, c);
+      lengths_.push_back(static_cast<std::int64_t>(groups_[g].completions[c].size()));
+      prompt.push_back(static_cast<std::int64_t>(g));
+    }
+  }
+  const at::Device device = device_of(players_.policy);
+  batch_.mask = mask_of(lengths_, device);
+  batch_.prompt = at::tensor(prompt, at::kLong).to(device);
+}
+
+MicroLoss OnlineObjective::micro_loss(std::span<const std::size_t> micro, const BatchTotals& totals) {
+  std::vector<SequenceGroup> groups;
+  std::vector<std::int64_t> rows;
+  std::size_t last = groups_.size();
+  for (const std::size_t row : micro) {
+    const auto [group, completion] = place_.at(row);
+    if (group != last) groups.push_back({groups_[group].prompt, {}});
+    last = group;
+    groups.back().completions.push_back(groups_[group].completions[completion]);
+    rows.push_back(static_cast<std::int64_t>(row));
+  }
+  const at::Tensor index = at::tensor(rows, at::kLong).to(batch_.mask.device());
+  RolloutBatch part;
+  part.mask = batch_.mask.index_select(0, index);
+  part.prompt = batch_.prompt.index_select(0, index);
+  const auto targets = named(part);
+  const auto sources = named(batch_);
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    if (sources[i].second->defined()) *targets[i].second = sources[i].second->index_select(0, index);
+  }
+  const CompletionStates states = completion_states(players_.policy, groups, {.temperature = settings_.temperature});
+  const at::Tensor logps = padded(states.logps.tokens, part.mask);
+  const at::Tensor values = value_head_ ? padded(values_of(groups, states.hidden), part.mask) : at::Tensor();
+  Loss loss = guarded(players_.name.component, players_.name.stage,
+                      [&] { return players_.optimizer.loss(part, logps, values, totals.learnt_tokens); });
+  return {std::move(loss.value), std::move(loss.metrics)};
+}
+
+std::map<std::string, double> OnlineObjective::measure(std::span<const PromptRow> held_out) {
+  std::vector<Prompt> prompts;
+  for (const PromptRow& row : held_out) prompts.push_back(row.prompt);
+  const Answers answers = answer(std::move(prompts), 1, random_.derive("held-out").key());
+  const auto groups = sequences_of(answers.groups);
+  const double count = static_cast<double>(groups.size());
+  double tokens = 0;
+  for (const SequenceGroup& group : groups) tokens += static_cast<double>(group.completions.front().size());
+  std::map<std::string, double> out{{"objective/scores", mean_of(answers.rewards)},
+                                    {"objective/scores_standard_error", standard_error(answers.rewards)},
+                                    {"rollouts/length", tokens / count}};
+  if (players_.reference == nullptr) return out;
+  const States states = states_of(groups);
+  out["objective/kl"] =
+      (states.logps.to(at::kDouble) - states.reference_logps.to(at::kDouble)).sum().item<double>() / count;
+  return out;
+}
+
+Value OnlineObjective::save(NamedTensors& tensors) const {
+  Value state = Value::map({{"step", step_},
+                            {"metrics", value_of(metrics_)},
+                            {"optimizer", value_of(guarded(players_.name.component, players_.name.stage,
+                                                           [&] { return players_.optimizer.state(); }))}});
+  if (step_ < 0) return state;
+  std::vector<TokenId> ids;
+  for (const auto& [group, completion] : place_) {
+    const auto& answer = groups_[group].completions[completion];
+    ids.insert(ids.end(), answer.begin(), answer.end());
+  }
+  tensors.emplace_back("ids", at::tensor(ids, at::kInt));
+  tensors.emplace_back("lengths", at::tensor(lengths_, at::kLong));
+  RolloutBatch batch = batch_;  // shares the tensors
+  for (const auto& [name, tensor] : named(batch)) {
+    if (tensor->defined()) tensors.emplace_back(name, *tensor);
+  }
+  return state;
+}
+
+void OnlineObjective::restore(const Value& state, const std::map<std::string, at::Tensor>& tensors) {
+  guarded(players_.name.component, players_.name.stage,
+          [&] { players_.optimizer.restore(numbers_of(state.at("optimizer"))); });
+  step_ = state.at("step").as_int();
+  metrics_ = numbers_of(state.at("metrics"));
+  if (step_ < 0) return;
+  groups_.clear();
+  names_.clear();
+  const at::Tensor ids = tensors.at("ids"), lengths = tensors.at("lengths");
+  const auto* id = ids.const_data_ptr<TokenId>();
+  const auto* length = lengths.const_data_ptr<std::int64_t>();
+  for (const std::size_t row : prompts_of(step_)) {
+    SequenceGroup& group = groups_.emplace_back(SequenceGroup{prompts_[row].ids, {}});
+    names_.push_back(prompts_[row].prompt.id);
+    for (std::int64_t r = 0; r < settings_.responses; ++r, id += *length++) {
+      group.completions.emplace_back(id, id + *length);
+    }
+  }
+  batch_ = {};
+  place_rollouts();
+  for (const auto& [name, tensor] : named(batch_)) {
+    if (const auto found = tensors.find(name); found != tensors.end()) {
+      *tensor = found->second.to(batch_.mask.device(), found->second.scalar_type(), false, true);
+    }
+  }
+}
+
+}  // namespace plumb

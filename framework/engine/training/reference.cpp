@@ -1,0 +1,178 @@
+#include "framework/engine/training/reference.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/tensor.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "framework/engine/modeling/safetensors.h"
+
+namespace plumb {
+namespace {
+
+using Origin = ReferenceLogps::Origin;
+
+// Responses of one prompt in one forward pass.
+struct Piece {
+  SequenceGroup sequences;
+  std::vector<Origin> origins;
+  std::int64_t tokens = 0;
+};
+
+std::vector<Piece> pieces_of(const PairRows& rows, std::span<const std::size_t> pairs) {
+  std::set<Origin> wanted;
+  for (const std::size_t row : pairs) {
+    wanted.emplace(rows.pairs[row].group, rows.pairs[row].chosen);
+    wanted.emplace(rows.pairs[row].group, rows.pairs[row].rejected);
+  }
+  std::vector<Piece> pieces;
+  for (const Origin& origin : wanted) {
+    const SequenceGroup& group = rows.groups[origin.first];
+    if (pieces.empty() || pieces.back().origins.front().first != origin.first) {
+      pieces.push_back(
+          {.sequences = {group.prompt, {}}, .origins = {}, .tokens = static_cast<std::int64_t>(group.prompt.size())});
+    }
+    pieces.back().sequences.completions.push_back(group.completions[origin.second]);
+    pieces.back().origins.push_back(origin);
+    pieces.back().tokens += static_cast<std::int64_t>(group.completions[origin.second].size());
+  }
+  return pieces;
+}
+
+// Consecutive pieces of at most `limit` tokens, at least one each.
+std::vector<std::span<const Piece>> cut(std::span<const Piece> pieces, std::int64_t limit) {
+  std::vector<std::span<const Piece>> slices;
+  for (std::size_t begin = 0, end = 0; begin < pieces.size(); begin = end) {
+    std::int64_t tokens = 0;
+    do {
+      tokens += pieces[end++].tokens;
+    } while (end < pieces.size() && tokens + pieces[end].tokens <= limit);
+    slices.push_back(pieces.subspan(begin, end - begin));
+  }
+  return slices;
+}
+
+struct Part {
+  at::Tensor sums;    // [responses]
+  at::Tensor tokens;  // [completion tokens], or empty
+};
+
+Part compute(LanguageModel& reference, std::span<const Piece> part, const ReferenceOptions& options) {
+  const at::NoGradGuard no_grad;
+  const AdaptersOff adapters_off;
+  std::vector<at::Tensor> sums, tokens;
+  for (const auto slice : cut(part, options.forward_tokens)) {
+    std::vector<SequenceGroup> groups;
+    for (const Piece& piece : slice) groups.push_back(piece.sequences);
+    const CompletionLogps logps = completion_logps(reference, groups, {});
+    sums.push_back(logps.sums().to(at::kCPU));
+    if (options.tokens) tokens.push_back(logps.tokens.to(at::kCPU));
+  }
+  return {at::cat(sums), options.tokens ? at::cat(tokens) : at::tensor(std::vector<float>{})};
+}
+
+std::optional<Part> read_part(const std::filesystem::path& file, std::span<const Piece> part, bool tokens) {
+  std::int64_t responses = 0, completion_tokens = 0;
+  for (const Piece& piece : part) {
+    responses += static_cast<std::int64_t>(piece.origins.size());
+    for (const auto& completion : piece.sequences.completions)
+      completion_tokens += static_cast<std::int64_t>(completion.size());
+  }
+  auto opened = open_safetensors(file);
+  if (!opened || opened->find("sums") == nullptr || opened->find("tokens") == nullptr) return std::nullopt;
+  Part read{opened->tensor("sums"), opened->tensor("tokens")};
+  if (read.sums.numel() != responses || (tokens && read.tokens.numel() != completion_tokens)) return std::nullopt;
+  return read;
+}
+
+// What rounding explains, in nats a token: two groupings of the same float32 or bfloat16 computation.
+double rounding_bound(at::ScalarType type, std::size_t tokens) {
+  return (type == at::kFloat || type == at::kDouble ? 1e-4 : 5e-2) * static_cast<double>(tokens);
+}
+
+}  // namespace
+
+void ReferenceLogps::put(const Origin& origin, float sum, at::Tensor tokens) {
+  entries_[origin] = {sum, std::move(tokens)};
+}
+
+const ReferenceLogps::Entry& ReferenceLogps::entry(const Origin& origin) const {
+  const auto found = entries_.find(origin);
+  if (found == entries_.end()) {
+    throw Error(ErrorCode::run_failed, "no reference log-probability was computed for response " +
+                                           std::to_string(origin.second) + " of group " + std::to_string(origin.first));
+  }
+  return found->second;
+}
+
+at::Tensor ReferenceLogps::sums(std::span<const Origin> origins, const at::Device& device) const {
+  std::vector<float> values;
+  values.reserve(origins.size());
+  for (const Origin& origin : origins) values.push_back(entry(origin).sum);
+  return at::tensor(values).to(device);
+}
+
+const at::Tensor& ReferenceLogps::tokens(const Origin& origin) const {
+  return entry(origin).tokens;
+}
+
+ReferenceLogps reference_logps(LanguageModel& reference, const PairRows& rows, std::span<const std::size_t> pairs,
+                               const ReferenceOptions& options, StageContext& context) {
+  const std::vector<Piece> pieces = pieces_of(rows, pairs);
+  const auto folder = context.work_folder() / "reference";
+  std::filesystem::create_directories(folder);
+  ReferenceLogps result;
+  std::size_t done = 0, number = 0;
+  for (const auto part : cut(pieces, options.part_tokens)) {
+    if (context.cancelled()) throw Cancelled{};
+    const auto file = folder / (options.name + "-" + std::to_string(number++) + ".safetensors");
+    std::optional<Part> values = read_part(file, part, options.tokens);
+    if (!values) {
+      values = compute(reference, part, options);
+      write_safetensors(file, {{"sums", values->sums}, {"tokens", values->tokens}}).value();
+    }
+    const float* sums = values->sums.const_data_ptr<float>();
+    std::int64_t at = 0;
+    for (const Piece& piece : part) {
+      for (std::size_t i = 0; i < piece.origins.size(); ++i) {
+        const auto length = static_cast<std::int64_t>(piece.sequences.completions[i].size());
+        result.put(piece.origins[i], *sums++,
+                   options.tokens ? values->tokens.narrow(0, at, length).clone() : at::Tensor());
+        at += length;
+      }
+    }
+    done += part.size();
+    context.progress("reference log-probabilities", done, pieces.size());
+  }
+  return result;
+}
+
+double require_identity(const at::Tensor& policy, const at::Tensor& reference,
+                        std::span<const ReferenceLogps::Origin> origins, const PairRows& rows, at::ScalarType weights) {
+  const at::Tensor p = policy.to(at::kCPU, at::kDouble), r = reference.to(at::kCPU, at::kDouble);
+  double largest = 0;
+  for (std::size_t i = 0; i < origins.size(); ++i) {
+    const auto [group, completion] = origins[i];
+    const double policy_logp = p.const_data_ptr<double>()[i], reference_logp = r.const_data_ptr<double>()[i];
+    const double difference = std::abs(policy_logp - reference_logp);
+    const std::size_t tokens = rows.groups[group].completions[completion].size();
+    largest = std::max(largest, difference);
+    if (difference <= rounding_bound(weights, tokens)) continue;
+    throw Error(
+        ErrorCode::run_failed,
+        "before the first update the policy must equal its reference, so that margins are 0 and the loss is ln 2, "
+        "but response " +
+            std::to_string(completion) + " of prompt " + rows.names[group] + " (" + std::to_string(tokens) +
+            " tokens) has log-probability " + std::to_string(policy_logp) + " under the policy and " +
+            std::to_string(reference_logp) + " under the reference; rounding explains " +
+            std::to_string(rounding_bound(weights, tokens)) +
+            ". Dropout that is on, an adapter whose B is not zero, another data type, or files of the start that "
+            "changed between attempts cause this");
+  }
+  return largest;
+}
+
+}  // namespace plumb

@@ -1,0 +1,56 @@
+#include "framework/engine/training/token_objective.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/tensor.h>
+
+#include <numeric>
+
+#include "framework/core/registry/registry.h"
+
+namespace plumb {
+
+TokenObjective::TokenObjective(LanguageModel& model, TokenOptimizer& optimizer, OptimizerName name, TokenRows data)
+    : model_(model), optimizer_(optimizer), name_(std::move(name)), data_(std::move(data)) {
+  learnt_.reserve(data_.rows.size());
+  for (const MaskedSequence& row : data_.rows) {  // the first token has nothing that predicts it
+    learnt_.push_back(row.learn.empty() ? 0 : std::accumulate(row.learn.begin() + 1, row.learn.end(), std::int64_t{0}));
+  }
+}
+
+BatchTotals TokenObjective::totals(std::span<const std::size_t> batch) const {
+  BatchTotals totals{.examples = static_cast<std::int64_t>(batch.size())};
+  for (const std::size_t row : batch) {
+    totals.learnt_tokens += learnt_[row];
+    totals.tokens += static_cast<std::int64_t>(data_.rows[row].ids.size());
+  }
+  return totals;
+}
+
+MicroLoss TokenObjective::micro_loss(std::span<const std::size_t> micro, const BatchTotals& totals) {
+  std::vector<MaskedSequence> rows;
+  std::vector<std::int64_t> sequence;
+  rows.reserve(micro.size());
+  for (const std::size_t row : micro) {
+    sequence.insert(sequence.end(), static_cast<std::size_t>(learnt_[row]), static_cast<std::int64_t>(rows.size()));
+    rows.push_back(data_.rows[row]);
+  }
+  set_adapter_dropout(model_, at::GradMode::is_enabled());
+  const CompletionLogps logps = masked_logps(model_, rows, {});
+  const TokenLossBatch batch{.logps = logps.tokens,
+                             .sequence = at::tensor(sequence, at::kLong).to(logps.tokens.device()),
+                             .sequences = static_cast<std::int64_t>(rows.size()),
+                             .total_tokens = totals.learnt_tokens,
+                             .total_sequences = totals.examples};
+  Loss loss = guarded(name_.component, name_.stage, [&] { return optimizer_.loss(batch); });
+  return {std::move(loss.value), std::move(loss.metrics)};
+}
+
+void set_adapter_dropout(LanguageModel& model, bool on) {
+  if (!model.lora || model.lora->dropout == 0) return;
+  for (const std::string& name : model.parameters->linear_names()) {
+    const Linear* linear = model.parameters->find_linear(name);
+    if (linear->adapter && !linear->adapter->of_base) linear->adapter->training = on;
+  }
+}
+
+}  // namespace plumb
