@@ -3,7 +3,7 @@
 // PLUMB_PLUGIN (plugin.h) writes a manifest and a build fingerprint into an ELF note named "Plumb". The loader reads
 // that note from the file, compares the fingerprint field by field with its own, and only then calls dlopen.
 //
-//   PLUMB_ABI_FINGERPRINT("none")
+//   const char* ours = PLUMB_ABI_FINGERPRINT("none");
 //   // "sdk=1 arch=x86_64-linux stdlib=libstdc++ cxx11abi=1 debug=0 san=none torch=none"
 //
 // Thread contract: everything here is constant data.

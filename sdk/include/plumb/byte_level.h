@@ -1,8 +1,8 @@
 // The building blocks of byte-level BPE: GPT-2's word split and its alphabet of 256 printable characters, one per byte.
 // The byte-bpe tokenizer encodes with them and the trainer of new vocabularies counts with them.
 //
-//   plumb::for_each_word("It's 3 o'clock", [](std::string_view word) { … });   // It | 's | ␣3 | ␣o | ' | clock
-//   std::string letters = plumb::to_byte_letters(" a\n");                      // "ĠaĊ"
+//   plumb::for_each_word("It's 3 o'clock", [](std::string_view word) { /* … */ });   // It | 's | ␣3 | ␣o | ' | clock
+//   std::string letters = plumb::to_byte_letters(" a\n");                            // "ĠaĊ"
 //
 // Source: openai/gpt-2 src/encoder.py (bytes_to_unicode and the pattern); HF tokenizers pre_tokenizers/byte_level.rs.
 // Thread contract: pure functions.

@@ -4,10 +4,10 @@
 //
 //   class RewardGap final : public plumb::SelectionPolicy {
 //    public:
-//     struct Settings { … };
+//     struct Settings { double eta = 0.85; };
 //     static plumb::Params<Settings> params();
 //     RewardGap(const Settings& settings, plumb::Host& host);
-//     …
+//     plumb::Selection select(const plumb::ResponseGroup& group, plumb::Random random) const override;
 //   };
 //
 // Thread tags on methods, from CLAP's convention:

@@ -1,9 +1,9 @@
 // A data source yields rows of one record type from files or from a generator.
 //
-// Register it with the record type it yields: `registrar.add<HhRlhf>("hh-rlhf").yields({"preferences"})`, one of
-// "prompts", "demonstrations", "preferences", "texts" (demonstrations whose single message is plain text). A source
-// that can yield several lists them all and has a parameter whose value is the chosen type.
+//   registrar.add<HhRlhf>("hh-rlhf").yields({"preferences"});
 //
+// The record types are "prompts", "demonstrations", "preferences" and "texts" (demonstrations whose single message is
+// plain text). A source that can yield several lists them all and has a parameter whose value is the chosen type.
 // Thread contract: next is [lane].
 #pragma once
 

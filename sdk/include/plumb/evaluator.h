@@ -1,10 +1,10 @@
 // An evaluator measures models by their answers.
 //
-//   Evaluation evaluate(EvaluationContext& context) override {
-//     for (const std::string& model : context.models()) {
-//       auto answers = context.answer(model, context.prompts(), context.options());
-//       … judge each, then evaluation.metrics.push_back({.name = "gold/" + model + "/mean", …});
-//     }
+//   plumb::Evaluation evaluate(plumb::EvaluationContext& c) override {
+//     plumb::Evaluation out;
+//     for (const std::string& model : c.models())
+//       out.metrics.push_back({.name = "terse/" + model, .value = mean(c.answer(model, c.prompts(), c.options()))});
+//     return out;
 //   }
 //
 // Thread contract: evaluate is [lane]; while it runs, its context's answer and reward are [lane], the rest [any].

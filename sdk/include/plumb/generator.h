@@ -1,5 +1,5 @@
 // A generator samples k responses for each prompt: the built-in engine, or a remote server.
-//
+//   generator.generate(prompts, {.responses = 4}, [&](std::size_t i, plumb::ResponseGroup&& g) { out[i] = g; });
 // Thread contract: generate is [lane]; `done` is called from one thread at a time.
 #pragma once
 

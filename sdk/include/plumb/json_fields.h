@@ -4,7 +4,7 @@
 //   const plumb::JsonFields json("config.json");
 //   const plumb::Value root = plumb::read_json_file("config.json");
 //   std::int64_t size = json.integer(root, "vocab_size");
-//   if (const plumb::Value* bias = json.find(root, "bias")) …            // absent or null: no value
+//   if (const plumb::Value* at = json.find(root, "scale")) scale = at->as_double();  // absent or null: no value
 //   json.fail(root, "wants hidden_size to be a multiple of num_heads");
 //
 // Thread contract: const methods and the functions are [any].

@@ -3,7 +3,7 @@
 // A language-model judge answers `messages` with text that the evaluator parses; a programmatic judge (gold, reward
 // model) sets `score` itself from the conversation and the answers.
 //
-//   std::vector<Judgement> judgements = plumb::judge_all(*context.judge(), requests, host);
+//   std::vector<plumb::Judgement> judgements = plumb::judge_all(*context.judge(), requests, host);
 //
 // Thread contract: judge is [any], so that slow judges can be asked in parallel.
 #pragma once

@@ -1,6 +1,6 @@
 // Where a plugin registers its components. Plugin authors meet it inside PLUMB_PLUGIN:
 //
-//   PLUMB_PLUGIN(registrar, …) { registrar.add<RewardGap>("reward-gap").yields({"pairs"}); }
+//   PLUMB_PLUGIN(r, "org.example.gap", "1.0.0", "MIT", "by gap") { r.add<RewardGap>("gap").yields({"pairs"}); }
 //
 // Thread contract: [setup].
 #pragma once

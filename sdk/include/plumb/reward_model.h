@@ -1,5 +1,5 @@
 // A reward model gives each response of a prompt a number. Raw head outputs: whoever normalises says so.
-//
+//   const double first = reward_model.score(groups).at(0).at(0);   // of the first prompt's first response
 // Thread contract: score is [lane].
 #pragma once
 

@@ -1,8 +1,8 @@
 // A selection policy turns one prompt's scored responses into preference pairs or demonstrations.
 //
-//   Selection select(const ResponseGroup& group, Random) const override {
-//     Selection chosen;
-//     for (int j …) for (int l …) if (gap(j, l) > delta) chosen.pairs.push_back({j, l});
+//   plumb::Selection select(const plumb::ResponseGroup& group, plumb::Random) const override {
+//     plumb::Selection chosen;
+//     if (group.responses[0].reward > group.responses[1].reward) chosen.pairs.push_back({.chosen = 0, .rejected = 1});
 //     return chosen;
 //   }
 //

@@ -1,7 +1,7 @@
 // Means with their uncertainty, for evaluators and reports.
 //
 //   plumb::Estimate gap = plumb::paired_difference(scores_of_a, scores_of_b);   // by prompt
-//   gap.low > 0: a is better, at 95 %
+//   const bool a_is_better = gap.low > 0;                                       // at 95 %
 //
 // Thread contract: functions are [any].
 #pragma once

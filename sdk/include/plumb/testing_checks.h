@@ -4,7 +4,7 @@
 //     plumb::testing::Checks check;
 //     check.equal(selection.pairs.size(), 1U, "pairs of a group with one gap");
 //     check.near(loss, 0.6931, 1e-4, "loss at the reference");
-//     check.throws(plumb::ErrorCode::recipe, [&] { … }, "a negative beta");
+//     check.throws(plumb::ErrorCode::recipe, [&] { make({{"beta", -1.0}}); }, "a negative beta");
 //     return check.status();
 //   }
 //

@@ -1,9 +1,9 @@
 // A tokenizer turns text into token ids and back. It knows nothing of chat formats: BOS, EOS and templates belong to
 // the framework (data/chat_format.h), so that exactly one place adds them.
 //
-// Register it with the files it recognises in a model folder:
-// `registrar.add<ByteBpe>("byte-bpe").claims({"tokenizer.json"})`. Its settings must include `path`, the model folder.
+//   registrar.add<ByteBpe>("byte-bpe").claims({"tokenizer.json"});   // the files that it recognises in a model folder
 //
+// Its settings must include `path`, the model folder.
 // Thread contract: const methods are [any].
 #pragma once
 

@@ -2,7 +2,7 @@
 //
 //   for (std::string_view rest = text; !rest.empty();) {
 //     plumb::Character c = plumb::first_character(rest);
-//     if (plumb::is_letter(c.code)) …
+//     if (plumb::is_letter(c.code)) ++letters;
 //     rest.remove_prefix(c.size);
 //   }
 //

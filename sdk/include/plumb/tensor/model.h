@@ -7,11 +7,11 @@
 //     Llama(const Settings&, plumb::ModelPlan& plan);    // reads plan.config, declares plan.parameters
 //     at::Tensor hidden(const plumb::TokenBatch& batch) override;
 //     at::Tensor logits(const at::Tensor& hidden) override;
-//   };
-//   PLUMB_PLUGIN(…) { registrar.add<Llama>("llama2").claims({"llama"}); }   // config.json's model_type
+//   };                                                   // and shape, default_lora_targets, architecture
 //
+// Register it with config.json's model_type: `registrar.add<Llama>("llama2").claims({"llama"})`.
 // The framework does the rest: loading and saving HF folders, LoRA, freezing, KV caches, batching, the reward head
-// `score`, gradient checkpointing, quantised weights.
+// `score`, quantised weights.
 // Thread contract: construction is [setup]; shape is [any]; the rest is [lane].
 #pragma once
 

@@ -6,7 +6,7 @@
 //   class Dpo final : public plumb::PairwiseOptimizer {
 //     plumb::Loss loss(const plumb::PairBatch& b) override {
 //       const at::Tensor policy = b.policy_chosen - b.policy_rejected;
-//       const at::Tensor logits = beta_ * (policy - (b.reference_chosen - b.reference_rejected));
+//       const at::Tensor logits = 0.1 * (policy - (b.reference_chosen - b.reference_rejected));
 //       return {-at::log_sigmoid(logits).mean(), {{"rewards/margins", logits.mean().item<double>()}}};
 //     }
 //   };

@@ -1,7 +1,7 @@
 // The named weights of a model. A model declares what it needs under Hugging Face's names; the framework allocates,
 // initialises, loads, saves, adapts, freezes and shards them.
 //
-//   Block(Parameters& p, const std::string& name, const Shape& s)
+//   Block(plumb::Parameters& p, const std::string& name, const Shape& s)
 //       : query(p.linear(name + ".self_attn.q_proj", s.hidden, s.hidden)),
 //         norm(p.vector(name + ".input_layernorm.weight", s.hidden, 1.0)) {}
 //

@@ -1,9 +1,9 @@
-// The only door to LibTorch. Including it puts a plugin into the tensor tier: its fingerprint then names this LibTorch
-// version and only a host with the same one loads it.
-//
-// It brings at::Tensor and nothing else. A source file includes <ATen/ops/NAME.h> for each function it uses and
-// <ATen/TensorOperators.h> for a + b, a * b and their kin; including <torch/torch.h> costs 18 seconds a file and is
-// refused by tools/check.
+// The only door to LibTorch; it brings at::Tensor alone. It puts a plugin into the tensor tier: its fingerprint
+// then names this LibTorch version and only a host with the same one loads it. A source file adds
+//   #include <ATen/TensorOperators.h>  // a + b, a * b and their kin
+//   #include <ATen/ops/log_sigmoid.h>  // one for each function; <torch/torch.h>, 18 seconds a file, is refused
+//   at::Tensor loss(const at::Tensor& gap) { return -at::log_sigmoid(0.1 * gap).mean(); }
+// Thread contract: LibTorch's own.
 #pragma once
 
 #include <torch/headeronly/version.h>
