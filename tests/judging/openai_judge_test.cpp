@@ -1,80 +1,28 @@
 // openai-judge against a server that misbehaves in every way it can.
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <plumb/judge.h>
 #include <plumb/testing.h>
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <chrono>
-#include <cstdlib>
 #include <fstream>
 #include <map>
-#include <set>
-#include <sstream>
 #include <thread>
 
+#include "openai_judging.h"
 #include "running_server.h"
 
 namespace fs = std::filesystem;
 using plumb::Value;
+using plumb::test::answered;
 using plumb::test::canary;
 using plumb::test::Door;
+using plumb::test::Judging;
+using plumb::test::requests;
 using plumb::test::server;
 using plumb::test::test_folder;
 using plumb::test::whole;
-using plumb::testing::PluginUnderTest;
 
 namespace {
-
-struct Setup {
-  Door door = Door::good;
-  std::int64_t concurrency = 8, attempts = 6;
-  double timeout = 20, first_wait = 0.02;
-  std::string cache = {};  // empty: one of its own
-};
-
-class Judging {
- public:
-  explicit Judging(const Setup& setup = {}) {
-    static int count = 0;
-    cache = test_folder() / (setup.cache.empty() ? "cache" + std::to_string(++count) : setup.cache);
-    ::setenv("PLUMB_TEST_JUDGE_KEY", canary.c_str(), 1);
-    judge = plugin.make<plumb::Judge>("openai-judge",
-                                      Value::map({{"url", server().url(setup.door)},
-                                                  {"model", "tester"},
-                                                  {"key_from", "PLUMB_TEST_JUDGE_KEY"},
-                                                  {"ca_file", (test_folder() / "server" / "ca.pem").string()},
-                                                  {"cache", cache.string()},
-                                                  {"concurrency", setup.concurrency},
-                                                  {"attempts", setup.attempts},
-                                                  {"timeout", setup.timeout},
-                                                  {"first_wait", setup.first_wait}}));
-  }
-  plumb::Judgement ask(int item, const std::string& plan) { return judge->judge(request(item, plan)); }
-
-  static plumb::JudgeRequest request(int item, const std::string& plan) {
-    plumb::JudgeRequest asked;
-    asked.id = std::to_string(item);
-    asked.messages = {{"user", "item=" + std::to_string(item) + " plan=" + plan + " please"}};
-    return asked;
-  }
-  static std::string answer(int item) {
-    return "item " + std::to_string(item) + ": [[" + std::to_string(item % 10 + 1) + "]]";
-  }
-
-  PluginUnderTest plugin;
-  fs::path cache;
-  std::unique_ptr<plumb::Judge> judge;
-};
-
-unsigned requests(int item) {
-  return server().board().requests[static_cast<std::size_t>(item)];
-}
-unsigned answered(int item) {
-  return server().board().answered[static_cast<std::size_t>(item)];
-}
 
 std::string thrown_by(const std::function<void()>& call) {
   try {
@@ -299,92 +247,6 @@ BOOST_AUTO_TEST_CASE(a_request_to_stop_ends_every_wait) {
                           [](const plumb::Error& error) { return error.code() == plumb::ErrorCode::preempted; });
     BOOST_TEST((std::chrono::steady_clock::now() - start < std::chrono::seconds(5)), plan);
   }
-}
-
-namespace {
-
-constexpr int first = 1000, count = 2000;
-
-// Judges everything and writes the texts down, in a process of its own.
-pid_t start_client(const fs::path& results) {
-  server();
-  const pid_t pid = ::fork();
-  if (pid != 0) return pid;
-  int status = 1;
-  try {
-    Judging judging({.timeout = 3, .cache = "killed"});
-    std::vector<plumb::JudgeRequest> asked;
-    for (int item = first; item < first + count; ++item) asked.push_back(Judging::request(item, "faults"));
-    const auto judgements = plumb::judge_all(*judging.judge, asked, judging.plugin.host);
-    std::ofstream out(results);
-    for (const auto& judgement : judgements) out << judgement.text << judgement.failure << '\n';
-    judging.judge.reset();
-    for (const std::string& message : judging.plugin.host.messages) out << message << '\n';
-    status = out.flush() ? 0 : 1;
-  } catch (const std::exception& error) {
-    std::ofstream(results) << error.what();
-  }
-  ::_exit(status);
-}
-
-// By the text of the answer: what the cache file holds in whole lines.
-std::set<std::string> kept_texts(const fs::path& folder) {
-  std::set<std::string> texts;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.path().extension() != ".jsonl") continue;
-    std::istringstream lines(whole(entry.path()));
-    for (std::string line; std::getline(lines, line) && !lines.eof();) {
-      BOOST_TEST(texts.insert(plumb::parse_json(line).at("text").as_string()).second, "twice in the cache: " << line);
-    }
-  }
-  return texts;
-}
-
-}  // namespace
-
-BOOST_AUTO_TEST_CASE(two_thousand_judgments_survive_faults_and_two_kills_without_loss_or_double) {
-  const fs::path results = test_folder() / "results.txt";
-  auto& board = server().board();
-  std::vector<std::pair<int, unsigned>> settled;  // items in the cache at a kill, and how often they had been asked
-  for (const unsigned kill_at : {600U, 1300U}) {
-    const unsigned before = board.total_answered;
-    const pid_t client = start_client(results);
-    const unsigned wanted = kill_at > 600 ? 700 : 600;
-    while (board.total_answered - before < wanted && ::waitpid(client, nullptr, WNOHANG) == 0) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-    ::kill(client, SIGKILL);
-    ::waitpid(client, nullptr, 0);
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // the server notices
-    BOOST_TEST(!fs::exists(results));
-    const auto kept = kept_texts(test_folder() / "killed");
-    BOOST_TEST(kept.size() > 300U);
-    BOOST_TEST(kept.size() < static_cast<std::size_t>(count));
-    for (int item = first; item < first + count; ++item) {
-      if (kept.contains(Judging::answer(item))) settled.emplace_back(item, requests(item));
-    }
-  }
-  int status = -1;
-  ::waitpid(start_client(results), &status, 0);
-  BOOST_TEST(status == 0);
-
-  std::istringstream lines(whole(results));
-  unsigned doubled = 0, asked_again = 0;
-  for (int item = first; item < first + count; ++item) {
-    std::string line;
-    std::getline(lines, line);
-    BOOST_TEST(line == Judging::answer(item));
-    BOOST_TEST(answered(item) >= 1U);
-    doubled += answered(item) - 1;
-  }
-  for (const auto& [item, before] : settled) asked_again += requests(item) - before;
-  BOOST_TEST(asked_again == 0U);   // nothing on the disk is asked for again
-  BOOST_TEST(doubled <= 2U * 8U);  // only what was under way at a kill is paid for again
-  BOOST_TEST(kept_texts(test_folder() / "killed").size() == static_cast<std::size_t>(count));
-  BOOST_TEST(board.wrong_key == 0U);
-  std::string summary;
-  std::getline(lines, summary);
-  BOOST_TEST_MESSAGE(summary << "; " << doubled << " answers paid twice by the kills");
 }
 
 BOOST_AUTO_TEST_CASE(the_key_is_in_no_byte_that_is_kept_or_said) {

@@ -16,6 +16,7 @@ BOOST_AUTO_TEST_CASE(lists_every_candidate_with_its_reason) {
       plumb_command("plugins list" + plugin_option("good/test-gap") + plugin_option("broken/test-wrong-sdk"));
   BOOST_TEST(listed.status == 0);
   BOOST_TEST(has(listed.out, "test.gap 1.2.3  pairs by their reward gap\n  " + kPlugins.string()));
+  BOOST_TEST(has(listed.out, "org.plumbline.sft 1.0.0  stable: supervised fine-tuning on demonstrations\n"));
   BOOST_TEST(has(listed.out, "selection-policy  gap "));
   BOOST_TEST(has(listed.out, "test-wrong-sdk.plumb.so\n  REFUSED: sdk: found 2, wanted 1\n"));
   BOOST_TEST(!has(listed.out, "idle"));  // a refused plugin provides nothing

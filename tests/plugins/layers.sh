@@ -6,14 +6,23 @@ set -euo pipefail
 check=$(readlink -f "$1")
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
-mkdir -p "$tree"/{tools/cli,sdk/include/plumb,sdk/src,framework/registry,plugins/selection/gap}
+mkdir -p "$tree"/{tools/cli,sdk/include/plumb,sdk/src,framework/core/registry,plugins/selection/gap}
 cp "$check" "$tree/tools/check"
+# the order of the framework's folders, as its page has it
+page=$(dirname "$check")/../framework/README.md
+cp "$page" "$tree/framework/README.md"
+mapfile -t order < <(sed -nE 's/^`([a-z_]+\/[a-z_]+)\/`.*/\1/p' "$page")
+((${#order[@]} > 10)) || { echo "$page tells of ${#order[@]} folders only" >&2; exit 1; }
+for folder in "${order[@]}"; do
+  mkdir -p "$tree/framework/$folder"
+  printf '#include <string>\n#include "framework/%s/b.h"\n#include "framework/%s/b.h"\n' "${order[0]}" "$folder" >"$tree/framework/$folder/a.cpp"
+done
 git -C "$tree" init -q
 cat >"$tree/plugins/selection/gap/gap.cpp" <<'PLUGIN'
 #include <plumb/selection_policy.h>
 PLUMB_PLUGIN(registrar, "org.example.gap", "1.0.0", "Apache-2.0", "pairs") {}
 PLUGIN
-for file in sdk/include/plumb/a.h sdk/src/a.cpp framework/registry/a.cpp tools/cli/a.cpp; do
+for file in sdk/include/plumb/a.h sdk/src/a.cpp tools/cli/a.cpp; do
   echo '#include <string>' >"$tree/$file"
 done
 
@@ -41,11 +50,16 @@ sees sdk/src/a.cpp '#include "framework/result.h"'
 sees sdk/src/a.cpp '#include "plugins/selection/gap/gap.h"'
 sees sdk/include/plumb/a.h '#include <boost/json.hpp>'
 sees sdk/src/a.cpp '#include <ATen/core/Tensor.h>'
-sees framework/registry/a.cpp '#include "plugins/selection/gap/gap.h"'
-sees framework/registry/a.cpp 'const char* favourite = "org.example.gap";'
-sees framework/registry/a.cpp '#include "tools/cli/verb.h"'
-sees framework/registry/a.cpp 'const ComponentRef loss{"sft", {}};'
-sees framework/registry/a.cpp 'make(ComponentRef{"classifier-head", {}});'
-sees framework/registry/a.cpp '#include <torch/torch.h>'
+sees framework/core/registry/a.cpp '#include "plugins/selection/gap/gap.h"'
+sees framework/core/registry/a.cpp 'const char* favourite = "org.example.gap";'
+sees framework/core/registry/a.cpp '#include "tools/cli/verb.h"'
+sees framework/core/registry/a.cpp 'const ComponentRef loss{"sft", {}};'
+sees framework/core/registry/a.cpp 'make(ComponentRef{"classifier-head", {}});'
+sees framework/core/registry/a.cpp '#include <torch/torch.h>'
+for ((i = 1; i < ${#order[@]}; ++i)); do
+  sees "framework/${order[i - 1]}/a.cpp" "#include \"framework/${order[i]}/b.h\""
+done
+sees framework/core/registry/a.cpp '#include "framework/core/sweep/b.h"'
+sees framework/core/registry/a.cpp '#include "framework/core/elsewhere/b.h"'
 sees tools/cli/a.cpp '#include "plugins/selection/gap/gap.h"'
 exit $failed

@@ -24,6 +24,7 @@ Value to_value(const PluginCandidate& candidate) {
     out.set("version", candidate.version);
     out.set("licence", candidate.licence);
     out.set("summary", candidate.summary);
+    if (!candidate.status.empty()) out.set("status", candidate.status);
     out.set("fingerprint", candidate.fingerprint);
     out.set("sha256", candidate.sha256());
   }
@@ -55,7 +56,8 @@ void print(const PluginCandidate& candidate, std::size_t width) {
   if (candidate.id.empty()) {
     std::cout << tidy(candidate.file) << "\n";
   } else {
-    std::cout << candidate.id << " " << candidate.version << "  " << shown(candidate.summary) << "\n  "
+    std::cout << candidate.id << " " << candidate.version << "  "
+              << (candidate.status.empty() ? "" : candidate.status + ": ") << shown(candidate.summary) << "\n  "
               << tidy(candidate.file) << "\n";
   }
   if (!candidate.refused.empty()) std::cout << "  REFUSED: " << shown(candidate.refused) << "\n";

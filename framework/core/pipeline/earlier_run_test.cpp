@@ -8,7 +8,6 @@
 #include "framework/core/pipeline/run.h"
 #include "framework/core/pipeline/test_recipe.h"
 #include "framework/core/report/html.h"
-#include "framework/core/sweep/sweep_record.h"
 
 namespace plumb {
 namespace {
@@ -156,17 +155,6 @@ BOOST_AUTO_TEST_CASE(a_page_that_is_no_longer_true_goes_and_another_file_of_its_
   chain.set(1, "once more");
   chain.run();
   BOOST_TEST(read_file(chain.at("report.html")).value() == "<html>mine</html>");
-}
-
-BOOST_AUTO_TEST_CASE(a_sweep_asks_too) {
-  Chain chain;
-  put(chain.at("results.csv"), "my own table");
-  BOOST_CHECK_THROW(SweepRecord(chain.at(""), chain.recipe.get(), "", Sweep{}), Error);
-  BOOST_TEST(std::distance(fs::directory_iterator(chain.at("")), {}) == 1);
-  fs::remove(chain.at("results.csv"));
-  { const SweepRecord record(chain.at(""), chain.recipe.get(), "", Sweep{}); }
-  put(chain.at("results.csv"), "the sweep's");
-  BOOST_CHECK_NO_THROW(SweepRecord(chain.at(""), chain.recipe.get(), "", Sweep{}));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -85,6 +85,7 @@ PluginCandidate inspect_plugin(const fs::path& file) {
   out.version = note->version;
   out.licence = note->licence;
   out.summary = note->summary;
+  out.status = note->status;
   out.fingerprint = note->fingerprint;
   const std::string schema_problem = read_schema(out, *note);
   out.refused = fingerprint_difference(note->fingerprint, host_fingerprint());

@@ -169,12 +169,20 @@ Result<void> parse_manifest(PluginNote& note) {
     if (!printable(*field)) return refuse("its manifest is malformed: a control character");
     rest.remove_prefix(end + 1);
   }
-  while (rest.starts_with("replaces=")) {
-    const std::size_t end = rest.find('\n');
-    if (end == std::string_view::npos) break;
-    note.replaces.emplace_back(rest.substr(9, end - 9));
-    if (!good_id(note.replaces.back())) {
-      return refuse("its manifest is malformed: what it replaces is no plugin's id");
+  for (std::size_t end = rest.find('\n'); end != std::string_view::npos; end = rest.find('\n')) {
+    const std::string line(rest.substr(0, end));
+    if (line.starts_with("replaces=")) {
+      note.replaces.push_back(line.substr(std::strlen("replaces=")));
+      if (!good_id(note.replaces.back())) {
+        return refuse("its manifest is malformed: what it replaces is no plugin's id");
+      }
+    } else if (line.starts_with("status=") && note.status.empty()) {
+      note.status = line.substr(std::strlen("status="));
+      if (note.status != "stable" && note.status != "experimental") {
+        return refuse("its manifest is malformed: its status is neither stable nor experimental");
+      }
+    } else {
+      break;
     }
     rest.remove_prefix(end + 1);
   }

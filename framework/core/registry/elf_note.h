@@ -19,6 +19,7 @@ struct PluginNote {
   std::string fingerprint;  // "sdk=1 arch=x86_64-linux …"
   std::string manifest;     // as the entry must repeat it
   std::string id, version, licence, summary;
+  std::string status;                 // "stable" or "experimental"; empty when it says none
   std::vector<std::string> replaces;  // earlier ids of this plugin
   std::string build_id;               // the linker's, lower-case hex; empty when the file has none
 };

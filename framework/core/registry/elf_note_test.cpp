@@ -139,6 +139,11 @@ BOOST_AUTO_TEST_CASE(texts_are_checked) {
   }
   BOOST_TEST(manifest("id=test.x\nversion=1\n").find("wanted the lines") != std::string::npos);
   BOOST_TEST(manifest("id=test.x" + rest + "more=1\n").find("after the summary") != std::string::npos);
+  BOOST_TEST(manifest("id=test.x" + rest + "replaces=test.y\nstatus=stable\n") == "test.x 1");
+  BOOST_TEST(manifest("id=test.x" + rest + "status=stable\nstatus=stable\n").find("after the summary") !=
+             std::string::npos);
+  BOOST_TEST(manifest("id=test.x" + rest + "status=solid\n").find("neither stable nor experimental") !=
+             std::string::npos);
   BOOST_TEST(manifest("id=test.x\nversion=\nlicence=MIT\nsummary=s\n") == "its manifest gives no version");
   BOOST_TEST(manifest("id=test.x\nversion=1\nlicence=MIT\nsummary=\x1b[2J\n").find("control character") !=
              std::string::npos);

@@ -33,6 +33,7 @@ struct PluginSearch {
 struct PluginCandidate {
   std::filesystem::path file;
   std::string id, version, licence, summary, fingerprint;
+  std::string status;                     // "stable", "experimental", or empty when the plugin says none
   std::string refused;                    // why it is not used, field by field; empty when it is
   std::string same_as;                    // it has the content of this file, which is used instead; empty otherwise
   std::vector<ComponentInfo> components;  // of a refused one too, as far as they are known

@@ -3,7 +3,7 @@
 #include "plumb/plugin.h"
 
 PLUMB_PLUGIN(registrar, "org.plumbline.data-files", "1.0.0", "Apache-2.0",
-             "conversations and preferences in JSON files") {
+             "conversations and preferences in JSON files" PLUMB_STATUS("stable")) {
   plumb::files::register_trl_columns(registrar, "jsonl");
   plumb::files::register_hh_rlhf(registrar, "hh-rlhf");
   plumb::files::register_oasst(registrar, "oasst");

@@ -3,7 +3,7 @@
 #include "plumb/plugin.h"
 
 PLUMB_PLUGIN(registrar, "org.plumbline.data-parquet", "1.0.0", "Apache-2.0",
-             "conversations and preferences in Parquet files") {
+             "conversations and preferences in Parquet files" PLUMB_STATUS("experimental")) {
   plumb::files::register_trl_columns(registrar, "parquet");
   plumb::files::register_hh_rlhf(registrar, "parquet-hh-rlhf");
   plumb::files::register_oasst(registrar, "parquet-oasst");

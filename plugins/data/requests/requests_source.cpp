@@ -97,7 +97,7 @@ class RequestsSource final : public plumb::DataSource {
 }  // namespace requests
 
 PLUMB_PLUGIN(registrar, "org.plumbline.requests", "1.0.0", "Apache-2.0",
-             "a generated corpus of requests and its gold judge") {
+             "a generated corpus of requests and its gold judge" PLUMB_STATUS("stable")) {
   registrar.add<requests::RequestsSource>("requests").yields({"prompts", "demonstrations", "preferences"});
   registrar.add<requests::GoldJudge>("gold").yields({"score", "preference"});
 }

@@ -256,6 +256,6 @@ class AlpacaEval final : public plumb::Evaluator {
 }  // namespace
 
 PLUMB_PLUGIN(registrar, "org.plumbline.alpaca-eval", "1.0.0", "Apache-2.0",
-             "AlpacaEval: win rate against reference outputs by a judge") {
+             "AlpacaEval: win rate against reference outputs by a judge" PLUMB_STATUS("stable")) {
   registrar.add<AlpacaEval>("alpaca-eval").needs({"judge:preference|text", "one-answer"});
 }

@@ -70,6 +70,7 @@ class JudgeScore final : public plumb::Evaluator {
 
 }  // namespace
 
-PLUMB_PLUGIN(registrar, "org.plumbline.judge-score", "1.0.0", "Apache-2.0", "mean score by a judge") {
+PLUMB_PLUGIN(registrar, "org.plumbline.judge-score", "1.0.0", "Apache-2.0",
+             "mean score by a judge" PLUMB_STATUS("stable")) {
   registrar.add<JudgeScore>("judge-score").needs({"judge:score"});
 }

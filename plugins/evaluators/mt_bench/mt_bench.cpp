@@ -323,6 +323,6 @@ class MtBench final : public plumb::Evaluator {
 }  // namespace
 
 PLUMB_PLUGIN(registrar, "org.plumbline.mt-bench", "1.0.0", "Apache-2.0",
-             "MT-Bench: two-turn answers rated by a judge") {
+             "MT-Bench: two-turn answers rated by a judge" PLUMB_STATUS("stable")) {
   registrar.add<MtBench>("mt-bench").needs({"judge:score|text", "one-answer"});
 }

@@ -60,6 +60,7 @@ class RewardWinRate final : public plumb::Evaluator {
 
 }  // namespace
 
-PLUMB_PLUGIN(registrar, "org.plumbline.reward-win-rate", "1.0.0", "Apache-2.0", "win rate by a reward model") {
+PLUMB_PLUGIN(registrar, "org.plumbline.reward-win-rate", "1.0.0", "Apache-2.0",
+             "win rate by a reward model" PLUMB_STATUS("stable")) {
   registrar.add<RewardWinRate>("reward-win-rate").needs({"reward-model"});
 }

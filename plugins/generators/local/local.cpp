@@ -51,6 +51,7 @@ class Local final : public plumb::Generator {
 
 }  // namespace
 
-PLUMB_PLUGIN(registrar, "org.plumbline.local", "1.0.0", "Apache-2.0", "sampling on this machine") {
+PLUMB_PLUGIN(registrar, "org.plumbline.local", "1.0.0", "Apache-2.0",
+             "sampling on this machine" PLUMB_STATUS("stable")) {
   registrar.add<Local>("local").needs({"language-models"});
 }

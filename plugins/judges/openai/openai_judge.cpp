@@ -285,6 +285,6 @@ class OpenAiJudge final : public plumb::WaitingJudge {
 }  // namespace
 
 PLUMB_PLUGIN(registrar, "org.plumbline.openai-judge", "1.0.0", "Apache-2.0",
-             "a language model behind an OpenAI-compatible server") {
+             "a language model behind an OpenAI-compatible server" PLUMB_STATUS("stable")) {
   registrar.add<OpenAiJudge>("openai-judge").yields({"text"}).needs({"environment:key_from"});
 }

@@ -83,6 +83,6 @@ class ReplayJudge final : public plumb::Judge {
 }  // namespace
 
 PLUMB_PLUGIN(registrar, "org.plumbline.replay-judge", "1.0.0", "Apache-2.0",
-             "recorded judgments of MT-Bench and AlpacaEval") {
+             "recorded judgments of MT-Bench and AlpacaEval" PLUMB_STATUS("stable")) {
   registrar.add<ReplayJudge>("replay-judge").yields({"score", "preference", "text"});
 }

@@ -66,6 +66,7 @@ class RewardJudge final : public plumb::Judge {
 
 }  // namespace
 
-PLUMB_PLUGIN(registrar, "org.plumbline.reward-judge", "1.0.0", "Apache-2.0", "a reward model as the judge") {
+PLUMB_PLUGIN(registrar, "org.plumbline.reward-judge", "1.0.0", "Apache-2.0",
+             "a reward model as the judge" PLUMB_STATUS("stable")) {
   registrar.add<RewardJudge>("reward-judge").yields({"score", "preference"}).needs({"language-models"});
 }

@@ -146,6 +146,7 @@ class Llama final : public plumb::Model {
 
 }  // namespace
 
-PLUMB_PLUGIN(registrar, "org.plumbline.llama2", "1.0.0", "Apache-2.0", "the Llama architecture") {
+PLUMB_PLUGIN(registrar, "org.plumbline.llama2", "1.0.0", "Apache-2.0",
+             "the Llama architecture" PLUMB_STATUS("stable")) {
   registrar.add<Llama>("llama2").claims({"llama"});
 }

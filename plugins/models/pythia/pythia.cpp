@@ -147,6 +147,7 @@ class Pythia final : public plumb::Model {
 
 }  // namespace
 
-PLUMB_PLUGIN(registrar, "org.plumbline.pythia", "1.0.0", "Apache-2.0", "the GPT-NeoX architecture of Pythia") {
+PLUMB_PLUGIN(registrar, "org.plumbline.pythia", "1.0.0", "Apache-2.0",
+             "the GPT-NeoX architecture of Pythia" PLUMB_STATUS("stable")) {
   registrar.add<Pythia>("pythia").claims({"gpt_neox", "gpt_neox_reward_model"});
 }

@@ -36,6 +36,7 @@ plumb::Loss BradleyTerry::loss(const plumb::ScoreBatch& b) {
           {{"accuracy", n[0]}, {"margin", n[1]}, {"min_reward", n[2]}, {"mean_reward", n[3]}, {"max_reward", n[4]}}};
 }
 
-PLUMB_PLUGIN(registrar, "org.plumbline.bradley-terry", "1.0.0", "Apache-2.0", "Bradley-Terry loss for reward models") {
+PLUMB_PLUGIN(registrar, "org.plumbline.bradley-terry", "1.0.0", "Apache-2.0",
+             "Bradley-Terry loss for reward models" PLUMB_STATUS("stable")) {
   registrar.add<BradleyTerry>("bradley-terry").takes({"preferences", "pairs"}).yields({"reward-model"});
 }

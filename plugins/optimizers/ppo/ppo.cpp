@@ -90,6 +90,7 @@ plumb::Loss Ppo::loss(const plumb::RolloutBatch& b, const at::Tensor& logps, con
            {"val/ratio", m[5]}}};
 }
 
-PLUMB_PLUGIN(registrar, "org.plumbline.ppo", "1.0.0", "Apache-2.0", "proximal policy optimisation") {
+PLUMB_PLUGIN(registrar, "org.plumbline.ppo", "1.0.0", "Apache-2.0",
+             "proximal policy optimisation" PLUMB_STATUS("experimental")) {
   registrar.add<Ppo>("ppo").takes({"prompts"}).needs({"reward-model", "reference", "values"});
 }

@@ -13,6 +13,7 @@ plumb::Loss Sft::loss(const plumb::TokenLossBatch& batch) {
   return {-batch.logps.sum() / static_cast<double>(batch.total_tokens), {}};
 }
 
-PLUMB_PLUGIN(registrar, "org.plumbline.sft", "1.0.0", "Apache-2.0", "supervised fine-tuning on demonstrations") {
+PLUMB_PLUGIN(registrar, "org.plumbline.sft", "1.0.0", "Apache-2.0",
+             "supervised fine-tuning on demonstrations" PLUMB_STATUS("stable")) {
   registrar.add<Sft>("sft").takes({"demonstrations"});
 }

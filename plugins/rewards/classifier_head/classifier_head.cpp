@@ -70,6 +70,7 @@ class ClassifierHead final : public plumb::RewardModel, public plumb::BoundedRew
 
 }  // namespace
 
-PLUMB_PLUGIN(registrar, "org.plumbline.classifier-head", "1.0.0", "Apache-2.0", "rewards by a model's score head") {
+PLUMB_PLUGIN(registrar, "org.plumbline.classifier-head", "1.0.0", "Apache-2.0",
+             "rewards by a model's score head" PLUMB_STATUS("stable")) {
   registrar.add<ClassifierHead>("classifier-head").needs({"language-models"});
 }

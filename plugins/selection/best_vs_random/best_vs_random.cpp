@@ -36,6 +36,6 @@ class BestVsRandom final : public plumb::SelectionPolicy {
 }  // namespace
 
 PLUMB_PLUGIN(registrar, "org.plumbline.best-vs-random", "1.0.0", "Apache-2.0",
-             "the best response against a random other one") {
+             "the best response against a random other one" PLUMB_STATUS("stable")) {
   registrar.add<BestVsRandom>("best-vs-random").yields({"pairs"});
 }

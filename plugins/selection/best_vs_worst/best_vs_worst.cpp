@@ -32,6 +32,7 @@ class BestVsWorst final : public plumb::SelectionPolicy {
 
 }  // namespace
 
-PLUMB_PLUGIN(registrar, "org.plumbline.best-vs-worst", "1.0.0", "Apache-2.0", "the best response against the worst") {
+PLUMB_PLUGIN(registrar, "org.plumbline.best-vs-worst", "1.0.0", "Apache-2.0",
+             "the best response against the worst" PLUMB_STATUS("stable")) {
   registrar.add<BestVsWorst>("best-vs-worst").yields({"pairs"});
 }

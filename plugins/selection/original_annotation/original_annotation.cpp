@@ -27,6 +27,6 @@ class OriginalAnnotation final : public plumb::SelectionPolicy {
 }  // namespace
 
 PLUMB_PLUGIN(registrar, "org.plumbline.original-annotation", "1.0.0", "Apache-2.0",
-             "the preference that came with the data") {
+             "the preference that came with the data" PLUMB_STATUS("stable")) {
   registrar.add<OriginalAnnotation>("original-annotation").yields({"pairs"}).needs({"annotation"});
 }

@@ -27,6 +27,6 @@ class RejectionSampling final : public plumb::SelectionPolicy {
 }  // namespace
 
 PLUMB_PLUGIN(registrar, "org.plumbline.rejection-sampling", "1.0.0", "Apache-2.0",
-             "the best response, to be imitated") {
+             "the best response, to be imitated" PLUMB_STATUS("stable")) {
   registrar.add<RejectionSampling>("rejection-sampling").yields({"demonstrations"});
 }

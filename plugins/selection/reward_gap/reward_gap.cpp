@@ -50,6 +50,6 @@ class RewardGap final : public plumb::SelectionPolicy {
 }  // namespace
 
 PLUMB_PLUGIN(registrar, "org.plumbline.reward-gap", "1.0.0", "Apache-2.0",
-             "pairs whose reward gap passes a threshold") {
+             "pairs whose reward gap passes a threshold" PLUMB_STATUS("stable")) {
   registrar.add<RewardGap>("reward-gap").yields({"pairs"});
 }

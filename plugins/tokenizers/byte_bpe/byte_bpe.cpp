@@ -150,6 +150,7 @@ std::vector<std::string> ByteBpe::files() const {
 
 }  // namespace plumb::tokenizers
 
-PLUMB_PLUGIN(registrar, "org.plumbline.byte-bpe", "1.0.0", "Apache-2.0", "tokenizers in tokenizer.json files") {
+PLUMB_PLUGIN(registrar, "org.plumbline.byte-bpe", "1.0.0", "Apache-2.0",
+             "tokenizers in tokenizer.json files" PLUMB_STATUS("stable")) {
   registrar.add<plumb::tokenizers::ByteBpe>("byte-bpe").claims({"tokenizer.json"});
 }

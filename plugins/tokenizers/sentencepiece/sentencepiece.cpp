@@ -214,6 +214,7 @@ std::vector<std::string> SentencePiece::files() const {
 
 }  // namespace plumb::tokenizers
 
-PLUMB_PLUGIN(registrar, "org.plumbline.sentencepiece", "1.0.0", "Apache-2.0", "tokenizers in SentencePiece models") {
+PLUMB_PLUGIN(registrar, "org.plumbline.sentencepiece", "1.0.0", "Apache-2.0",
+             "tokenizers in SentencePiece models" PLUMB_STATUS("stable")) {
   registrar.add<plumb::tokenizers::SentencePiece>("sentencepiece").claims({"tokenizer.model"});
 }

@@ -53,6 +53,7 @@ class CsvEvaluator final : public plumb::Evaluator {
 
 }  // namespace
 
-PLUMB_PLUGIN(registrar, "org.example.csv-evaluator", "1.0.0", "Apache-2.0", "answers as a table") {
+PLUMB_PLUGIN(registrar, "org.example.csv-evaluator", "1.0.0", "Apache-2.0",
+             "answers as a table" PLUMB_STATUS("experimental")) {
   registrar.add<CsvEvaluator>("csv");
 }

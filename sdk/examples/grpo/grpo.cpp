@@ -73,6 +73,6 @@ class Grpo final : public plumb::OnlineOptimizer {
 
 }  // namespace
 
-PLUMB_PLUGIN(registrar, "org.example.grpo", "1.0.0", "Apache-2.0", "GRPO") {
+PLUMB_PLUGIN(registrar, "org.example.grpo", "1.0.0", "Apache-2.0", "GRPO" PLUMB_STATUS("experimental")) {
   registrar.add<Grpo>("grpo").takes({"prompts"}).needs({"reward-model", "reference"});
 }

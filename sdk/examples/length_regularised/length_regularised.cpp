@@ -35,6 +35,7 @@ class LengthRegularised final : public plumb::SelectionPolicy {
   Settings s_;
 };
 
-PLUMB_PLUGIN(r, "org.example.length-regularised", "1.0.0", "Apache-2.0", "pairs by reward minus a price on length") {
+PLUMB_PLUGIN(r, "org.example.length-regularised", "1.0.0", "Apache-2.0",
+             "pairs by reward minus a price on length" PLUMB_STATUS("experimental")) {
   r.add<LengthRegularised>("length-regularised").yields({"pairs"});
 }

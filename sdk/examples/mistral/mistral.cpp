@@ -136,6 +136,7 @@ class Mistral final : public plumb::Model {
 
 }  // namespace
 
-PLUMB_PLUGIN(registrar, "org.example.mistral", "1.0.0", "Apache-2.0", "the Mistral architecture") {
+PLUMB_PLUGIN(registrar, "org.example.mistral", "1.0.0", "Apache-2.0",
+             "the Mistral architecture" PLUMB_STATUS("experimental")) {
   registrar.add<Mistral>("mistral").claims({"mistral"});
 }

@@ -68,6 +68,7 @@ class RuleReward final : public plumb::RewardModel {
 
 }  // namespace
 
-PLUMB_PLUGIN(registrar, "org.example.rule-reward", "1.0.0", "Apache-2.0", "a reward by rule") {
+PLUMB_PLUGIN(registrar, "org.example.rule-reward", "1.0.0", "Apache-2.0",
+             "a reward by rule" PLUMB_STATUS("experimental")) {
   registrar.add<RuleReward>("rule-reward");
 }

@@ -3,7 +3,8 @@
 //   #include <plumb/selection_policy.h>
 //   #include <plumb/plugin.h>
 //
-//   PLUMB_PLUGIN(registrar, "org.example.reward-gap", "1.0.0", "Apache-2.0", "pairs by their reward gap") {
+//   PLUMB_PLUGIN(registrar, "org.example.reward-gap", "1.0.0", "Apache-2.0",
+//                "pairs by their reward gap" PLUMB_STATUS("experimental")) {
 //     registrar.add<RewardGap>("reward-gap").yields({"pairs"});
 //   }
 //
@@ -28,9 +29,13 @@ namespace plumb::abi {
 extern const int sdk_1;
 }  // namespace plumb::abi
 
+// How far the parameters and outputs of the plugin's components are settled, behind the summary: "stable" (they change
+// with a major version only) or "experimental" (with any version). `plumb plugins list` shows it.
+#define PLUMB_STATUS(status) "\nstatus=" status
+
 #define PLUMB_EXPORT extern "C" __attribute__((visibility("default"), used, retain))
 
-// Manifest text: id, version, licence, summary, one a line.
+// Manifest text: id, version, licence, summary, one a line; then what PLUMB_STATUS and PLUMB_REPLACES say.
 #define PLUMB_PLUGIN(registrar, id, version, licence, summary)                                                    \
   static void plumb_register_components(::plumb::Registrar&);                                                     \
   namespace {                                                                                                     \

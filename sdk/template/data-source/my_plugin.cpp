@@ -43,6 +43,7 @@ class MyPlugin final : public plumb::DataSource {
 
 }  // namespace
 
-PLUMB_PLUGIN(registrar, "org.example.my-plugin", "0.1.0", "Apache-2.0", "demonstrations from lines with a tab") {
+PLUMB_PLUGIN(registrar, "org.example.my-plugin", "0.1.0", "Apache-2.0",
+             "demonstrations from lines with a tab" PLUMB_STATUS("experimental")) {
   registrar.add<MyPlugin>("my-plugin").yields({"demonstrations"});
 }

@@ -41,6 +41,7 @@ class MyPlugin final : public plumb::Evaluator {
 
 }  // namespace
 
-PLUMB_PLUGIN(registrar, "org.example.my-plugin", "0.1.0", "Apache-2.0", "words per answer") {
+PLUMB_PLUGIN(registrar, "org.example.my-plugin", "0.1.0", "Apache-2.0",
+             "words per answer" PLUMB_STATUS("experimental")) {
   registrar.add<MyPlugin>("my-plugin");
 }

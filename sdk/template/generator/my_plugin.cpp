@@ -54,6 +54,7 @@ class MyPlugin final : public plumb::Generator {
 
 }  // namespace
 
-PLUMB_PLUGIN(registrar, "org.example.my-plugin", "0.1.0", "Apache-2.0", "answers at two temperatures") {
+PLUMB_PLUGIN(registrar, "org.example.my-plugin", "0.1.0", "Apache-2.0",
+             "answers at two temperatures" PLUMB_STATUS("experimental")) {
   registrar.add<MyPlugin>("my-plugin").needs({"language-models"});
 }

@@ -46,6 +46,7 @@ class MyPlugin final : public plumb::Judge {
 
 }  // namespace
 
-PLUMB_PLUGIN(registrar, "org.example.my-plugin", "0.1.0", "Apache-2.0", "rates answers by their repetitions") {
+PLUMB_PLUGIN(registrar, "org.example.my-plugin", "0.1.0", "Apache-2.0",
+             "rates answers by their repetitions" PLUMB_STATUS("experimental")) {
   registrar.add<MyPlugin>("my-plugin").yields({"score", "preference"});
 }

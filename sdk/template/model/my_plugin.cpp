@@ -103,6 +103,7 @@ class MyPlugin final : public plumb::Model {
 
 }  // namespace
 
-PLUMB_PLUGIN(registrar, "org.example.my-plugin", "0.1.0", "Apache-2.0", "a small decoder") {
+PLUMB_PLUGIN(registrar, "org.example.my-plugin", "0.1.0", "Apache-2.0",
+             "a small decoder" PLUMB_STATUS("experimental")) {
   registrar.add<MyPlugin>("my-plugin").claims({"my-plugin"});  // config.json's model_type
 }

@@ -41,6 +41,7 @@ class MyPlugin final : public plumb::RewardModel {
 
 }  // namespace
 
-PLUMB_PLUGIN(registrar, "org.example.my-plugin", "0.1.0", "Apache-2.0", "rewards answers of a wanted length") {
+PLUMB_PLUGIN(registrar, "org.example.my-plugin", "0.1.0", "Apache-2.0",
+             "rewards answers of a wanted length" PLUMB_STATUS("experimental")) {
   registrar.add<MyPlugin>("my-plugin");
 }

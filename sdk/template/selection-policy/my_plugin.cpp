@@ -41,6 +41,7 @@ class MyPlugin final : public plumb::SelectionPolicy {
 
 }  // namespace
 
-PLUMB_PLUGIN(registrar, "org.example.my-plugin", "0.1.0", "Apache-2.0", "the best answer against the worst") {
+PLUMB_PLUGIN(registrar, "org.example.my-plugin", "0.1.0", "Apache-2.0",
+             "the best answer against the worst" PLUMB_STATUS("experimental")) {
   registrar.add<MyPlugin>("my-plugin").yields({"pairs"});
 }

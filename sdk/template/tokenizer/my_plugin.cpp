@@ -73,6 +73,7 @@ class MyPlugin final : public plumb::Tokenizer {
 
 }  // namespace
 
-PLUMB_PLUGIN(registrar, "org.example.my-plugin", "0.1.0", "Apache-2.0", "a tokenizer of bytes") {
+PLUMB_PLUGIN(registrar, "org.example.my-plugin", "0.1.0", "Apache-2.0",
+             "a tokenizer of bytes" PLUMB_STATUS("experimental")) {
   registrar.add<MyPlugin>("my-plugin").claims({kFile});
 }
