@@ -11,7 +11,7 @@
 #include "framework/core/artifacts/test_folder.h"
 #include "framework/engine/modeling/decoder.h"
 #include "framework/engine/modeling/grouped_forward.h"
-#include "framework/engine/modeling/lora.h"
+#include "framework/engine/modeling/merge_adapter.h"
 #include "framework/engine/modeling/merged_model.h"
 #include "tests/parity/goldens.h"
 

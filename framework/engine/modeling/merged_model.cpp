@@ -5,7 +5,7 @@
 
 #include "framework/core/artifacts/adapter_folder.h"
 #include "framework/core/artifacts/disk.h"
-#include "framework/engine/modeling/lora.h"
+#include "framework/engine/modeling/merge_adapter.h"
 #include "framework/engine/modeling/model_weights.h"
 #include "framework/engine/modeling/reward_head.h"
 #include "framework/engine/modeling/save_model.h"

@@ -8,6 +8,7 @@
 
 #include "framework/core/registry/registry.h"
 #include "framework/engine/modeling/lora.h"
+#include "framework/engine/modeling/merge_adapter.h"
 #include "framework/engine/modeling/merged_model.h"
 #include "framework/engine/modeling/reward_head.h"
 
