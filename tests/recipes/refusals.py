@@ -12,8 +12,9 @@ import pathlib
 import re
 import sys
 
-BODIES = "framework/stages"
-CALLED = ["framework/rollout", "framework/training", "framework/evaluation", "framework/modeling", "framework/data", "plugins"]
+BODIES = "framework/engine/stages"
+CALLED = ["framework/engine/rollout", "framework/engine/training", "framework/engine/modeling", "framework/core/evaluation",
+          "framework/core/data", "framework/core/components", "plugins"]
 REASONS = {
     "rows": "the rows decide",
     "weights": "the tensors of a model, or the code of its architecture, decide",
@@ -28,6 +29,8 @@ TEXT = re.compile(r'"((?:[^"\\]|\\.)*)"')
 def places(source):
     """(file, message) of each place that has to have a row."""
     for folder in [BODIES, *CALLED]:
+        if not (source / folder).is_dir():
+            sys.exit(f"there is no folder {folder}")
         for file in sorted((source / folder).rglob("*.cpp")):
             if file.name.endswith("_test.cpp"):
                 continue
