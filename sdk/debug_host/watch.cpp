@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <cstdlib>
 
 #include "plumb/error.h"
 
@@ -25,7 +24,7 @@ Handler& handler() {
 
 }  // namespace
 
-Handler set_handler(Handler wanted) {
+Handler exchange_handler(Handler wanted) {
   const std::lock_guard lock(global_mutex());
   return std::exchange(handler(), std::move(wanted));
 }
@@ -34,17 +33,6 @@ void keep(std::shared_ptr<void> object) {
   static auto& kept = *new std::vector<std::shared_ptr<void>>;
   const std::lock_guard lock(global_mutex());
   kept.push_back(std::move(object));
-}
-
-bool wanted() {
-  const char* value = std::getenv("PLUMB_DEBUG_HOST");
-  return value != nullptr && *value != '\0' && std::string(value) != "0";
-}
-
-std::string Violation::text() const {
-  return "debug host: " + (stage.empty() ? "" : "stage `" + stage + "`: ") + title + ": " + method + ": wanted " +
-         wanted + "; found " + found + ". " +
-         (fault == Fault::plugin ? "The plugin is at fault" : "The framework is at fault, a broken invariant");
 }
 
 void violated(const Violation& violation, bool may_throw) {

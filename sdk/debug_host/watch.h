@@ -35,6 +35,9 @@ inline void dwell() {
   std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
+// set_handler of debug_host.h.
+Handler exchange_handler(Handler wanted);
+
 // Ends the process or throws, unless a handler was set.
 void violated(const Violation& violation, bool may_throw);
 
@@ -124,7 +127,7 @@ std::unique_ptr<Component> behind(const std::shared_ptr<Watch>& watch, std::uniq
 // Each returns null for kinds that it does not know, and leaves `made` alone.
 std::unique_ptr<Component> watch_answers(const std::shared_ptr<Watch>& watch, std::unique_ptr<Component>& made);
 std::unique_ptr<Component> watch_texts(const std::shared_ptr<Watch>& watch, std::unique_ptr<Component>& made);
-// In the library of the tensor tier, found by its name: a plugin of that tier has loaded it.
+// In the library for the tensor tier, found by its name.
 extern "C" plumb::Component* plumb_debug_host_watch_tensors(const std::shared_ptr<Watch>& watch,
                                                             plumb::Component* made);
 

@@ -12,6 +12,7 @@
 #include <cmath>
 #include <mutex>
 
+#include "framework/core/components/make.h"
 #include "plumb/evaluator.h"
 #include "plumb/judge.h"
 #include "plumb/language_models.h"
@@ -132,8 +133,8 @@ inline const Registry& faulty_registry() {
 }
 
 template <class T>
-std::unique_ptr<T> make(const std::string& name, Entries params, Host& host) {
-  return faulty_registry().make<T>(name, Value::map(params), host);
+std::shared_ptr<T> make(const std::string& name, Entries params, Host& host) {
+  return plumb::make<T>(faulty_registry(), name, Value::map(params), host).bare();
 }
 
 inline JudgeRequest request(const std::string& id, const std::string& answer = "an answer") {

@@ -280,7 +280,7 @@ BOOST_AUTO_TEST_CASE(what_a_killed_process_started_ends_with_it) {
 BOOST_AUTO_TEST_CASE(the_thread_that_asked_first_may_end) {
   KeepingHost host;
   const auto pids = host.scratch.path() / "pids";
-  std::unique_ptr<Judge> judge;
+  std::shared_ptr<Judge> judge;
   std::thread([&] {
     judge = make<Judge>("faulty-judge", {{"pids", pids.string()}, {"isolation", "process"}}, host);
   }).join();
@@ -295,8 +295,8 @@ BOOST_AUTO_TEST_CASE(a_plugin_that_was_replaced_meanwhile_does_not_go_on) {
   const Folder folder;
   const auto file = copy_plugin("test-faulty", folder.path());
   const Registry registry = Registry::scan({{file}, {}});
-  const auto judge = registry.make<Judge>(
-      "faulty-judge", Value::map({{"fault", "crash"}, {"when", "bad"}, {"isolation", "process"}}), host);
+  const auto params = Value::map({{"fault", "crash"}, {"when", "bad"}, {"isolation", "process"}});
+  const auto judge = plumb::make<Judge>(registry, "faulty-judge", params, host).bare();
   BOOST_TEST(judge->judge(request("good")).failure.empty());
   std::filesystem::remove(file);
   std::filesystem::copy_file(kPlugins / "test-faulty.plumb.so", file);

@@ -100,7 +100,7 @@ BOOST_AUTO_TEST_CASE(demonstrations_weigh_by_tokens) {
     wanted.backward();
     const auto gradients = take_gradients(model);
     const auto sft = optimizer<TokenOptimizer>("sft");
-    TokenObjective objective(model, *sft, {"sft", "test"}, rows);
+    TokenObjective objective(model, sft, rows);
     check_every_cut(model, objective, wanted.item<double>(), gradients);
   }
 }
@@ -122,7 +122,7 @@ BOOST_AUTO_TEST_CASE(rewards_weigh_by_pairs) {
   wanted.backward();
   const auto gradients = take_gradients(model);
   const auto bradley_terry = optimizer<ScoreOptimizer>("bradley-terry");
-  ScoreObjective objective(model, *bradley_terry, {"bradley-terry", "test"}, std::move(rows));
+  ScoreObjective objective(model, bradley_terry, std::move(rows));
   check_every_cut(model, objective, wanted.item<double>(), gradients);
 }
 

@@ -27,15 +27,14 @@ struct GoldenRun {
   test::Folder folder;
   RecordingContext context{folder.path()};
   LanguageModel model;
-  std::unique_ptr<PairwiseOptimizer> dpo = optimizer<PairwiseOptimizer>("dpo");
+  Made<PairwiseOptimizer> dpo = optimizer<PairwiseOptimizer>("dpo");
   std::unique_ptr<PairObjective> objective;
 
   explicit GoldenRun(bool lora) : model(open_golden("micro-llama", {.training = true})) {
     if (lora) attach_golden_adapter(model, "lora_init");
     PairRows rows = golden_pairs();
     ReferenceLogps reference = reference_of(model, rows, context);
-    objective = std::make_unique<PairObjective>(model, *dpo, OptimizerName{"dpo", "test"}, std::move(rows),
-                                                std::move(reference));
+    objective = std::make_unique<PairObjective>(model, dpo, std::move(rows), std::move(reference));
     objective->expect_identity();
   }
   void run(double clip, double weight_decay, std::int64_t micro = 0) {
@@ -105,7 +104,7 @@ BOOST_AUTO_TEST_CASE(losses_and_rewards_of_each_pair) {
   PairRows rows = golden_pairs();
   ReferenceLogps reference = reference_of(model, rows, context);  // the adapter is off, though its B is not zero
   const auto dpo = optimizer<PairwiseOptimizer>("dpo");
-  PairObjective objective(model, *dpo, {"dpo", "test"}, std::move(rows), std::move(reference));
+  PairObjective objective(model, dpo, std::move(rows), std::move(reference));
   const Value wanted = golden_json("dpo_eval.json");
   compare_pairs(wanted.at("pairs").as_list(), objective);
   BOOST_TEST(evaluate(objective, 4).at("loss") == wanted.at("batch_loss").as_double(), tolerance(1e-5));

@@ -30,13 +30,13 @@ struct Golden {
     b.rewards = in("scores");
     return b;
   }
-  [[nodiscard]] std::unique_ptr<OnlineOptimizer> ppo(const std::string& tag, std::map<std::string, Value> more) const {
+  [[nodiscard]] std::shared_ptr<OnlineOptimizer> ppo(const std::string& tag, std::map<std::string, Value> more) const {
     Value params = Value::map({{"kl_estimator", tag.substr(0, 2)}, {"whiten_rewards", tag.ends_with("_whiten")}});
     for (const char* name : {"gamma", "lam", "kl_coef", "cliprange", "cliprange_value", "vf_coef"}) {
       params.set(name, numbers.at(name));
     }
     for (auto& [name, value] : more) params.set(name, std::move(value));
-    return optimizer<OnlineOptimizer>("ppo", params);
+    return optimizer<OnlineOptimizer>("ppo", params).bare();
   }
 };
 

@@ -16,7 +16,7 @@ BOOST_AUTO_TEST_CASE(loss_and_gradients) {
   PairRows rows = golden_pairs();
   rows.pairs.resize(4);
   const auto bradley_terry = optimizer<ScoreOptimizer>("bradley-terry");
-  ScoreObjective objective(model, *bradley_terry, {"bradley-terry", "test"}, std::move(rows));
+  ScoreObjective objective(model, bradley_terry, std::move(rows));
   const std::vector<std::size_t> batch{0, 1, 2, 3};
   const BatchTotals totals = objective.totals(batch);
   double loss = 0;

@@ -66,14 +66,14 @@ struct Dpo {
   test::Folder folder;
   RecordingContext context{folder.path()};
   LanguageModel model;
-  std::unique_ptr<PairwiseOptimizer> optimizer = test::optimizer<PairwiseOptimizer>("dpo");
+  Made<PairwiseOptimizer> optimizer = test::optimizer<PairwiseOptimizer>("dpo");
   std::unique_ptr<PairObjective> objective;
   PairRows rows = dense_pairs();
   // The adapter is not the start, so that log-ratios and weights of pairs differ.
   Dpo() : model(open_golden("micro-llama", {.training = true})) {
     attach_golden_adapter(model, "lora_eval");
     const auto all = in_order(rows.pairs.size())(Random(0));
-    objective = std::make_unique<PairObjective>(model, *optimizer, OptimizerName{"dpo", "test"}, rows,
+    objective = std::make_unique<PairObjective>(model, optimizer, rows,
                                                 reference_logps(model, rows, all, {.forward_tokens = 60}, context));
   }
 };
@@ -169,7 +169,7 @@ BOOST_AUTO_TEST_CASE(stopping_at_any_update_leaves_the_same_weights) {
     const PairRows rows = dense_pairs();
     const EpochOrder order = pair_order("capped", 3, rows.group_of_pair());
     const auto visited = batch_plan(rows.pairs.size(), order, settings, context.random()).visited();
-    PairObjective objective(model, *dpo, {"dpo", "test"}, rows, reference_logps(model, rows, visited, {}, context));
+    PairObjective objective(model, dpo, rows, reference_logps(model, rows, visited, {}, context));
     objective.expect_identity();
     train({tensors_of(model), &objective, order, nullptr}, settings, context);
     std::map<std::string, at::Tensor> weights;

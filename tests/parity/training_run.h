@@ -9,6 +9,7 @@
 
 #include <string>
 
+#include "framework/core/components/make.h"
 #include "framework/engine/training/pair_rows.h"
 #include "framework/engine/training/recording_context.h"
 #include "framework/engine/training/trainer.h"
@@ -50,8 +51,8 @@ inline std::vector<TrainedTensor> tensors_of(const LanguageModel& model) {
 }
 
 template <class Kind>
-std::unique_ptr<Kind> optimizer(const std::string& name, const Value& params = Value::map()) {
-  return std::unique_ptr<Kind>(static_cast<Kind*>(plugins().make<Optimizer>(name, params, host()).release()));
+Made<Kind> optimizer(const std::string& name, const Value& params = Value::map()) {
+  return make<Optimizer>(plugins(), name, params, host()).as<Kind>();
 }
 
 }  // namespace plumb::test

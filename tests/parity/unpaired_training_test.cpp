@@ -49,7 +49,7 @@ struct Run {
   test::Folder folder;
   RecordingContext context{folder.path()};
   LanguageModel policy = open_golden("micro-llama", {.training = true});
-  Kto kto;
+  std::shared_ptr<Kto> kto = std::make_shared<Kto>();
   UnpairedRows rows = golden_rows();
   std::unique_ptr<UnpairedObjective> objective;
 
@@ -57,7 +57,7 @@ struct Run {
     attach_golden_adapter(policy, "lora_init");
     const auto all = in_order(rows.rows.pairs.size())(Random(0));
     ReferenceLogps reference = reference_logps(policy, rows.rows, all, {}, context);
-    objective = std::make_unique<UnpairedObjective>(policy, kto, OptimizerName{"kto", "test"}, rows,
+    objective = std::make_unique<UnpairedObjective>(policy, Made<UnpairedOptimizer>(kto, "kto", "test"), rows,
                                                     std::move(reference), UnpairedOptions{true, true});
   }
   double loss(std::span<const std::size_t> batch) {
@@ -88,7 +88,7 @@ BOOST_AUTO_TEST_CASE(the_batch_holds_sums_of_the_answer_and_of_the_other_prompts
   }
   const std::vector<std::size_t> batch{7, 2, 3, 10};
   run.loss(batch);
-  const UnpairedBatch& seen = run.kto.seen;
+  const UnpairedBatch& seen = run.kto->seen;
   for (std::size_t i = 0; i < batch.size(); ++i) {
     const auto& pair = run.rows.rows.pairs[batch[i]];
     const SequenceGroup& group = run.rows.rows.groups[pair.group];
@@ -115,7 +115,7 @@ BOOST_AUTO_TEST_CASE(the_gradient_is_that_of_finite_differences_with_the_kl_held
   }
   const std::vector<std::size_t> batch{0, 1, 6, 7};
   run.objective->micro_loss(batch, run.objective->totals(batch)).share.backward();
-  const UnpairedBatch seen = run.kto.seen;
+  const UnpairedBatch seen = run.kto->seen;
   BOOST_TEST(!seen.policy_mismatched.requires_grad());
   // d loss / d policy sums in closed form, carried to one weight by finite differences of the sums.
   const at::Tensor kl = (seen.policy_mismatched - seen.reference_mismatched).mean().clamp_min(0);
@@ -131,7 +131,7 @@ BOOST_AUTO_TEST_CASE(the_gradient_is_that_of_finite_differences_with_the_kl_held
       cell.add_(shift);
       run.loss(batch);
       cell.sub_(shift);
-      return run.kto.seen.policy.to(at::kDouble);
+      return run.kto->seen.policy.to(at::kDouble);
     };
     const double wanted = (slope.to(at::kDouble) * (sums_at(h) - sums_at(-h)) / (2 * h)).sum().item<double>();
     const double got = weight->tensor->grad().view({-1})[place].item<double>();

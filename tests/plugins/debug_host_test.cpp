@@ -4,6 +4,7 @@
 #include <thread>
 #include <typeinfo>
 
+#include "framework/core/components/make.h"
 #include "plumb/data_source.h"
 #include "plumb/generator.h"
 #include "plumb/judge.h"
@@ -44,8 +45,8 @@ struct Heard {
 struct Scene {
   explicit Scene(const std::string& name = "sound") : registry(Registry::scan({{answers_called(folder, name)}, {}})) {}
   template <class T>
-  std::unique_ptr<T> make(const std::string& component) {
-    return registry.make<T>(component, Value::map(), host);
+  std::shared_ptr<T> make(const std::string& component) {
+    return plumb::make<T>(registry, component, Value::map(), host).bare();
   }
   Folder folder;
   Registry registry;
@@ -175,7 +176,7 @@ BOOST_AUTO_TEST_CASE(tensor_components_are_watched) {
   const Environment on("PLUMB_DEBUG_HOST", "1");
   const Registry registry = scan_folder(kPlugins / "good");
   QuietHost host;
-  auto optimizer = registry.make<Optimizer>("hinge", Value::map(), host);
+  auto optimizer = make<Optimizer>(registry, "hinge", Value::map(), host).bare();
   BOOST_TEST(type_of(*optimizer).find("WatchedPairs") != std::string::npos);
   auto& pairwise = static_cast<PairwiseOptimizer&>(*optimizer);
   BOOST_TEST(!pairwise.per_token());

@@ -1,6 +1,7 @@
 // A plugin file that is wrong in one way is refused, with the reason, before any of its code runs.
 #include <sys/stat.h>
 
+#include "framework/core/components/make.h"
 #include "framework/core/registry/fingerprint.h"
 #include "tests/plugins/plumb_command.h"
 
@@ -28,7 +29,7 @@ BOOST_AUTO_TEST_CASE(what_a_refused_plugin_provides_is_known_all_the_same) {
   BOOST_TEST(registry.why_absent("selection-policy", "busy") == "");
   QuietHost host;
   const std::string message = error_of(
-      ErrorCode::plugin, [&] { static_cast<void>(registry.make_component("selection-policy", "idle", {}, host)); });
+      ErrorCode::plugin, [&] { static_cast<void>(make_component(registry, "selection-policy", "idle", {}, host)); });
   BOOST_TEST(message.find("there is no selection-policy `idle`; ") == 0u);
   BOOST_TEST(message.find("sdk: found 2") != std::string::npos);
 }
@@ -42,14 +43,14 @@ BOOST_AUTO_TEST_CASE(a_refused_plugin_runs_no_code) {
                        kPlugins / "broken/test-wrong-cxx11abi.plumb.so"},
                       {}});
   QuietHost host;
-  BOOST_CHECK_THROW(static_cast<void>(refused.make_component("selection-policy", "idle", {}, host)), Error);
+  BOOST_CHECK_THROW(static_cast<void>(make_component(refused, "selection-policy", "idle", {}, host)), Error);
   BOOST_TEST(!fs::exists(trace));
   // The same source with a fitting fingerprint does leave the trace: on use, not on listing.
   const fs::path file = copy_plugin("broken/test-misbehaving", folder.path());
   const Registry accepted = Registry::scan({{file}, {}});
   BOOST_REQUIRE(accepted.find("selection-policy", "idle") != nullptr);
   BOOST_TEST(!fs::exists(trace));
-  static_cast<void>(accepted.make_component("selection-policy", "idle", {}, host));
+  static_cast<void>(make_component(accepted, "selection-policy", "idle", {}, host));
   BOOST_TEST(fs::exists(trace));
 }
 
@@ -80,7 +81,7 @@ BOOST_AUTO_TEST_CASE(each_field_of_the_fingerprint_is_a_gate) {
     BOOST_TEST(plumb_command("plugins show idle --plugin " + file.string()).status == 5);
     const Registry registry = Registry::scan({{file}, {}});
     QuietHost host;
-    BOOST_CHECK_THROW(static_cast<void>(registry.make_component("selection-policy", "idle", {}, host)), Error);
+    BOOST_CHECK_THROW(static_cast<void>(make_component(registry, "selection-policy", "idle", {}, host)), Error);
     BOOST_TEST(!fs::exists(trace), own);
   }
 }

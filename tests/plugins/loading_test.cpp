@@ -4,7 +4,8 @@
 
 #include <new>
 
-#include "framework/core/catalogue/stage.h"
+#include "framework/cancelled.h"
+#include "framework/core/components/make.h"
 #include "plumb/selection_policy.h"
 #include "plumb/tensor/optimizer.h"
 #include "tests/plugins/plugin_files.h"
@@ -28,26 +29,25 @@ BOOST_AUTO_TEST_SUITE(loading)
 BOOST_AUTO_TEST_CASE(a_torch_free_component_works) {
   const Registry registry = scan_folder(kPlugins / "good");
   QuietHost host;
-  const auto policy = registry.make<SelectionPolicy>("gap", Value::map({{"above", 1}}), host);
+  const auto policy = make<SelectionPolicy>(registry, "gap", Value::map({{"above", 1}}), host).bare();
   const Selection chosen = policy->select(scored({0, 3, 1.5}), Random(1));
   const std::vector<PairChoice> expected{{1, 0}, {1, 2}, {2, 0}};  // 3 - 0, 3 - 1.5 and 1.5 - 0 are above 1
   BOOST_TEST((chosen.pairs == expected));
   BOOST_TEST(*policy->threshold() == 1.0);
-  BOOST_TEST(*registry.make<SelectionPolicy>("test.gap:gap", {}, host)->threshold() == 0.5);
+  BOOST_TEST(*make<SelectionPolicy>(registry, "test.gap:gap", {}, host).call(&SelectionPolicy::threshold) == 0.5);
 }
 
 BOOST_AUTO_TEST_CASE(a_tensor_component_works) {
   const Registry registry = scan_folder(kPlugins / "good");
   QuietHost host;
-  const auto optimizer = registry.make<Optimizer>("hinge", Value::map({{"beta", 0.5}}), host);
-  auto* pairwise = dynamic_cast<PairwiseOptimizer*>(optimizer.get());
-  BOOST_REQUIRE(pairwise != nullptr);
+  const auto pairwise = make<Optimizer>(registry, "hinge", Value::map({{"beta", 0.5}}), host).as<PairwiseOptimizer>();
+  BOOST_REQUIRE(pairwise);
   PairBatch batch;
   batch.policy_chosen = at::full({2}, -1.0);
   batch.policy_rejected = at::full({2}, -2.0);
   batch.reference_chosen = at::full({2}, -1.5);
   batch.reference_rejected = at::full({2}, -1.5);
-  BOOST_TEST(pairwise->loss(batch).value.item<double>() == 0.5);  // 1 - 0.5 * (0.5 - (-0.5))
+  BOOST_TEST(pairwise.call(&PairwiseOptimizer::loss, batch).value.item<double>() == 0.5);  // 1 - 0.5 * (0.5 - (-0.5))
 }
 
 BOOST_AUTO_TEST_CASE(candidates_say_what_they_are) {
@@ -72,14 +72,13 @@ BOOST_AUTO_TEST_CASE(candidates_say_what_they_are) {
 BOOST_AUTO_TEST_CASE(bad_parameters_stay_errors_of_the_recipe) {
   const Registry registry = scan_folder(kPlugins / "good");
   QuietHost host;
-  const auto make = [&](const Value& params) {
-    return error_of(ErrorCode::recipe, [&] { static_cast<void>(registry.make<SelectionPolicy>("gap", params, host)); });
+  const auto refusal_of = [&](const Value& params) {
+    return error_of(ErrorCode::recipe,
+                    [&] { static_cast<void>(plumb::make<SelectionPolicy>(registry, "gap", params, host)); });
   };
-  BOOST_TEST(make(Value::map({{"above", -1}})).find("above: found -1, wanted at least 0") != std::string::npos);
-  BOOST_TEST(make(Value::map({{"abov", 1}})).find("did you mean `above`?") != std::string::npos);
-  BOOST_TEST(registry.check_params("selection-policy", "gap", Value::map({{"above", 13}})).find("refused by a rule") !=
-             std::string::npos);
-  BOOST_TEST(registry.check_params("selection-policy", "gap", Value::map({{"above", 12}})) == "");
+  BOOST_TEST(refusal_of(Value::map({{"above", -1}})).find("above: found -1, wanted at least 0") != std::string::npos);
+  BOOST_TEST(refusal_of(Value::map({{"abov", 1}})).find("did you mean `above`?") != std::string::npos);
+  BOOST_TEST(refusal_of(Value::map({{"above", 13}})).find("refused by a rule") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(what_a_plugin_throws_is_named) {
@@ -87,7 +86,7 @@ BOOST_AUTO_TEST_CASE(what_a_plugin_throws_is_named) {
   QuietHost host;
   const auto make = [&](const char* fault, ErrorCode code) {
     const Environment set("PLUMB_TEST_FAULT", fault);
-    return error_of(code, [&] { static_cast<void>(registry.make<SelectionPolicy>("idle", {}, host)); });
+    return error_of(code, [&] { static_cast<void>(plumb::make<SelectionPolicy>(registry, "idle", {}, host)); });
   };
   const std::string who = "selection-policy `idle` of test.misbehaving 1.0.0: ";
   BOOST_TEST(make("make", ErrorCode::plugin) == who + "threw std::runtime_error: no licence found");
@@ -117,7 +116,8 @@ BOOST_AUTO_TEST_CASE(failing_registration_is_named) {
   const auto load = [&](const char* fault) {
     const Environment set("PLUMB_TEST_FAULT", fault);
     const Registry registry = Registry::scan({{file}, {}});
-    return error_of(ErrorCode::plugin, [&] { static_cast<void>(registry.make<SelectionPolicy>("idle", {}, host)); });
+    return error_of(ErrorCode::plugin,
+                    [&] { static_cast<void>(plumb::make<SelectionPolicy>(registry, "idle", {}, host)); });
   };
   const std::string who = "plugin test.misbehaving (" + file.string() + "): ";
   BOOST_TEST(load("open") == who + "registration failed: the sky is falling");
@@ -133,7 +133,7 @@ BOOST_AUTO_TEST_CASE(note_and_entry_must_agree) {
   const Registry other_manifest = Registry::scan({{manifest}, {}});
   BOOST_REQUIRE(other_manifest.find("selection-policy", "gap") != nullptr);
   BOOST_TEST(error_of(ErrorCode::plugin, [&] {
-               static_cast<void>(other_manifest.make<SelectionPolicy>("gap", {}, host));
+               static_cast<void>(plumb::make<SelectionPolicy>(other_manifest, "gap", {}, host));
              }).find("the manifests of its entry and of its note differ") != std::string::npos);
 
   const fs::path fingerprint = copy_plugin("broken/test-wrong-sdk", folder / "fingerprint");
@@ -142,7 +142,7 @@ BOOST_AUTO_TEST_CASE(note_and_entry_must_agree) {
   const Registry other_fingerprint = Registry::scan({{fingerprint}, {}});
   BOOST_REQUIRE(other_fingerprint.find("selection-policy", "idle") != nullptr);
   BOOST_TEST(error_of(ErrorCode::plugin, [&] {
-               static_cast<void>(other_fingerprint.make<SelectionPolicy>("idle", {}, host));
+               static_cast<void>(plumb::make<SelectionPolicy>(other_fingerprint, "idle", {}, host));
              }).find("its entry says \"sdk=2 ") != std::string::npos);
 }
 

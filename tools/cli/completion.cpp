@@ -8,8 +8,8 @@
 #include <set>
 #include <sstream>
 
+#include "framework/core/components/choice.h"
 #include "framework/core/recipe/recipe.h"
-#include "framework/core/registry/choice.h"
 #include "framework/core/telemetry/output.h"
 #include "tools/cli/plugins.h"
 #include "tools/cli/verb.h"

@@ -6,8 +6,8 @@
 #include <map>
 
 #include "framework/core/catalogue/stage.h"
+#include "framework/core/components/choice.h"
 #include "framework/core/recipe/recipe_schema.h"
-#include "framework/core/registry/choice.h"
 #include "framework/core/telemetry/output.h"
 #include "tools/cli/plugin_text.h"
 #include "tools/cli/plugins.h"

@@ -22,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "framework/cancelled.h"
 #include "framework/core/artifacts/artifact.h"
 #include "framework/core/telemetry/row_account.h"
 #include "plumb/host.h"
@@ -74,8 +75,7 @@ class StageContext : public Host {
   virtual void rewind_metrics(std::int64_t step) = 0;
 };
 
+// Throws Cancelled when it stopped because context.cancelled().
 using StageBody = std::function<void(StageContext&)>;
-// Thrown by a body that stopped because context.cancelled(): its durable state is on disk.
-struct Cancelled {};
 
 }  // namespace plumb

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "framework/core/artifacts/disk.h"
+#include "framework/core/components/make.h"
 
 namespace plumb {
 namespace {
@@ -61,6 +62,30 @@ const KnownComponent* named_component(const Registry& registry, const fs::path& 
   return name != nullptr && name->is_string() ? registry.find("tokenizer", name->as_string()) : nullptr;
 }
 
+class GuardedTokenizer final : public Tokenizer {
+ public:
+  explicit GuardedTokenizer(Made<Tokenizer> made) : made_(std::move(made)) {}
+  [[nodiscard]] std::vector<TokenId> encode(std::string_view text, bool continues) const override {
+    return made_.call(&Tokenizer::encode, text, continues);
+  }
+  [[nodiscard]] std::vector<TokenId> encode_with_special(std::string_view text) const override {
+    return made_.call(&Tokenizer::encode_with_special, text);
+  }
+  [[nodiscard]] std::string decode(std::span<const TokenId> ids, bool keep_special) const override {
+    return made_.call(&Tokenizer::decode, ids, keep_special);
+  }
+  [[nodiscard]] std::string piece_bytes(TokenId id) const override { return made_.call(&Tokenizer::piece_bytes, id); }
+  [[nodiscard]] std::optional<TokenId> find(std::string_view piece) const override {
+    return made_.call(&Tokenizer::find, piece);
+  }
+  [[nodiscard]] std::size_t vocabulary_size() const override { return made_.call(&Tokenizer::vocabulary_size); }
+  [[nodiscard]] SpecialTokens special() const override { return made_.call(&Tokenizer::special); }
+  [[nodiscard]] std::vector<std::string> files() const override { return made_.call(&Tokenizer::files); }
+
+ private:
+  Made<Tokenizer> made_;
+};
+
 TokenizerOrigin origin_of(const Registry& registry, const fs::path& path, const std::set<std::string>& names) {
   if (!fs::is_directory(path)) return {registry.claiming("tokenizer", deciding_name(path, names)), path};
   const KnownComponent* named = named_component(registry, path);
@@ -83,6 +108,12 @@ TokenizerOrigin find_tokenizer_file(const Registry& registry, const fs::path& fo
   return {};
 }
 
+std::unique_ptr<Tokenizer> make_tokenizer(const Registry& registry, const std::string& name, const fs::path& path,
+                                          Host& host) {
+  return std::make_unique<GuardedTokenizer>(
+      make<Tokenizer>(registry, name, Value::map({{"path", fs::absolute(path).string()}}), host));
+}
+
 Result<std::unique_ptr<Tokenizer>> load_tokenizer(const Registry& registry, const fs::path& path, Host& host) {
   std::error_code ignored;
   if (!fs::exists(path, ignored)) {
@@ -97,7 +128,7 @@ Result<std::unique_ptr<Tokenizer>> load_tokenizer(const Registry& registry, cons
                                                 path.string(), listed(names)));
     }
     const std::string full = origin.component->plugin->id + ":" + origin.component->info.name;
-    return registry.make<Tokenizer>(full, Value::map({{"path", fs::absolute(origin.file).string()}}), host);
+    return make_tokenizer(registry, full, origin.file, host);
   } catch (const Error& error) {
     return error;
   }

@@ -26,6 +26,11 @@ struct TokenizerOrigin {
 // first for a Llama tokenizer whose tokenizer_config.json sets add_prefix_space, which tokenizer.json cannot know.
 TokenizerOrigin find_tokenizer_file(const Registry& registry, const std::filesystem::path& folder);
 
+// The tokenizer component `name` on a file or folder, as one whose every method is called as Made (made.h) calls it:
+// tokenizers are handed on to code that asks for a Tokenizer. Throws what make (make.h) throws.
+std::unique_ptr<Tokenizer> make_tokenizer(const Registry& registry, const std::string& name,
+                                          const std::filesystem::path& path, Host& host);
+
 // `path` is a folder, or a tokenizer file in one. A folder's plumb.json may name the component that reads it; otherwise
 // find_tokenizer_file says. A file of another name goes to the plugin that recognises a file with its extension.
 // Error(data) names what is there and what would be recognised.

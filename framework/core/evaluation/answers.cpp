@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
+#include "framework/cancelled.h"
 #include "framework/core/artifacts/checked_rows.h"
 #include "framework/core/artifacts/records_file.h"
-#include "framework/core/catalogue/stage.h"
 
 namespace plumb {
 namespace fs = std::filesystem;

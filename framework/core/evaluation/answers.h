@@ -55,7 +55,7 @@ class Answers final : public EvaluationContext {
   [[nodiscard]] std::string baseline() const override { return sources_.baseline; }
   [[nodiscard]] const std::vector<Prompt>& prompts() const override { return sources_.prompts; }
   [[nodiscard]] AnswerOptions options() const override { return sources_.options; }
-  // Throws Cancelled (catalogue/stage.h) when the host is cancelled; what was sampled by then is kept.
+  // Throws Cancelled when the host is cancelled; what was sampled by then is kept.
   std::vector<std::string> answer(const std::string& model, std::span<const Prompt> prompts,
                                   const AnswerOptions& options) override;
   // Consecutive answers of one prompt are scored together.

@@ -12,8 +12,8 @@
 #include <cstring>
 #include <thread>
 
+#include "framework/cancelled.h"
 #include "framework/core/artifacts/descriptor.h"
-#include "framework/core/catalogue/stage.h"
 #include "framework/core/isolation/component_program.h"
 #include "framework/core/isolation/thrown.h"
 

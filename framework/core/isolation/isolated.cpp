@@ -91,12 +91,12 @@ class IsolatedWaitingJudge final : public WaitingJudge {
 
 }  // namespace
 
-std::unique_ptr<Component> make_isolated(const KnownComponent& component, const Value& params,
-                                         const IsolationChoice& choice, Host& host) {
+std::unique_ptr<Component> make_isolated(const KnownComponent& component, const Value& params, double call_timeout,
+                                         Host& host) {
   const std::string file = component.plugin->file.string();
   auto pool = std::make_unique<ProcessPool>(
       IsolatedSubject{component.info.kind, component.info.name, file, component.plugin->id, component.plugin->version,
-                      file_identity(file), params, choice.call_timeout},
+                      file_identity(file), params, call_timeout},
       host);
   if (component.info.kind == SelectionPolicy::kind) return std::make_unique<IsolatedPolicy>(std::move(pool));
   if (component.info.kind == Evaluator::kind) return std::make_unique<IsolatedEvaluator>(std::move(pool));

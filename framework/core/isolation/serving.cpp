@@ -12,6 +12,7 @@
 #include "framework/core/isolation/remote_host.h"
 #include "framework/core/isolation/thrown.h"
 #include "framework/core/registry/candidate.h"
+#include "framework/core/registry/guarded.h"
 #include "framework/core/registry/loaded_plugin.h"
 #include "sdk/debug_host/debug_host.h"
 

@@ -1,7 +1,7 @@
 #include "framework/core/isolation/thrown.h"
 
-#include "framework/core/catalogue/stage.h"
-#include "framework/core/registry/registry.h"
+#include "framework/cancelled.h"
+#include "framework/core/registry/guarded.h"
 
 namespace plumb {
 

@@ -7,11 +7,11 @@
 #include <set>
 
 #include "framework/core/artifacts/disk.h"
+#include "framework/core/components/choice.h"
 #include "framework/core/pipeline/content_hash.h"
 #include "framework/core/pipeline/run.h"
 #include "framework/core/recipe/differences.h"
 #include "framework/core/recipe/dotted_value.h"
-#include "framework/core/registry/choice.h"
 
 namespace plumb {
 namespace {

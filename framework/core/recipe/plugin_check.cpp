@@ -6,11 +6,11 @@
 #include <cstdlib>
 #include <map>
 
+#include "framework/core/components/choice.h"
 #include "framework/core/isolation/examination.h"
 #include "framework/core/recipe/checking.h"
 #include "framework/core/recipe/dotted_value.h"
 #include "framework/core/recipe/sweep.h"
-#include "framework/core/registry/choice.h"
 #include "plumb/description.h"
 
 namespace plumb {

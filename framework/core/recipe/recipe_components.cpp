@@ -5,10 +5,10 @@
 
 #include "framework/core/artifacts/disk.h"
 #include "framework/core/catalogue/needed_defaults.h"
+#include "framework/core/components/choice.h"
 #include "framework/core/recipe/checking.h"
 #include "framework/core/recipe/dotted_value.h"
 #include "framework/core/recipe/foreign_keys.h"
-#include "framework/core/registry/choice.h"
 
 namespace plumb {
 namespace {

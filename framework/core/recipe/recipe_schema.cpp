@@ -4,8 +4,8 @@
 #include <set>
 
 #include "framework/core/catalogue/stage.h"
+#include "framework/core/components/choice.h"
 #include "framework/core/recipe/overrides.h"
-#include "framework/core/registry/choice.h"
 
 namespace plumb {
 

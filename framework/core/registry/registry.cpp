@@ -5,12 +5,9 @@
 #include <mutex>
 #include <set>
 
-#include "framework/core/catalogue/stage.h"
-#include "framework/core/isolation/isolated.h"
 #include "framework/core/registry/candidate.h"
 #include "framework/core/registry/elf_note.h"
 #include "framework/core/registry/loaded_plugin.h"
-#include "sdk/debug_host/debug_host.h"
 
 namespace plumb {
 
@@ -22,7 +19,7 @@ struct Registry::State {
   std::mutex mutex;
   std::map<const PluginCandidate*, std::unique_ptr<Registrar>> loaded;
 
-  const ComponentEntry& entry(const KnownComponent& component);
+  Registrar& registrar_of(const PluginCandidate& plugin);
   [[nodiscard]] const KnownComponent* find_exact(const std::string& kind, const std::string& name) const;
   [[nodiscard]] std::string renamed(const std::string& name) const;
 };
@@ -92,16 +89,15 @@ bool has_name(const ComponentInfo& info, const PluginCandidate& plugin, const st
   return info.name == name || plugin.id + ":" + info.name == name;
 }
 
-std::string plain(const std::string& kind) {
+}  // namespace
+
+std::string without_revision(const std::string& kind) {
   return kind.substr(0, kind.find('/'));
 }
 
-std::string title(const KnownComponent& component) {
-  return plain(component.info.kind) + " `" + component.info.name + "` of " + component.plugin->id + " " +
-         component.plugin->version;
+std::string KnownComponent::title() const {
+  return without_revision(info.kind) + " `" + info.name + "` of " + plugin->id + " " + plugin->version;
 }
-
-}  // namespace
 
 Registry::Registry(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Registry::Registry(Registry&&) noexcept = default;
@@ -162,7 +158,7 @@ const KnownComponent* Registry::State::find_exact(const std::string& kind, const
       const auto full = [](const KnownComponent& c) {
         return c.plugin->id + ":" + c.info.name + " (" + c.plugin->file.string() + ")";
       };
-      throw Error(ErrorCode::plugin, "two plugins provide the " + plain(kind) + " `" + name +
+      throw Error(ErrorCode::plugin, "two plugins provide the " + without_revision(kind) + " `" + name +
                                          "`; write the full name of one: " + full(*found) + " or " + full(component));
     }
     found = &component;
@@ -212,48 +208,26 @@ const KnownComponent* Registry::claiming(const std::string& kind, const std::str
   return nullptr;
 }
 
-const ComponentEntry& Registry::State::entry(const KnownComponent& component) {
+const KnownComponent& Registry::require(const std::string& kind, const std::string& name) const {
+  if (const KnownComponent* component = find(kind, name); component != nullptr) return *component;
+  const std::string why = why_absent(kind, name);
+  throw Error(ErrorCode::plugin,
+              "there is no " + without_revision(kind) + " `" + name + "`" + (why.empty() ? "" : "; " + why));
+}
+
+Registrar& Registry::State::registrar_of(const PluginCandidate& plugin) {
   const std::lock_guard lock(mutex);
-  std::unique_ptr<Registrar>& registrar = loaded[component.plugin];
-  if (registrar == nullptr) registrar = load_plugin(*component.plugin);
-  for (const auto& entry : registrar->entries()) {
+  std::unique_ptr<Registrar>& registrar = loaded[&plugin];
+  if (registrar == nullptr) registrar = load_plugin(plugin);
+  return *registrar;
+}
+
+const ComponentEntry& Registry::load(const KnownComponent& component) const {
+  for (const auto& entry : state_->registrar_of(*component.plugin).entries()) {
     if (entry->info.kind == component.info.kind && entry->info.name == component.info.name) return *entry;
   }
-  throw Error(ErrorCode::plugin, title(component) + " is not registered by its plugin");  // load_plugin compared them
-}
-
-std::unique_ptr<Component> Registry::make_component(const std::string& kind, const std::string& name,
-                                                    const Value& params, Host& host, void* extra) const {
-  const KnownComponent* component = find(kind, name);
-  if (component == nullptr) {
-    const std::string why = why_absent(kind, name);
-    throw Error(ErrorCode::plugin, "there is no " + plain(kind) + " `" + name + "`" + (why.empty() ? "" : "; " + why));
-  }
-  const auto* stage = dynamic_cast<const StageContext*>(&host);
-  const std::string stage_name = stage == nullptr ? "" : stage->name();
-  const IsolationChoice isolation = isolation_choice(component->info, params);
-  const Value own = without_isolation(component->info, params);
-  const ComponentEntry* entry = isolation.process ? nullptr : &state_->entry(*component);
-  const auto make = [&](Host& to) {
-    return entry == nullptr ? make_isolated(*component, own, isolation, to) : entry->make(own, to, extra);
-  };
-  return guarded(title(*component), stage_name, [&] {
-    if (!debug_host::wanted()) return make(host);
-    return debug_host::watch({component->info, title(*component), stage_name}, host, make);
-  });
-}
-
-std::string Registry::check_params(const std::string& kind, const std::string& name, const Value& params) const {
-  const KnownComponent* component = find(kind, name);
-  if (component == nullptr) return "there is no " + plain(kind) + " `" + name + "`";
-  try {
-    state_->entry(*component).check(without_isolation(component->info, params));
-    return {};
-  } catch (const std::exception& error) {
-    return error.what();
-  } catch (...) {
-    return title(*component) + " threw something that is no std::exception";
-  }
+  // load_plugin compared them
+  throw Error(ErrorCode::plugin, component.title() + " is not registered by its plugin");
 }
 
 }  // namespace plumb

@@ -1,23 +1,19 @@
 // The plugins at hand: where they were found, why some were refused, and the components they provide.
 //
 //   Registry registry = Registry::scan(search);            // reads notes and schema files; runs no plugin code
-//   const KnownComponent* c = registry.find("selection-policy", "reward-gap");
-//   auto policy = registry.make<SelectionPolicy>("reward-gap", params, host);   // loads the library on first use
+//   const KnownComponent& known = registry.require("selection-policy", "reward-gap");
+//   const ComponentEntry& entry = registry.load(known);    // the library, on first use
 //
-// A library is loaded at most once and never unloaded: what a component left behind (a type, a thread's destructor) may
+// Components are made by components/make.h, which decides where they run. A library is loaded at most once and never unloaded: what a component left behind (a type, a thread's destructor) may
 // be called until the process ends.
 // Thread contract: scan is [setup]; everything else is [any] (loading is locked inside).
 #pragma once
 
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "framework/result.h"
-#include "plumb/component.h"
-#include "plumb/host.h"
 #include "plumb/registrar.h"
 
 namespace plumb {
@@ -51,7 +47,12 @@ struct PluginCandidate {
 struct KnownComponent {
   ComponentInfo info;
   const PluginCandidate* plugin;
+
+  [[nodiscard]] std::string title() const;  // "judge `gold` of org.example.gold 1.0.0"
 };
+
+// "judge" of "judge/1".
+std::string without_revision(const std::string& kind);
 
 class Registry {
  public:
@@ -72,37 +73,16 @@ class Registry {
   // The component of `kind` that claims a file name or model_type, or null.
   [[nodiscard]] const KnownComponent* claiming(const std::string& kind, const std::string& what) const;
 
-  // Loads the plugin if needed, makes the component. Whatever the plugin throws comes out as rethrow_as_plugin_error
-  // says, with the plugin, the component and `host`'s stage named; bad parameters stay Error(recipe).
-  [[nodiscard]] std::unique_ptr<Component> make_component(const std::string& kind, const std::string& name,
-                                                          const Value& params, Host& host, void* extra = nullptr) const;
-  template <class T>
-  [[nodiscard]] std::unique_ptr<T> make(const std::string& name, const Value& params, Host& host,
-                                        void* extra = nullptr) const {
-    return std::unique_ptr<T>(static_cast<T*>(make_component(T::kind, name, params, host, extra).release()));
-  }
-  // Runs a component's own parameter rules (needs the code); returns the message or empty.
-  [[nodiscard]] std::string check_params(const std::string& kind, const std::string& name, const Value& params) const;
+  // What find() knows; throws Error(plugin) when it is absent, with why.
+  [[nodiscard]] const KnownComponent& require(const std::string& kind, const std::string& name) const;
+  // The code of a component of this registry, its plugin loaded into this process. Throws Error(plugin) when the
+  // library does not load or registers something else than its description says.
+  [[nodiscard]] const ComponentEntry& load(const KnownComponent& component) const;
 
  private:
   struct State;
   explicit Registry(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
 };
-
-// Inside a catch block: throws what was caught as an Error that names the component and, unless empty, the stage. An
-// Error keeps its code, out of memory is run_failed, anything else is plugin. What is no fault (Cancelled) goes on
-// unchanged.
-[[noreturn]] void rethrow_as_plugin_error(const std::string& component, const std::string& stage);
-
-// Calls a plugin's method and turns whatever it throws into an Error that names the component and the stage.
-template <class F>
-auto guarded(const std::string& component, const std::string& stage, F&& call) -> decltype(call()) {
-  try {
-    return call();
-  } catch (...) {
-    rethrow_as_plugin_error(component, stage);
-  }
-}
 
 }  // namespace plumb

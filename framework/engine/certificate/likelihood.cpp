@@ -31,7 +31,7 @@ double unigram_nats(const std::vector<SequenceGroup>& rows, const std::vector<Se
 
 Likelihood likelihood_of(LanguageModel& model, const Material& material) {
   const at::NoGradGuard no_gradients;
-  const std::int64_t vocabulary = model.model->shape().vocabulary;
+  const std::int64_t vocabulary = model.shape().vocabulary;
   const at::Tensor logps = completion_logps(model, material.real, {}).tokens;
   return {.tokens = logps.size(0),
           .nats = -logps.to(at::kDouble).mean().item<double>(),

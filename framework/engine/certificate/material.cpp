@@ -147,7 +147,7 @@ void add_random_answers(SequenceGroup& group, std::int64_t vocabulary, Random ra
 }
 
 std::vector<SequenceGroup> random_prompts(const LanguageModel& model, const CertifyOptions& options) {
-  const std::int64_t vocabulary = model.model->shape().vocabulary;
+  const std::int64_t vocabulary = model.shape().vocabulary;
   const TokenId bos = model.tokenizer ? model.tokenizer->special().bos.value_or(0) : 0;  // 0: as good as any
   std::vector<SequenceGroup> groups;
   for (std::int64_t i = 0; i < options.prompts; ++i) {
@@ -162,7 +162,7 @@ std::vector<SequenceGroup> random_prompts(const LanguageModel& model, const Cert
 void draw_answers(std::vector<SequenceGroup>& groups, LanguageModel& model, Host& host, const CertifyOptions& options) {
   std::vector<TokenPrompt> prompts;
   for (const SequenceGroup& group : groups) prompts.push_back({std::to_string(prompts.size()), group.prompt});
-  const std::int64_t room = model.model->shape().context / 2;
+  const std::int64_t room = model.shape().context / 2;
   const Sampling sampling{
       .responses = 2,
       .max_new_tokens = std::max<std::int64_t>(1, std::min<std::int64_t>({24, options.longest, room})),
@@ -185,7 +185,7 @@ void add_answers(std::vector<SequenceGroup>& groups, LanguageModel& model, Host&
   const Random random = Random(options.seed).derive("certify answers");
   for (std::size_t g = 0; g < groups.size(); ++g) {
     if (groups[g].completions.size() > 1) continue;
-    add_random_answers(groups[g], model.model->shape().vocabulary, random.derive(g));
+    add_random_answers(groups[g], model.shape().vocabulary, random.derive(g));
   }
 }
 
@@ -282,7 +282,7 @@ Material material_for(const Subject& subject, LanguageModel& model, Host& host, 
     material.origin = model.score ? "random tokens" : "its answers to random prompts";
     material.groups = random_prompts(model, options);
   }
-  shorten(material.groups, model.model->shape().context, options);
+  shorten(material.groups, model.shape().context, options);
   if (!material.known.empty()) material.real = material.groups;
   add_answers(material.groups, model, host, options);
   return material;

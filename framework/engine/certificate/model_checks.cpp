@@ -36,7 +36,7 @@ double batch_error(LanguageModel& model, Rows rows) {
 double padding_error(LanguageModel& model, const Rows& rows) {
   constexpr std::size_t width = 7;
   const TokenId pad = model.tokenizer ? model.tokenizer->special().pad.value_or(0) : 0;
-  const std::int64_t room = model.model->shape().context;
+  const std::int64_t room = model.shape().context;
   double worst = 0;
   for (const auto& row : rows) {
     const at::Tensor wanted = alone(model, row);
@@ -120,7 +120,7 @@ double decode_error(LanguageModel& model, const std::vector<SequenceGroup>& grou
 double draw_differences(LanguageModel& model, const std::vector<SequenceGroup>& groups, Host& host) {
   std::vector<TokenPrompt> prompts;
   for (const SequenceGroup& group : groups) prompts.push_back({std::to_string(prompts.size()), group.prompt});
-  const std::int64_t room = std::max<std::int64_t>(1, std::min<std::int64_t>(24, model.model->shape().context / 4));
+  const std::int64_t room = std::max<std::int64_t>(1, std::min<std::int64_t>(24, model.shape().context / 4));
   const Sampling sampling{
       .responses = 3, .max_new_tokens = room, .temperature = 1, .top_k = 50, .top_p = 0.98, .seed = 5};
   const auto draw = [&](bool share) {

@@ -7,7 +7,7 @@
 #include <numbers>
 
 #include "framework/core/catalogue/settings.h"
-#include "framework/core/registry/registry.h"
+#include "framework/core/components/make.h"
 #include "framework/engine/certificate/checks.h"
 #include "framework/engine/training/pair_objective.h"
 #include "framework/engine/training/score_objective.h"
@@ -70,14 +70,14 @@ class TrainingChecks {
                  kRoundingBound,
                  [&] {
                    const auto sft = optimizer<TokenOptimizer>(SftSettings{}.optimizer);
-                   TokenObjective objective(model_, *sft, name_, with_.material.demonstrations());
+                   TokenObjective objective(model_, sft, with_.material.demonstrations());
                    return accumulation_error(model_, objective);
                  }),
         measured("accumulation_pairs", "gradient over pairs as one batch, each response once, and pair by pair",
                  kRoundingBound,
                  [&] {
                    const auto dpo = optimizer<PairwiseOptimizer>(TrainSettings{}.optimizer);
-                   PairObjective objective(model_, *dpo, name_, with_.material.pairs(), reference(1));
+                   PairObjective objective(model_, dpo, with_.material.pairs(), reference(1));
                    return accumulation_error(model_, objective);
                  }),
         measured("step_0_identity", "largest |log-ratio| to the reference before the first update, nats a token", 1e-4,
@@ -89,16 +89,15 @@ class TrainingChecks {
     return {measured("accumulation_pairs", "gradient over pairs as one batch, and in micro-batches of one",
                      kRoundingBound, [&] {
                        const auto ranking = optimizer<ScoreOptimizer>(RewardModelSettings{}.optimizer);
-                       ScoreObjective objective(model_, *ranking, name_, with_.material.pairs());
+                       ScoreObjective objective(model_, ranking, with_.material.pairs());
                        return accumulation_error(model_, objective);
                      })};
   }
 
  private:
   template <class Kind>
-  std::unique_ptr<Kind> optimizer(const ComponentRef& ref) {
-    return std::unique_ptr<Kind>(
-        static_cast<Kind*>(with_.registry.make<Optimizer>(ref.name, Value::map(), with_.host).release()));
+  Made<Kind> optimizer(const ComponentRef& ref) {
+    return make<Optimizer>(with_.registry, ref.name, Value::map(), with_.host).as<Kind>();
   }
 
   // As reference_logps: adapters off, in passes of their own. `moved` puts the reference that far from the policy, so
@@ -141,7 +140,7 @@ class TrainingChecks {
   double loss_error() {
     start();
     const auto dpo = optimizer<PairwiseOptimizer>(TrainSettings{}.optimizer);
-    PairObjective objective(model_, *dpo, name_, with_.material.pairs(), reference(0));
+    PairObjective objective(model_, dpo, with_.material.pairs(), reference(0));
     std::vector<std::size_t> batch;
     for (std::size_t i = 0; i < objective.size(); ++i) batch.push_back(i);
     return std::abs(objective.micro_loss(batch, objective.totals(batch)).share.item<double>() - std::numbers::ln2);
@@ -149,7 +148,6 @@ class TrainingChecks {
 
   const Measuring& with_;
   LanguageModel model_;
-  OptimizerName name_{"optimizer", "certify"};
 };
 
 }  // namespace

@@ -45,7 +45,7 @@ class Prefill final : public Attention {
 }  // namespace
 
 struct Decoder::State {
-  explicit State(LanguageModel& language_model) : model(*language_model.model), shape(model.shape()) {
+  explicit State(LanguageModel& language_model) : model(language_model.model), shape(language_model.shape()) {
     const at::Tensor& weight = *language_model.parameters->all().front()->tensor;
     options = at::TensorOptions().dtype(at::kLong).device(weight.device());
     cache = make_kv_cache(shape, weight.scalar_type() == at::kBFloat16 ? at::kBFloat16 : at::kFloat, weight.device());
@@ -62,7 +62,7 @@ struct Decoder::State {
                             id, shape.vocabulary));
   }
 
-  Model& model;
+  const Made<Model>& model;
   ModelShape shape;
   at::TensorOptions options;
   std::unique_ptr<KvCache> cache;
@@ -91,7 +91,8 @@ std::vector<std::size_t> Decoder::add_prompts(std::span<const std::vector<TokenI
   for (std::int64_t length : lengths) slots.push_back(s.cache->add_prompt(length));
 
   Prefill attention(*s.cache, slots, lengths);
-  const at::Tensor hidden = s.model.hidden({s.numbers(ids), s.numbers(attention.positions()), attention});
+  const at::Tensor hidden =
+      s.model.call(&Model::hidden, TokenBatch{s.numbers(ids), s.numbers(attention.positions()), attention});
   std::int64_t end = 0;
   for (std::size_t i = 0; i < slots.size(); ++i) {
     end += lengths[i];
@@ -105,7 +106,7 @@ at::Tensor Decoder::prompt_logits(std::span<const std::size_t> prompts) {
   const c10::InferenceMode no_gradients;
   std::vector<at::Tensor> rows;
   for (std::size_t slot : prompts) rows.push_back(state_->last_hidden.at(slot));
-  return state_->model.logits(at::cat(rows)).to(at::kFloat).contiguous();
+  return state_->model.call(&Model::logits, at::cat(rows)).to(at::kFloat).contiguous();
 }
 
 std::size_t Decoder::add_row(std::size_t prompt) {
@@ -126,9 +127,9 @@ at::Tensor Decoder::next(std::span<const std::size_t> rows, std::span<const Toke
     }
   }
   const auto attention = s.cache->begin_step(rows);
-  const at::Tensor hidden = s.model.hidden({s.numbers(ids), s.numbers(positions), *attention});
+  const at::Tensor hidden = s.model.call(&Model::hidden, TokenBatch{s.numbers(ids), s.numbers(positions), *attention});
   s.cache->end_step(rows);
-  return s.model.logits(hidden).to(at::kFloat).contiguous();
+  return s.model.call(&Model::logits, hidden).to(at::kFloat).contiguous();
 }
 
 std::int64_t Decoder::length(std::size_t row) const {

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <numeric>
 
-#include "framework/core/registry/registry.h"
 #include "framework/engine/modeling/attention.h"
 #include "framework/engine/modeling/reward_head.h"
 #include "framework/engine/modeling/token_logps.h"
@@ -115,12 +114,12 @@ Batch batch_of(std::span<const SequenceGroup> groups, const ForwardOptions& opti
 at::Tensor run_model(LanguageModel& model, Batch& batch) {
   const at::Device device = device_of(model);
   const TokenBatch tokens{on(device, batch.layout.ids), on(device, batch.layout.positions), batch.attention};
-  return guarded("model " + model.architecture, "", [&] { return model.model->hidden(tokens); });
+  return model.model.call(&Model::hidden, tokens);
 }
 
 at::Tensor logps_of(LanguageModel& model, const at::Tensor& hidden, const Layout& layout,
                     const ForwardOptions& options) {
-  return token_logps([&model](const at::Tensor& rows) { return model.model->logits(rows); }, hidden,
+  return token_logps([&model](const at::Tensor& rows) { return model.model.call(&Model::logits, rows); }, hidden,
                      on(hidden.device(), layout.targets), options.temperature, options.head_chunk);
 }
 
@@ -224,7 +223,7 @@ at::Tensor full_logits(LanguageModel& model, std::span<const std::vector<TokenId
   }
   Batch batch{std::move(layout), SequenceAttention::causal(lengths)};
   const at::Tensor hidden = run_model(model, batch);
-  return guarded("model " + model.architecture, "", [&] { return model.model->logits(hidden).to(at::kFloat); });
+  return model.model.call(&Model::logits, hidden).to(at::kFloat);
 }
 
 }  // namespace plumb

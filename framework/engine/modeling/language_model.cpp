@@ -4,7 +4,7 @@
 
 #include "framework/core/artifacts/adapter_folder.h"
 #include "framework/core/artifacts/disk.h"
-#include "framework/core/registry/registry.h"
+#include "framework/core/components/make.h"
 #include "framework/engine/modeling/end_tokens.h"
 #include "framework/engine/modeling/load_adapter.h"
 #include "framework/engine/modeling/lora.h"
@@ -48,7 +48,7 @@ LanguageModel assemble(const std::string& architecture, Value config, bool head,
   out.config = std::move(config);
   out.parameters = std::make_unique<Parameters>();
   out.make_model = [architecture, &registry, &host](ModelPlan& plan) {
-    return registry.make<Model>(architecture, Value::map(), host, &plan);
+    return make<Model>(registry, architecture, Value::map(), host, &plan);
   };
   ModelPlan plan{out.config, *out.parameters, head};
   try {
@@ -77,7 +77,7 @@ auto naming_config(const std::string& where, const Action& action) {
 }
 
 const Linear& declare_score(LanguageModel& model) {
-  const std::int64_t hidden = model.model->shape().hidden;
+  const std::int64_t hidden = model.shape().hidden;
   const RewardHead head = reward_head_of(model.config);
   return model.parameters->linear(head.layer, hidden, 1, head.bias, 1.0 / static_cast<double>(hidden + 1));
 }
@@ -168,7 +168,7 @@ LanguageModel open_full(const fs::path& folder, const Registry& registry, Host& 
   LanguageModel out =
       naming_config((folder / kConfig).string(), [&] { return open_folder(folder, registry, host, how); });
   read_ours(out, folder, how.tokenizer, registry, host);
-  if (!how.reward_head) out.ends = read_end_tokens(folder, out.config, out.model->shape().vocabulary);
+  if (!how.reward_head) out.ends = read_end_tokens(folder, out.config, out.shape().vocabulary);
   return out;
 }
 
@@ -204,7 +204,7 @@ LanguageModel open_adapter(const fs::path& folder, const Registry& registry, Hos
   out.folder = folder;
   read_ours(out, folder, own_tokenizer, registry, host);
   if (how.reward_head) return out;
-  const auto own = read_end_tokens(folder, Value(), out.model->shape().vocabulary);
+  const auto own = read_end_tokens(folder, Value(), out.shape().vocabulary);
   if (!own.empty()) out.ends = own;
   return out;
 }
@@ -286,7 +286,7 @@ LanguageModel new_language_model(const std::string& architecture, const Value& c
   LanguageModel out =
       naming_config("config", [&] { return assemble(component->info.name, full, !how.reward_head, registry, host); });
   if (how.reward_head) out.score = &declare_score(out);
-  out.config.set("architectures", Value::list({out.model->architecture(how.reward_head)}));
+  out.config.set("architectures", Value::list({out.model.call(&Model::architecture, how.reward_head)}));
   const TensorPlace place = tensor_place(how.dtype, how.device);
   draw_parameters(*out.parameters, random, place);
   if (how.reward_head) {
@@ -303,7 +303,7 @@ void add_reward_head(LanguageModel& model, Random random) {
   const at::Tensor& first = *before->all().front()->tensor;
   const at::Device device = first.device();
   const bool training = first.requires_grad();
-  model.model = nullptr;  // refers to the old parameters
+  model.model = {};  // refers to the old parameters
   model.parameters = std::make_unique<Parameters>();
   ModelPlan plan{model.config, *model.parameters, false};
   model.model = model.make_model(plan);

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "framework/core/components/made.h"
 #include "framework/core/data/chat_format.h"
 #include "framework/result.h"
 #include "plumb/random.h"
@@ -38,7 +39,7 @@ struct LanguageModel {
   std::string architecture;  // component name, e.g. "llama2"
   Value config;              // config.json
   std::unique_ptr<Parameters> parameters;
-  std::unique_ptr<Model> model;             // made after, destroyed before the parameters
+  Made<Model> model;                        // made after, destroyed before the parameters
   std::shared_ptr<Tokenizer> tokenizer;     // null when the folder has none
   const ChatFormat* chat_format = nullptr;  // null when the folder names none
   std::string tokenizer_component;          // "byte-bpe"
@@ -50,8 +51,9 @@ struct LanguageModel {
   std::filesystem::path base_folder;               // of an adapter: the whole model below all adapters
   std::shared_ptr<std::deque<Parameter>> adapter;  // its A and B, in the order of the layers; null without one
   // The architecture's constructor once more: for a model without its LM head. Valid while registry and host live.
-  std::function<std::unique_ptr<Model>(ModelPlan&)> make_model;
+  std::function<Made<Model>(ModelPlan&)> make_model;
 
+  [[nodiscard]] ModelShape shape() const { return model.call(&Model::shape); }
   [[nodiscard]] std::vector<Parameter*> trainable()
       const;  // requires_grad tensors: all, or the adapter's ("….lora_A.weight")
   [[nodiscard]] std::int64_t parameter_count() const;

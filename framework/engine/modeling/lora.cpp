@@ -65,7 +65,7 @@ void attach_lora(LanguageModel& model, const LoraSettings& settings, Random rand
     throw Error(ErrorCode::run_failed, "the model has an adapter already; merge it before attaching another");
   if (settings.r <= 0) throw Error(ErrorCode::recipe, "lora: r must be above 0");
   LoraSettings lora = settings;
-  if (lora.targets.empty()) lora.targets = model.model->default_lora_targets();
+  if (lora.targets.empty()) lora.targets = model.model.call(&Model::default_lora_targets);
   const auto names = model.parameters->linear_names();
   for (const std::string& target : lora.targets) {
     if (std::none_of(names.begin(), names.end(), [&](const std::string& name) { return ends_a_name(name, target); })) {

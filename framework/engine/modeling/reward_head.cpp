@@ -39,7 +39,7 @@ std::set<TokenId> end_tokens(const LanguageModel& model) {
 
 std::optional<TokenId> choose_padding(const LanguageModel& model) {
   const std::set<TokenId> ends = end_tokens(model);
-  const std::int64_t rows = model.model->shape().vocabulary;
+  const std::int64_t rows = model.shape().vocabulary;
   const auto serves = [&](const std::optional<TokenId>& id) { return id && *id < rows && !ends.contains(*id); };
   if (const auto own = id_at(model.config, "pad_token_id"); serves(own)) return own;
   if (!model.tokenizer) return std::nullopt;

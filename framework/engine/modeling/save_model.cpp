@@ -36,7 +36,7 @@ Value config_of(const LanguageModel& model, const char* type) {
   const bool classifier = model.score != nullptr;
   // A head of Open Assistant's layout has its own class, which config.json names already.
   const bool foreign_head = classifier && reward_head_of(config).layer != "score";
-  if (!foreign_head) config.set("architectures", Value::list({model.model->architecture(classifier)}));
+  if (!foreign_head) config.set("architectures", Value::list({model.model.call(&Model::architecture, classifier)}));
   if (config.find("dtype") != nullptr || config.find("torch_dtype") == nullptr) {
     config.set("dtype", type);  // transformers 5
   }

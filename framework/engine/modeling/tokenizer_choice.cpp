@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "framework/core/components/load_tokenizer.h"
-#include "framework/core/registry/registry.h"
 
 namespace plumb {
 namespace fs = std::filesystem;
@@ -16,14 +15,13 @@ ChosenTokenizer open_tokenizer(const fs::path& folder, const std::string& compon
     if (origin.component == nullptr) return {};
     name = origin.component->info.name;
   }
-  const std::string path = fs::absolute(origin.file).string();
-  return {registry.make<Tokenizer>(name, Value::map({{"path", path}}), host), name, folder};
+  return {make_tokenizer(registry, name, origin.file, host), name, folder};
 }
 
 void give_tokenizer(LanguageModel& model, ChosenTokenizer chosen) {
   if (chosen.tokenizer == nullptr) return;
   const auto ids = static_cast<std::int64_t>(chosen.tokenizer->vocabulary_size());
-  const std::int64_t room = model.model->shape().vocabulary;
+  const std::int64_t room = model.shape().vocabulary;
   const auto padding = chosen.tokenizer->special().pad;
   const bool padding_only = padding && ids == room + 1 && *padding == room;
   if (ids > room && !padding_only) {

@@ -28,7 +28,7 @@ class FolderAnswerer final : public Answerer {
   [[nodiscard]] std::string chat_format() const override {
     return model_.chat_format == nullptr ? std::string() : model_.chat_format->name();
   }
-  [[nodiscard]] std::int64_t context() const override { return model_.model->shape().context; }
+  [[nodiscard]] std::int64_t context() const override { return model_.shape().context; }
 
   [[nodiscard]] RenderedPrompt prompt_of(const Conversation& messages) const override {
     if (model_.chat_format == nullptr) {

@@ -34,7 +34,7 @@ class Rollout {
         draws_(static_cast<std::size_t>(sampling.temperature == 0 ? 1 : sampling.responses)),
         done_(done),
         groups_(prompts.size()) {
-    const std::int64_t known = policy.model->shape().vocabulary;
+    const std::int64_t known = policy.shape().vocabulary;
     vocabulary_ = static_cast<std::size_t>(limits.vocabulary > 0 ? std::min(limits.vocabulary, known) : known);
   }
 
@@ -214,7 +214,7 @@ void sample_tokens(LanguageModel& policy, std::span<const TokenPrompt> prompts, 
                    const TokenLimits& limits, const RolloutOptions& options, Host& host,
                    const std::function<void(std::size_t, std::vector<SampledTokens>&&)>& done) {
   check(sampling);
-  for (const TokenPrompt& prompt : prompts) check_room(prompt, sampling, policy.model->shape().context);
+  for (const TokenPrompt& prompt : prompts) check_room(prompt, sampling, policy.shape().context);
   Rollout(policy, prompts, sampling, limits, options, done).run(host);
 }
 

@@ -36,7 +36,7 @@ std::vector<TokenId> render_prompt(const LanguageModel& model, const Prompt& pro
 }
 
 std::int64_t excess_of(const LanguageModel& model, std::size_t prompt, std::size_t answer) {
-  const std::int64_t context = model.model->shape().context;
+  const std::int64_t context = model.shape().context;
   return context > 0 ? std::max<std::int64_t>(0, static_cast<std::int64_t>(prompt + answer) - context) : 0;
 }
 
@@ -54,7 +54,7 @@ SequenceGroup cut_left(const LanguageModel& model, std::vector<TokenId> prompt, 
 }
 
 Error too_long(const LanguageModel& model, const ResponseGroup& group, std::int64_t excess) {
-  const std::int64_t context = model.model->shape().context;
+  const std::int64_t context = model.shape().context;
   return {ErrorCode::data,
           fmt::format("prompt {}: with a response it has {} tokens, which passes the reward model's context of {}; "
                       "shorten the prompt, sample shorter responses, or let `overlong` leave out or cut what is longer",

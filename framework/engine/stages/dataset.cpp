@@ -11,8 +11,8 @@
 #include "framework/core/artifacts/prompts.h"
 #include "framework/core/artifacts/records_file.h"
 #include "framework/core/catalogue/settings.h"
+#include "framework/core/components/make.h"
 #include "framework/core/door/bodies.h"
-#include "framework/core/registry/registry.h"
 #include "plumb/data_source.h"
 #include "plumb/json_rows.h"
 
@@ -142,17 +142,16 @@ struct Rows {
 };
 
 // Reads until the end, or until there are as many rows as are asked for when their order is the source's.
-Rows read_rows(StageContext& context, DataSource& source, const DatasetSettings& settings) {
+Rows read_rows(StageContext& context, const Made<DataSource>& source, const DatasetSettings& settings) {
   const bool all = settings.limit == 0 || settings.shuffle || settings.count_by != "rows";
   const std::size_t enough =
       all ? std::numeric_limits<std::size_t>::max() : static_cast<std::size_t>(settings.skip + settings.limit);
   Rows out;
   Ids ids;
   std::int64_t repeated = 0, without_prompt = 0;
-  const std::string component = "data-source " + settings.source.name;
   while (out.rows.size() < enough) {
     if (context.cancelled()) throw Cancelled{};
-    std::optional<Record> record = guarded(component, context.name(), [&] { return source.next(); });
+    std::optional<Record> record = source.call(&DataSource::next);
     if (!record) break;
     context.progress("rows", ++out.read, 0);
     std::optional<Record> row = converted(std::move(*record), settings.as.value_or(""));
@@ -167,7 +166,7 @@ Rows read_rows(StageContext& context, DataSource& source, const DatasetSettings&
       ++repeated;
     }
   }
-  out.account.add(source.skipped(), out.read);
+  out.account.add(source.call(&DataSource::skipped), out.read);
   const auto read = static_cast<std::int64_t>(out.read);
   const bool prompts = settings.as == artifact_type::prompts;
   out.account.add(
@@ -206,8 +205,8 @@ Parts parts_of(const std::vector<Record>& rows, bool by_prompt) {
 
 void run_dataset(StageContext& context) {
   const DatasetSettings settings = dataset_params().parse(context.params());
-  const auto source = context.registry().make<DataSource>(settings.source.name, settings.source.params, context);
-  Rows data = read_rows(context, *source, settings);
+  const auto source = make<DataSource>(context, settings.source);
+  Rows data = read_rows(context, source, settings);
 
   // The draw depends on the run's seed alone, so that two datasets of one source with different `skip` stay disjoint.
   const bool by_prompt = settings.count_by == "prompts";

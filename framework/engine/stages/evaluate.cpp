@@ -8,10 +8,10 @@
 
 #include "framework/core/artifacts/records_file.h"
 #include "framework/core/catalogue/settings.h"
+#include "framework/core/components/make.h"
 #include "framework/core/door/bodies.h"
 #include "framework/core/evaluation/answers.h"
 #include "framework/core/evaluation/evaluation_file.h"
-#include "framework/core/registry/registry.h"
 
 namespace plumb {
 namespace {
@@ -63,7 +63,7 @@ AnswerSources gather(StageContext& context, const EvaluateSettings& settings) {
 }
 
 // A judge that reads a model's folder gets the stage's reward model, unless the recipe gives it one of its own.
-std::unique_ptr<Judge> make_judge(StageContext& context, const ComponentRef& chosen) {
+Made<Judge> make_judge(StageContext& context, const ComponentRef& chosen) {
   Value params = chosen.params.is_null() ? Value::map() : chosen.params;
   const Artifact* reward = context.optional_input("reward_model");
   const KnownComponent* known = context.registry().find("judge", chosen.name);
@@ -75,13 +75,13 @@ std::unique_ptr<Judge> make_judge(StageContext& context, const ComponentRef& cho
     const Value* own = params.find("path");
     if (reads && (own == nullptr || own->is_null() || *own == Value(""))) params.set("path", reward->folder.string());
   }
-  return context.registry().make<Judge>(chosen.name, params, context);
+  return make<Judge>(context, {chosen.name, params});
 }
 
 Evaluation run_evaluator(StageContext& context, const ComponentRef& chosen, Answers& answers) {
-  const auto evaluator = context.registry().make<Evaluator>(chosen.name, chosen.params, context);
+  const auto evaluator = make<Evaluator>(context, chosen);
   try {
-    return guarded("evaluator " + chosen.name, context.name(), [&] { return evaluator->evaluate(answers); });
+    return evaluator.call(&Evaluator::evaluate, answers);
   } catch (...) {
     answers.rethrow_own_failure();
     if (context.cancelled()) throw Cancelled{};
@@ -106,10 +106,10 @@ void run_evaluate(StageContext& context) {
   const EvaluateSettings settings = evaluate_params().parse(context.params());
   auto* models = static_cast<LanguageModels*>(context.query(LanguageModels::service));
   if (models == nullptr) throw Error(ErrorCode::run_failed, "this process offers no language models to evaluate");
-  std::unique_ptr<Judge> judge;
+  Made<Judge> judge;
   if (settings.judge) judge = make_judge(context, *settings.judge);
 
-  Answers answers(gather(context, settings), *models, judge.get(), context);
+  Answers answers(gather(context, settings), *models, judge.bare().get(), context);
   std::vector<std::pair<std::string, Evaluation>> evaluations;
   for (const ComponentRef& chosen : settings.evaluators) {
     evaluations.emplace_back(chosen.name, run_evaluator(context, chosen, answers));

@@ -63,8 +63,8 @@ bool is_classifier(const fs::path& folder) {
 void summarise(const LanguageModel& model, StageContext& context) {
   context.summarise("architecture", model.architecture);
   context.summarise("parameters", model.parameter_count());
-  context.summarise("vocabulary", model.model->shape().vocabulary);
-  context.summarise("context", model.model->shape().context);
+  context.summarise("vocabulary", model.shape().vocabulary);
+  context.summarise("context", model.shape().context);
   if (model.chat_format != nullptr) context.summarise("chat_format", model.chat_format->name());
 }
 

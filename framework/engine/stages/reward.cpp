@@ -6,35 +6,33 @@
 #include <cmath>
 #include <iterator>
 
-#include "framework/core/registry/registry.h"
+#include "framework/core/components/make.h"
 
 namespace plumb {
 namespace {
 
 constexpr std::size_t kMeasuredAtOnce = 256;  // prompts between two looks at whether to stop
 
-std::unique_ptr<RewardModel> make(const ComponentRef& reward, StageContext& context) {
+Made<RewardModel> make_reward(const ComponentRef& reward, StageContext& context) {
   Value params = reward.params.is_null() ? Value::map() : reward.params;
   if (const Artifact* model = context.optional_input("reward_model"); model != nullptr) {
     params.set("path", model->folder.string());
   }
-  return context.registry().make<RewardModel>(reward.name, params, context);
+  const auto made = make<RewardModel>(context, {reward.name, params});
+  return {made.bare(), "reward " + reward.name, context.name()};  // by the recipe's key
 }
 
 }  // namespace
 
 StageReward::StageReward(const ComponentRef& reward, StageContext& context)
-    : context_(context),
-      name_("reward " + reward.name),
-      reward_(make(reward, context)),
-      bounded_(dynamic_cast<BoundedReward*>(reward_.get())) {}
+    : context_(context), reward_(make_reward(reward, context)), bounded_(reward_.as<BoundedReward>()) {}
 
 std::vector<std::vector<std::int64_t>> StageReward::excess(std::span<const ResponseGroup> groups) {
   std::vector<std::vector<std::int64_t>> out;
   for (std::size_t begin = 0; begin < groups.size(); begin += kMeasuredAtOnce) {
     if (context_.cancelled()) throw Cancelled{};
     const auto block = groups.subspan(begin, std::min(kMeasuredAtOnce, groups.size() - begin));
-    auto part = guarded(name_, context_.name(), [&] { return bounded_->excess(block); });
+    auto part = bounded_.call(&BoundedReward::excess, block);
     part.resize(block.size());
     for (std::size_t i = 0; i < block.size(); ++i) part[i].resize(block[i].responses.size(), 0);
     out.insert(out.end(), std::make_move_iterator(part.begin()), std::make_move_iterator(part.end()));
@@ -44,8 +42,9 @@ std::vector<std::vector<std::int64_t>> StageReward::excess(std::span<const Respo
 
 OverlongAnswers StageReward::settle_overlong(std::vector<ResponseGroup>& groups) {
   OverlongAnswers out;
-  if (bounded_ == nullptr) return out;
-  out.dropped = bounded_->overlong() == BoundedReward::Overlong::drop;
+  if (!bounded_) return out;
+  const auto overlong = bounded_.call(&BoundedReward::overlong);
+  out.dropped = overlong == BoundedReward::Overlong::drop;
   const auto over = excess(groups);
   std::string first;
   for (std::size_t i = 0; i < groups.size(); ++i) {
@@ -66,7 +65,7 @@ OverlongAnswers StageReward::settle_overlong(std::vector<ResponseGroup>& groups)
   const std::string found =
       fmt::format("{} answers to {} of {} prompts are longer than the reward model reads, first {}", out.answers,
                   out.prompts, groups.size(), first);
-  if (bounded_->overlong() == BoundedReward::Overlong::error) {
+  if (overlong == BoundedReward::Overlong::error) {
     throw Error(ErrorCode::data, found +
                                      "; nothing was scored. Leave them out with `overlong: drop` of the reward, have "
                                      "the end of each read with `overlong: truncate-left`, or sample shorter answers");
@@ -77,13 +76,13 @@ OverlongAnswers StageReward::settle_overlong(std::vector<ResponseGroup>& groups)
 
 std::int64_t StageReward::count_overlong(std::span<const ResponseGroup> groups) {
   std::int64_t count = 0;
-  if (bounded_ == nullptr) return count;
+  if (!bounded_) return count;
   const auto over = excess(groups);
   for (std::size_t i = 0; i < groups.size(); ++i) {
     for (const std::int64_t tokens : over[i]) {
       if (tokens == 0) continue;
       ++count;
-      if (bounded_->overlong() == BoundedReward::Overlong::truncate_left) continue;
+      if (bounded_.call(&BoundedReward::overlong) == BoundedReward::Overlong::truncate_left) continue;
       throw Error(ErrorCode::data,
                   fmt::format("prompt {}: an answer is {} tokens longer than the reward model reads, and every answer "
                               "needs a reward here; set `overlong: truncate-left` of the reward, or shorten prompts or "
@@ -95,12 +94,12 @@ std::int64_t StageReward::count_overlong(std::span<const ResponseGroup> groups) 
 }
 
 std::vector<std::vector<double>> StageReward::score(std::span<const ResponseGroup> groups) {
-  auto rewards = guarded(name_, context_.name(), [&] { return reward_->score(groups); });
+  auto rewards = reward_.call(&RewardModel::score, groups);
   if (context_.cancelled()) throw Cancelled{};
   rewards.resize(std::max(rewards.size(), groups.size()));
   for (std::size_t i = 0; i < groups.size(); ++i) {
     const auto wrong = [&](const std::string& what) {
-      return Error(ErrorCode::plugin, fmt::format("{}: {} for prompt {}", name_, what, groups[i].prompt.id));
+      return Error(ErrorCode::plugin, fmt::format("{}: {} for prompt {}", reward_.name(), what, groups[i].prompt.id));
     };
     const std::size_t got = rewards[i].size(), wanted = groups[i].responses.size();
     if (got != wanted) throw wrong(fmt::format("gave {} rewards, wanted {},", got, wanted));

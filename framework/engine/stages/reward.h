@@ -8,12 +8,11 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "framework/core/catalogue/stage.h"
+#include "framework/core/components/made.h"
 #include "plumb/reward_model.h"
 
 namespace plumb {
@@ -46,9 +45,8 @@ class StageReward {
   [[nodiscard]] std::vector<std::vector<std::int64_t>> excess(std::span<const ResponseGroup> groups);
 
   StageContext& context_;
-  std::string name_;
-  std::unique_ptr<RewardModel> reward_;
-  BoundedReward* bounded_;  // the same object; null without a bound
+  Made<RewardModel> reward_;
+  Made<BoundedReward> bounded_;  // the same object; empty without a bound
 };
 
 }  // namespace plumb

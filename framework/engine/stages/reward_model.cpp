@@ -12,20 +12,18 @@ namespace plumb {
 
 void run_reward_model(StageContext& context) {
   const RewardModelSettings settings = reward_model_params().parse(context.params());
-  const auto optimizer = make_optimizer(settings.optimizer, Optimizer::Batch::scores, context);
-  auto& scores = static_cast<ScoreOptimizer&>(*optimizer);
-  const OptimizerName name{"optimizer " + settings.optimizer.name, context.name()};
+  const auto optimizer = make_optimizer(settings.optimizer, Optimizer::Batch::scores, context).as<ScoreOptimizer>();
   LanguageModel model = open_trainee(context, settings.training, settings.lora, /*reward=*/true);
 
   const RowOptions options{.max_length = settings.training.max_length, .use_sampled_ids = false};
   auto data = pair_rows(context.input("data"), model, options, context);
   data.counts.tell(context, "data");
-  ScoreObjective objective(model, scores, name, std::move(data.rows));
+  ScoreObjective objective(model, optimizer, std::move(data.rows));
   std::optional<ScoreObjective> eval;
   if (const Artifact* held_out = context.optional_input("eval"); held_out != nullptr) {
     auto rows = pair_rows(*held_out, model, options, context);
     rows.counts.tell(context, "eval");
-    eval.emplace(model, scores, name, std::move(rows.rows));
+    eval.emplace(model, optimizer, std::move(rows.rows));
   }
 
   train_and_save(model, objective, shuffled(objective.size()), eval ? &*eval : nullptr, settings.training,

@@ -9,8 +9,8 @@
 
 #include "framework/core/artifacts/prompts.h"
 #include "framework/core/catalogue/settings.h"
+#include "framework/core/components/make.h"
 #include "framework/core/door/bodies.h"
-#include "framework/core/registry/registry.h"
 #include "framework/engine/stages/durable_groups.h"
 #include "plumb/generator.h"
 
@@ -72,21 +72,20 @@ std::size_t block_size(const SampleSettings& settings) {
   return static_cast<std::size_t>(std::max<std::int64_t>(1, responses / settings.k));
 }
 
-std::unique_ptr<Generator> make_generator(StageContext& context, const SampleSettings& settings) {
+Made<Generator> make_generator(StageContext& context, const SampleSettings& settings) {
   Value params = settings.generator.params.is_null() ? Value::map() : settings.generator.params;
   const KnownComponent* known = context.registry().find("generator", settings.generator.name);
   const auto takes_path = [](const ParamInfo& info) { return info.name == "path"; };
   if (known != nullptr && std::any_of(known->info.params.begin(), known->info.params.end(), takes_path)) {
     params.set("path", context.input("model").folder.string());
   }
-  return context.registry().make<Generator>(settings.generator.name, params, context);
+  return make<Generator>(context, {settings.generator.name, params});
 }
 
 class Sampler {
  public:
   Sampler(StageContext& context, const SampleSettings& settings, const std::vector<Task>& tasks)
       : context_(context),
-        name_("generator " + settings.generator.name),
         tasks_(tasks),
         sampling_{settings.k,     settings.max_new_tokens, settings.temperature,
                   settings.top_k, settings.top_p,          context.random().derive("sample").key()},
@@ -98,11 +97,9 @@ class Sampler {
     for (std::size_t i = begin; i < end; ++i) prompts.push_back(tasks_[i].prompt);
     std::vector<std::optional<ResponseGroup>> groups(prompts.size());
     std::size_t finished = 0;
-    guarded(name_, context_.name(), [&] {
-      generator_->generate(prompts, sampling_, [&](std::size_t i, ResponseGroup&& group) {
-        context_.progress("prompts", begin + ++finished, tasks_.size());
-        groups.at(i) = std::move(group);
-      });
+    generator_.call(&Generator::generate, prompts, sampling_, [&](std::size_t i, ResponseGroup&& group) {
+      context_.progress("prompts", begin + ++finished, tasks_.size());
+      groups.at(i) = std::move(group);
     });
     if (context_.cancelled()) throw Cancelled{};
     std::vector<ResponseGroup> out;
@@ -126,15 +123,14 @@ class Sampler {
   void require_complete(const std::optional<ResponseGroup>& group, const std::string& prompt) const {
     const std::size_t got = group ? group->responses.size() : 0;
     if (got == static_cast<std::size_t>(sampling_.responses)) return;
-    throw Error(ErrorCode::plugin,
-                fmt::format("{} gave {} responses to prompt {}; wanted {}", name_, got, prompt, sampling_.responses));
+    throw Error(ErrorCode::plugin, fmt::format("{} gave {} responses to prompt {}; wanted {}", generator_.name(), got,
+                                               prompt, sampling_.responses));
   }
 
   StageContext& context_;
-  std::string name_;
   const std::vector<Task>& tasks_;
   Sampling sampling_;
-  std::unique_ptr<Generator> generator_;
+  Made<Generator> generator_;
   std::size_t tokens_ = 0;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };

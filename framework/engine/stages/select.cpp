@@ -10,9 +10,9 @@
 
 #include "framework/core/artifacts/records_file.h"
 #include "framework/core/catalogue/settings.h"
+#include "framework/core/components/make.h"
 #include "framework/core/door/bodies.h"
 #include "framework/core/evaluation/reward_gaps.h"
-#include "framework/core/registry/registry.h"
 #include "framework/core/telemetry/text.h"
 #include "plumb/selection_policy.h"
 
@@ -233,12 +233,11 @@ void run_select(StageContext& context) {
     for (ResponseGroup& group : groups) duplicates += drop_duplicates(group);
   }
 
-  const auto policy = context.registry().make<SelectionPolicy>(settings.policy.name, settings.policy.params, context);
+  const auto policy = make<SelectionPolicy>(context, settings.policy);
   const Random random = context.random().derive("select");
   std::vector<Selection> selections(groups.size());
   context.parallel_for(groups.size(), [&](std::size_t i) {
-    selections[i] = guarded("selection-policy " + settings.policy.name, context.name(),
-                            [&] { return policy->select(groups[i], random.derive(groups[i].prompt.id)); });
+    selections[i] = policy.call(&SelectionPolicy::select, groups[i], random.derive(groups[i].prompt.id));
     require_valid(selections[i], groups[i], settings.policy.name);
   });
 
@@ -252,15 +251,15 @@ void run_select(StageContext& context) {
   const std::size_t before_limit = pairs.size();
   limit_pairs(pairs, settings.max_pairs, context.random().derive("max_pairs"));
   const RewardGaps gaps = measure_reward_gaps(groups);
+  const std::optional<double> threshold = policy.call(&SelectionPolicy::threshold);
   if (pairs.empty() && demonstrations == 0) {
-    throw Error(ErrorCode::data,
-                nothing_kept(settings.policy.name, groups.size(), duplicates, gaps, policy->threshold()));
+    throw Error(ErrorCode::data, nothing_kept(settings.policy.name, groups.size(), duplicates, gaps, threshold));
   }
 
   const Value* tau = settings.policy.params.is_map() ? settings.policy.params.find("tau") : nullptr;
   const Value described = tau != nullptr && (tau->type() == Value::Type::real || tau->type() == Value::Type::integer)
-                              ? to_value(gaps, policy->threshold(), tau->as_double())
-                              : to_value(gaps, policy->threshold());
+                              ? to_value(gaps, threshold, tau->as_double())
+                              : to_value(gaps, threshold);
   write_file(context.folder() / "gaps.json", to_json(described, false, 1)).value();
   context.summarise("prompts", static_cast<std::int64_t>(groups.size()));
   context.summarise("prompts_used", static_cast<std::int64_t>(prompts_used));
@@ -278,7 +277,7 @@ void run_select(StageContext& context) {
     context.summarise("reasons", write_audit(context, groups, selections));
   }
   account(context, {groups.size(), prompts_used, responses, duplicates, before_limit, pairs.size()});
-  if (policy->threshold()) context.summarise("delta", *policy->threshold());
+  if (threshold) context.summarise("delta", *threshold);
   // A threshold means something only together with the scale of the rewards; a report shows pairs, not rewards.
   const Value& scored = context.input("scored").manifest.summary;
   for (const char* key : {"normalise", "overlong_dropped", "overlong_cut"}) {

@@ -11,20 +11,18 @@ namespace plumb {
 
 void run_sft(StageContext& context) {
   const SftSettings settings = sft_params().parse(context.params());
-  const auto optimizer = make_optimizer(settings.optimizer, Optimizer::Batch::tokens, context);
-  auto& tokens = static_cast<TokenOptimizer&>(*optimizer);
-  const OptimizerName name{"optimizer " + settings.optimizer.name, context.name()};
+  const auto optimizer = make_optimizer(settings.optimizer, Optimizer::Batch::tokens, context).as<TokenOptimizer>();
   LanguageModel model = open_trainee(context, settings.training, settings.lora);
 
   const RowOptions options{.max_length = settings.training.max_length, .learn_all = settings.learn == "all"};
   auto data = demonstration_rows(context.input("data"), model, options, context);
   data.counts.tell(context, "data");
-  TokenObjective objective(model, tokens, name, std::move(data.rows));
+  TokenObjective objective(model, optimizer, std::move(data.rows));
   std::optional<TokenObjective> eval;
   if (const Artifact* held_out = context.optional_input("eval"); held_out != nullptr) {
     auto rows = demonstration_rows(*held_out, model, options, context);
     rows.counts.tell(context, "eval");
-    eval.emplace(model, tokens, name, std::move(rows.rows));
+    eval.emplace(model, optimizer, std::move(rows.rows));
   }
 
   train_and_save(model, objective, shuffled(objective.size()), eval ? &*eval : nullptr, settings.training,
@@ -33,13 +31,12 @@ void run_sft(StageContext& context) {
 
 void run_language_model(StageContext& context) {
   const LanguageModelSettings settings = language_model_params().parse(context.params());
-  const auto optimizer = make_optimizer(settings.optimizer, Optimizer::Batch::tokens, context);
+  const auto optimizer = make_optimizer(settings.optimizer, Optimizer::Batch::tokens, context).as<TokenOptimizer>();
   LanguageModel model = open_trainee(context, settings.training, {});
 
   auto data = language_rows(context.input("data"), model, {.max_length = settings.training.max_length}, context);
   data.counts.tell(context, "data");
-  TokenObjective objective(model, static_cast<TokenOptimizer&>(*optimizer),
-                           {"optimizer " + settings.optimizer.name, context.name()}, std::move(data.rows));
+  TokenObjective objective(model, optimizer, std::move(data.rows));
 
   train_and_save(model, objective, shuffled(objective.size()), nullptr, settings.training, "none", context);
 }

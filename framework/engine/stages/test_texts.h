@@ -47,7 +47,7 @@ class ShapeOnly final : public Model {
 
 inline LanguageModel model_with(std::int64_t context) {
   LanguageModel model;
-  model.model = std::make_unique<ShapeOnly>(context);
+  model.model = {std::make_shared<ShapeOnly>(context), "model shape-only", ""};
   model.tokenizer = std::make_shared<Bytes>();
   model.chat_format = find_chat_format("plain");
   return model;

@@ -5,7 +5,6 @@
 
 #include "framework/core/catalogue/settings.h"
 #include "framework/core/door/bodies.h"
-#include "framework/core/registry/registry.h"
 #include "framework/engine/modeling/lora.h"
 #include "framework/engine/stages/reward.h"
 #include "framework/engine/stages/training_rows.h"
@@ -33,20 +32,19 @@ class TrainStage {
   explicit TrainStage(StageContext& context)
       : context_(context),
         settings_(train_params().parse(context.params())),
-        name_{"optimizer " + settings_.optimizer.name, context.name()},
         optimizer_(make_optimizer(settings_.optimizer, std::nullopt, context)),
         model_(open_trainee(context, settings_.training, settings_.lora, /*reward=*/false, quantised())) {}
 
   void run() {
-    switch (optimizer_->batch()) {
+    switch (optimizer_.call(&Optimizer::batch)) {
       case Optimizer::Batch::tokens:
-        return on_demonstrations(static_cast<TokenOptimizer&>(*optimizer_));
+        return on_demonstrations(optimizer_.as<TokenOptimizer>());
       case Optimizer::Batch::pairs:
-        return on_pairs(static_cast<PairwiseOptimizer&>(*optimizer_));
+        return on_pairs(optimizer_.as<PairwiseOptimizer>());
       case Optimizer::Batch::unpaired:
-        return on_single_answers(static_cast<UnpairedOptimizer&>(*optimizer_));
+        return on_single_answers(optimizer_.as<UnpairedOptimizer>());
       case Optimizer::Batch::rollouts:
-        return on_prompts(static_cast<OnlineOptimizer&>(*optimizer_));
+        return on_prompts(optimizer_.as<OnlineOptimizer>());
       case Optimizer::Batch::scores:
         throw Error(ErrorCode::recipe, "stage " + context_.name() + ": optimizer " + settings_.optimizer.name +
                                            " trains reward models; use the stage reward_model");
@@ -54,17 +52,17 @@ class TrainStage {
   }
 
  private:
-  void on_demonstrations(TokenOptimizer& optimizer) {
+  void on_demonstrations(const Made<TokenOptimizer>& optimizer) {
     auto data = demonstrations("data", context_.input("data"));
-    TokenObjective objective(model_, optimizer, name_, std::move(data.rows));
+    TokenObjective objective(model_, optimizer, std::move(data.rows));
     std::optional<TokenObjective> eval;
     if (const Artifact* held_out = context_.optional_input("eval"); held_out != nullptr) {
-      eval.emplace(model_, optimizer, name_, demonstrations("eval", *held_out).rows);
+      eval.emplace(model_, optimizer, demonstrations("eval", *held_out).rows);
     }
     finish(objective, shuffled(objective.size()), eval ? &*eval : nullptr);
   }
 
-  void on_pairs(PairwiseOptimizer& optimizer) {
+  void on_pairs(const Made<PairwiseOptimizer>& optimizer) {
     set_adapter_dropout(model_, false);
     auto data = pairs("data", context_.input("data"));
     std::optional<PairRows> eval_rows;
@@ -78,25 +76,26 @@ class TrainStage {
       std::optional<LanguageModel> other = open_reference();
       LanguageModel& frozen = other ? *other : model_;
       const auto visited = batch_plan(data.rows.pairs.size(), order, settings_.training, context_.random()).visited();
-      reference =
-          reference_logps(frozen, data.rows, visited, {.name = "train", .tokens = optimizer.per_token()}, context_);
+      reference = reference_logps(frozen, data.rows, visited,
+                                  {.name = "train", .tokens = optimizer.call(&PairwiseOptimizer::per_token)}, context_);
       if (eval_rows) {
         const auto all = in_order(eval_rows->pairs.size())(Random(0));
         eval_reference =
-            reference_logps(frozen, *eval_rows, all, {.name = "eval", .tokens = optimizer.per_token()}, context_);
+            reference_logps(frozen, *eval_rows, all,
+                            {.name = "eval", .tokens = optimizer.call(&PairwiseOptimizer::per_token)}, context_);
       }
       context_.summarise("reference_responses", static_cast<std::int64_t>(reference->size()));
     }
 
-    PairObjective objective(model_, optimizer, name_, std::move(data.rows), std::move(reference));
+    PairObjective objective(model_, optimizer, std::move(data.rows), std::move(reference));
     if (referenced && starts_at_reference()) objective.expect_identity();
     std::optional<PairObjective> eval;
-    if (eval_rows) eval.emplace(model_, optimizer, name_, std::move(*eval_rows), std::move(eval_reference));
+    if (eval_rows) eval.emplace(model_, optimizer, std::move(*eval_rows), std::move(eval_reference));
     finish(objective, order, eval ? &*eval : nullptr);
     if (objective.identity_error()) context_.summarise("step_0_log_ratio", *objective.identity_error());
   }
 
-  void on_single_answers(UnpairedOptimizer& optimizer) {
+  void on_single_answers(const Made<UnpairedOptimizer>& optimizer) {
     UnpairedOptions options{.mismatched = needs("mismatched")};
     const bool referenced = needs("reference");
     std::optional<LanguageModel> other = referenced ? open_reference() : std::nullopt;
@@ -108,7 +107,7 @@ class TrainStage {
         const auto all = in_order(read.rows.desirable.size())(Random(0));
         reference = reference_logps(other ? *other : model_, read.rows.rows, all, {.name = param}, context_);
       }
-      return std::make_unique<UnpairedObjective>(model_, optimizer, name_, std::move(read.rows), std::move(reference),
+      return std::make_unique<UnpairedObjective>(model_, optimizer, std::move(read.rows), std::move(reference),
                                                  options);
     };
     const auto objective = objective_of("data", context_.input("data"));
@@ -119,7 +118,7 @@ class TrainStage {
   }
 
   // A step is a batch of answers; one visit to it is an epoch of the trainer's plan, a mini-batch an update.
-  void on_prompts(OnlineOptimizer& optimizer) {
+  void on_prompts(const Made<OnlineOptimizer>& optimizer) {
     const RolloutParams rollout = rollout_params().parse(settings_.rollout);
     auto data = prompts("data", context_.input("data"), rollout);
     std::vector<PromptRow> held_out;
@@ -142,7 +141,7 @@ class TrainStage {
     }
     LanguageModel* reference = frozen ? &*frozen : &model_;
     OnlineObjective objective(
-        {model_, referenced ? reference : nullptr, optimizer, name_, needs("values"), critic ? &*critic : nullptr},
+        {model_, referenced ? reference : nullptr, optimizer, needs("values"), critic ? &*critic : nullptr},
         std::move(data.rows), rollout, settings_.training.batch_size,
         [&](std::span<const ResponseGroup> groups) {
           const std::int64_t cut = reward.count_overlong(groups);
@@ -237,7 +236,7 @@ class TrainStage {
   }
 
   void require_vocabulary(const LanguageModel& other) const {
-    const std::int64_t vocabulary = other.model->shape().vocabulary, wanted = model_.model->shape().vocabulary;
+    const std::int64_t vocabulary = other.shape().vocabulary, wanted = model_.shape().vocabulary;
     if (vocabulary == wanted) return;
     throw Error(ErrorCode::data, other.folder.string() + ": the model has " + std::to_string(vocabulary) +
                                      " tokens in its vocabulary, the policy " + std::to_string(wanted) +
@@ -248,8 +247,7 @@ class TrainStage {
 
   StageContext& context_;
   TrainSettings settings_;
-  OptimizerName name_;
-  std::unique_ptr<Optimizer> optimizer_;
+  Made<Optimizer> optimizer_;
   LanguageModel model_;
 };
 

@@ -19,7 +19,7 @@ struct Renderer {
 };
 
 std::int64_t limit_of(const LanguageModel& model, const RowOptions& options) {
-  const std::int64_t context = model.model->shape().context;
+  const std::int64_t context = model.shape().context;
   return context > 0 ? std::min(options.max_length, context) : options.max_length;
 }
 

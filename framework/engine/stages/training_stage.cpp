@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "framework/core/registry/registry.h"
+#include "framework/core/components/make.h"
 #include "framework/engine/modeling/lora.h"
 #include "framework/engine/modeling/merge_adapter.h"
 #include "framework/engine/modeling/merged_model.h"
@@ -154,11 +154,11 @@ void summarise_training(const TrainingResult& result, StageContext& context) {
   for (const auto& [name, value] : result.eval) context.summarise(name, value);
 }
 
-std::unique_ptr<Optimizer> make_optimizer(const ComponentRef& ref, std::optional<Optimizer::Batch> wanted,
-                                          StageContext& context) {
-  auto optimizer = context.registry().make<Optimizer>(ref.name, ref.params, context);
-  if (wanted && optimizer->batch() != *wanted) {
-    throw Error(ErrorCode::recipe, "optimizer " + ref.name + " learns from " + name_of(optimizer->batch()) +
+Made<Optimizer> make_optimizer(const ComponentRef& ref, std::optional<Optimizer::Batch> wanted, StageContext& context) {
+  auto optimizer = make<Optimizer>(context, ref);
+  const Optimizer::Batch batch = optimizer.call(&Optimizer::batch);
+  if (wanted && batch != *wanted) {
+    throw Error(ErrorCode::recipe, "optimizer " + ref.name + " learns from " + name_of(batch) +
                                        "; this stage needs one that learns from " + name_of(*wanted));
   }
   return optimizer;

@@ -14,6 +14,7 @@
 
 #include "framework/core/catalogue/settings.h"
 #include "framework/core/catalogue/stage.h"
+#include "framework/core/components/made.h"
 #include "framework/engine/modeling/language_model.h"
 #include "framework/engine/training/trainer.h"
 #include "plumb/tensor/optimizer.h"
@@ -47,8 +48,7 @@ void train_and_save(const LanguageModel& model, Objective& objective, const Epoc
 void summarise_training(const TrainingResult& result, StageContext& context);
 
 // The optimizer component of a stage. Throws Error(recipe) when it wants another kind of batch than `wanted`.
-std::unique_ptr<Optimizer> make_optimizer(const ComponentRef& ref, std::optional<Optimizer::Batch> wanted,
-                                          StageContext& context);
+Made<Optimizer> make_optimizer(const ComponentRef& ref, std::optional<Optimizer::Batch> wanted, StageContext& context);
 // Whether the component registered with needs({…, `what`, …}), such as "reference" or "values".
 bool optimizer_needs(const ComponentRef& ref, const std::string& what, const StageContext& context);
 

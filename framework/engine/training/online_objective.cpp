@@ -11,8 +11,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "framework/core/catalogue/stage.h"
-#include "framework/core/registry/registry.h"
+#include "framework/cancelled.h"
 #include "framework/engine/rollout/rollout.h"
 #include "framework/engine/training/batching.h"
 #include "framework/engine/training/numbers.h"
@@ -87,7 +86,7 @@ std::vector<std::pair<const char*, at::Tensor*>> named(RolloutBatch& batch) {
 
 ValueHead::ValueHead(const LanguageModel& trunk) {
   const auto options = at::TensorOptions(at::kFloat).device(device_of(trunk));
-  weight = at::zeros({1, trunk.model->shape().hidden}, options).set_requires_grad(true);
+  weight = at::zeros({1, trunk.shape().hidden}, options).set_requires_grad(true);
   bias = at::zeros({1}, options).set_requires_grad(true);
 }
 
@@ -246,8 +245,7 @@ void OnlineObjective::collect(std::int64_t step) {
   batch_.rewards = at::tensor(answers.rewards).to(batch_.mask.device());
   {
     const at::NoGradGuard no_grad;
-    metrics_ =
-        guarded(players_.name.component, players_.name.stage, [&] { return players_.optimizer.prepare(batch_); });
+    metrics_ = players_.optimizer.call(&OnlineOptimizer::prepare, batch_);
   }
   std::int64_t tokens = 0;
   for (const std::int64_t length : lengths_) tokens += length;
@@ -299,8 +297,7 @@ MicroLoss OnlineObjective::micro_loss(std::span<const std::size_t> micro, const 
   const CompletionStates states = completion_states(players_.policy, groups, {.temperature = settings_.temperature});
   const at::Tensor logps = padded(states.logps.tokens, part.mask);
   const at::Tensor values = value_head_ ? padded(values_of(groups, states.hidden), part.mask) : at::Tensor();
-  Loss loss = guarded(players_.name.component, players_.name.stage,
-                      [&] { return players_.optimizer.loss(part, logps, values, totals.learnt_tokens); });
+  Loss loss = players_.optimizer.call(&OnlineOptimizer::loss, part, logps, values, totals.learnt_tokens);
   return {std::move(loss.value), std::move(loss.metrics)};
 }
 
@@ -325,8 +322,7 @@ std::map<std::string, double> OnlineObjective::measure(std::span<const PromptRow
 Value OnlineObjective::save(NamedTensors& tensors) const {
   Value state = Value::map({{"step", step_},
                             {"metrics", value_of(metrics_)},
-                            {"optimizer", value_of(guarded(players_.name.component, players_.name.stage,
-                                                           [&] { return players_.optimizer.state(); }))}});
+                            {"optimizer", value_of(players_.optimizer.call(&OnlineOptimizer::state))}});
   if (step_ < 0) return state;
   std::vector<TokenId> ids;
   for (const auto& [group, completion] : place_) {
@@ -343,8 +339,7 @@ Value OnlineObjective::save(NamedTensors& tensors) const {
 }
 
 void OnlineObjective::restore(const Value& state, const std::map<std::string, at::Tensor>& tensors) {
-  guarded(players_.name.component, players_.name.stage,
-          [&] { players_.optimizer.restore(numbers_of(state.at("optimizer"))); });
+  players_.optimizer.call(&OnlineOptimizer::restore, numbers_of(state.at("optimizer")));
   step_ = state.at("step").as_int();
   metrics_ = numbers_of(state.at("metrics"));
   if (step_ < 0) return;

@@ -1,6 +1,6 @@
 // Online learning: batches of the policy's own answers, scored, and the loss of an OnlineOptimizer on them.
 //
-//   OnlineObjective objective({policy, &policy, *ppo, {"optimizer ppo", stage}}, prompts, settings, score, context);
+//   OnlineObjective objective({policy, &policy, ppo}, prompts, settings, score, context);
 //   train({.tensors = …, .train = &objective, .order = shuffled(objective.size()), .updates_per_step = …}, …);
 //
 // A step is one batch of answers: sampled with the weights as they are, scored, its log-probabilities and values
@@ -52,8 +52,7 @@ using ScoreAnswers = std::function<ScoredAnswers(std::span<const ResponseGroup>)
 struct OnlinePlayers {
   LanguageModel& policy;
   LanguageModel* reference;  // null: none; the policy itself: the policy with its adapter off
-  OnlineOptimizer& optimizer;
-  OptimizerName name;
+  Made<OnlineOptimizer> optimizer;
   bool values = false;                   // the optimizer asked for a value head
   LanguageModel* value_model = nullptr;  // what the head sits on; null: the policy
 };

@@ -5,8 +5,6 @@
 
 #include <algorithm>
 
-#include "framework/core/registry/registry.h"
-
 namespace plumb {
 MicroLoss PairObjective::micro_loss(std::span<const std::size_t> micro, const BatchTotals& totals) {
   const at::Device device = policy_.parameters->all().front()->tensor->device();
@@ -29,8 +27,8 @@ MicroLoss PairObjective::micro_loss(std::span<const std::size_t> micro, const Ba
   batch.chosen_length = unique.chosen_length;
   batch.rejected_length = unique.rejected_length;
   batch.margin = unique.margin;
-  if (optimizer_.per_token()) add_tokens(batch, logps, unique);
-  Loss loss = guarded(name_.component, name_.stage, [&] { return optimizer_.loss(batch); });
+  if (optimizer_.call(&PairwiseOptimizer::per_token)) add_tokens(batch, logps, unique);
+  Loss loss = optimizer_.call(&PairwiseOptimizer::loss, batch);
   if (totals.examples == static_cast<std::int64_t>(micro.size()))
     return {std::move(loss.value), std::move(loss.metrics)};
   const double share = static_cast<double>(micro.size()) / static_cast<double>(totals.examples);

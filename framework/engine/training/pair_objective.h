@@ -1,7 +1,7 @@
 // Preference pairs under a PairwiseOptimizer: log-probabilities of each unique response once per micro-batch, and of
 // the reference from what was computed before training.
 //
-//   PairObjective objective(policy, *dpo, {"optimizer dpo", stage}, rows, std::move(reference));
+//   PairObjective objective(policy, dpo, rows, std::move(reference));
 //   objective.expect_identity();   // the run starts at its reference
 //
 // Thread contract: [lane].
@@ -18,13 +18,9 @@ namespace plumb {
 
 class PairObjective final : public Objective {
  public:
-  PairObjective(LanguageModel& policy, PairwiseOptimizer& optimizer, OptimizerName name, PairRows data,
+  PairObjective(LanguageModel& policy, Made<PairwiseOptimizer> optimizer, PairRows data,
                 std::optional<ReferenceLogps> reference)
-      : policy_(policy),
-        optimizer_(optimizer),
-        name_(std::move(name)),
-        data_(std::move(data)),
-        reference_(std::move(reference)) {}
+      : policy_(policy), optimizer_(std::move(optimizer)), data_(std::move(data)), reference_(std::move(reference)) {}
 
   // Update 0 then checks every log-ratio to be zero (so margins are 0 and DPO's loss is ln 2) and throws
   // Error(run_failed) that says which response differs, by how much, and what usually causes it.
@@ -43,8 +39,7 @@ class PairObjective final : public Objective {
   void add_tokens(PairBatch& batch, const CompletionLogps& logps, const UniqueResponses& unique) const;
 
   LanguageModel& policy_;
-  PairwiseOptimizer& optimizer_;
-  OptimizerName name_;
+  Made<PairwiseOptimizer> optimizer_;
   PairRows data_;
   std::optional<ReferenceLogps> reference_;
   bool identity_expected_ = false, at_start_ = false;

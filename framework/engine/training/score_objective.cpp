@@ -2,8 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 
-#include "framework/core/registry/registry.h"
-
 namespace plumb {
 
 MicroLoss ScoreObjective::micro_loss(std::span<const std::size_t> micro, const BatchTotals& totals) {
@@ -11,7 +9,7 @@ MicroLoss ScoreObjective::micro_loss(std::span<const std::size_t> micro, const B
   const at::Tensor rewards = completion_rewards(model_, unique.groups, {});
   const ScoreBatch batch{rewards.index_select(0, unique.chosen), rewards.index_select(0, unique.rejected),
                          unique.margin};
-  Loss loss = guarded(name_.component, name_.stage, [&] { return optimizer_.loss(batch); });
+  Loss loss = optimizer_.call(&ScoreOptimizer::loss, batch);
   const double share = static_cast<double>(micro.size()) / static_cast<double>(totals.examples);
   return {micro.size() == static_cast<std::size_t>(totals.examples) ? loss.value : loss.value * share,
           std::move(loss.metrics)};

@@ -11,8 +11,8 @@ namespace plumb {
 
 class ScoreObjective final : public Objective {
  public:
-  ScoreObjective(LanguageModel& reward_model, ScoreOptimizer& optimizer, OptimizerName name, PairRows data)
-      : model_(reward_model), optimizer_(optimizer), name_(std::move(name)), data_(std::move(data)) {}
+  ScoreObjective(LanguageModel& reward_model, Made<ScoreOptimizer> optimizer, PairRows data)
+      : model_(reward_model), optimizer_(std::move(optimizer)), data_(std::move(data)) {}
   [[nodiscard]] std::size_t size() const override { return data_.pairs.size(); }
   [[nodiscard]] std::string describe(std::size_t example) const override { return data_.describe(example); }
   [[nodiscard]] BatchTotals totals(std::span<const std::size_t> batch) const override { return data_.totals(batch); }
@@ -22,8 +22,7 @@ class ScoreObjective final : public Objective {
 
  private:
   LanguageModel& model_;
-  ScoreOptimizer& optimizer_;
-  OptimizerName name_;
+  Made<ScoreOptimizer> optimizer_;
   PairRows data_;
 };
 

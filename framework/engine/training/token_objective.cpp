@@ -5,12 +5,10 @@
 
 #include <numeric>
 
-#include "framework/core/registry/registry.h"
-
 namespace plumb {
 
-TokenObjective::TokenObjective(LanguageModel& model, TokenOptimizer& optimizer, OptimizerName name, TokenRows data)
-    : model_(model), optimizer_(optimizer), name_(std::move(name)), data_(std::move(data)) {
+TokenObjective::TokenObjective(LanguageModel& model, Made<TokenOptimizer> optimizer, TokenRows data)
+    : model_(model), optimizer_(std::move(optimizer)), data_(std::move(data)) {
   learnt_.reserve(data_.rows.size());
   for (const MaskedSequence& row : data_.rows) {  // the first token has nothing that predicts it
     learnt_.push_back(row.learn.empty() ? 0 : std::accumulate(row.learn.begin() + 1, row.learn.end(), std::int64_t{0}));
@@ -41,7 +39,7 @@ MicroLoss TokenObjective::micro_loss(std::span<const std::size_t> micro, const B
                              .sequences = static_cast<std::int64_t>(rows.size()),
                              .total_tokens = totals.learnt_tokens,
                              .total_sequences = totals.examples};
-  Loss loss = guarded(name_.component, name_.stage, [&] { return optimizer_.loss(batch); });
+  Loss loss = optimizer_.call(&TokenOptimizer::loss, batch);
   return {std::move(loss.value), std::move(loss.metrics)};
 }
 

@@ -1,6 +1,6 @@
 // Demonstrations under a TokenOptimizer: one ragged batch of whole sequences with a mask of learnt tokens.
 //
-//   TokenObjective objective(model, *optimizer, "optimizer sft", stage, rows);
+//   TokenObjective objective(model, make<Optimizer>(context, ref).as<TokenOptimizer>(), rows);
 //
 // Thread contract: [lane].
 #pragma once
@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "framework/core/components/made.h"
 #include "framework/engine/modeling/grouped_forward.h"
 #include "framework/engine/training/objective.h"
 #include "plumb/tensor/optimizer.h"
@@ -20,14 +21,9 @@ struct TokenRows {
   std::vector<std::string> names;  // of each row, for messages
 };
 
-// How a plugin is named when it throws.
-struct OptimizerName {
-  std::string component, stage;
-};
-
 class TokenObjective final : public Objective {
  public:
-  TokenObjective(LanguageModel& model, TokenOptimizer& optimizer, OptimizerName name, TokenRows data);
+  TokenObjective(LanguageModel& model, Made<TokenOptimizer> optimizer, TokenRows data);
   [[nodiscard]] std::size_t size() const override { return data_.rows.size(); }
   [[nodiscard]] std::string describe(std::size_t example) const override { return data_.names[example]; }
   [[nodiscard]] BatchTotals totals(std::span<const std::size_t> batch) const override;
@@ -35,8 +31,7 @@ class TokenObjective final : public Objective {
 
  private:
   LanguageModel& model_;
-  TokenOptimizer& optimizer_;
-  OptimizerName name_;
+  Made<TokenOptimizer> optimizer_;
   TokenRows data_;
   std::vector<std::int64_t> learnt_;  // tokens of each row
 };

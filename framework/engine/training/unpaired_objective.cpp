@@ -4,16 +4,12 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/tensor.h>
 
-#include "framework/core/registry/registry.h"
-
 namespace plumb {
 
-UnpairedObjective::UnpairedObjective(LanguageModel& policy, UnpairedOptimizer& optimizer, OptimizerName name,
-                                     UnpairedRows data, std::optional<ReferenceLogps> reference,
-                                     const UnpairedOptions& options)
+UnpairedObjective::UnpairedObjective(LanguageModel& policy, Made<UnpairedOptimizer> optimizer, UnpairedRows data,
+                                     std::optional<ReferenceLogps> reference, const UnpairedOptions& options)
     : policy_(policy),
-      optimizer_(optimizer),
-      name_(std::move(name)),
+      optimizer_(std::move(optimizer)),
       data_(std::move(data)),
       reference_(std::move(reference)),
       options_(options) {
@@ -79,7 +75,7 @@ MicroLoss UnpairedObjective::micro_loss(std::span<const std::size_t> micro, cons
   }
   batch.length = at::tensor(lengths).to(batch.policy.device());
   batch.desirable = at::tensor(desirable).to(batch.policy.device(), at::kBool);
-  Loss loss = guarded(name_.component, name_.stage, [&] { return optimizer_.loss(batch); });
+  Loss loss = optimizer_.call(&UnpairedOptimizer::loss, batch);
   if (totals.examples == static_cast<std::int64_t>(micro.size()))
     return {std::move(loss.value), std::move(loss.metrics)};
   const double share = static_cast<double>(micro.size()) / static_cast<double>(totals.examples);

@@ -1,8 +1,7 @@
 // Single answers, good or bad, under an UnpairedOptimizer: log-probabilities of each answer, of another prompt's answer
 // in its place (for an estimate of the KL divergence), and of both under the reference.
 //
-//   UnpairedObjective objective(policy, *kto, {"optimizer kto", stage}, rows, std::move(reference),
-//                               {.mismatched = true});
+//   UnpairedObjective objective(policy, kto, rows, std::move(reference), {.mismatched = true});
 //
 // Thread contract: [lane].
 #pragma once
@@ -29,7 +28,7 @@ struct UnpairedOptions {
 
 class UnpairedObjective final : public Objective {
  public:
-  UnpairedObjective(LanguageModel& policy, UnpairedOptimizer& optimizer, OptimizerName name, UnpairedRows data,
+  UnpairedObjective(LanguageModel& policy, Made<UnpairedOptimizer> optimizer, UnpairedRows data,
                     std::optional<ReferenceLogps> reference, const UnpairedOptions& options);
 
   [[nodiscard]] std::size_t size() const override { return data_.desirable.size(); }
@@ -47,8 +46,7 @@ class UnpairedObjective final : public Objective {
   [[nodiscard]] Sums sums_of(std::span<const std::size_t> micro, bool mismatched);
 
   LanguageModel& policy_;
-  UnpairedOptimizer& optimizer_;
-  OptimizerName name_;
+  Made<UnpairedOptimizer> optimizer_;
   UnpairedRows data_;
   std::optional<ReferenceLogps> reference_;
   UnpairedOptions options_;

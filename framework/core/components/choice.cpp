@@ -1,4 +1,4 @@
-#include "framework/core/registry/choice.h"
+#include "framework/core/components/choice.h"
 
 #include <algorithm>
 

@@ -1,11 +1,14 @@
+#include "framework/core/registry/guarded.h"
+
 #include <cxxabi.h>
 
 #include <cstdlib>
 #include <new>
+#include <string_view>
 #include <typeinfo>
 
-#include "framework/core/catalogue/stage.h"
-#include "framework/core/registry/registry.h"
+#include "framework/cancelled.h"
+#include "plumb/error.h"
 
 namespace plumb {
 namespace {
@@ -24,10 +27,17 @@ std::string without_frames(std::string message) {
   return frames == std::string::npos ? message : message.substr(0, frames);
 }
 
+// A component that another one asked for has named the stage already.
+std::string_view without_stage(std::string_view message, std::string_view in_stage) {
+  if (message.starts_with(in_stage)) message.remove_prefix(in_stage.size());
+  return message;
+}
+
 }  // namespace
 
 void rethrow_as_plugin_error(const std::string& component, const std::string& stage) {
-  const std::string where = (stage.empty() ? "" : "stage `" + stage + "`: ") + component + ": ";
+  const std::string in_stage = stage.empty() ? "" : "stage `" + stage + "`: ";
+  const std::string where = in_stage + component + ": ";
   try {
     throw;
   } catch (const Cancelled&) {
@@ -35,7 +45,7 @@ void rethrow_as_plugin_error(const std::string& component, const std::string& st
   } catch (const abi::__forced_unwind&) {  // pthread_cancel: must go on
     throw;
   } catch (const Error& error) {
-    throw Error(error.code(), where + error.what());
+    throw Error(error.code(), where + std::string(without_stage(error.what(), in_stage)));
   } catch (const std::bad_alloc&) {
     throw Error(ErrorCode::run_failed, where + "out of memory");
   } catch (const std::exception& error) {
