@@ -1,5 +1,5 @@
-// Expected failure inside the framework: a value or an Error. Exceptions are for the plugin boundary and broken
-// invariants.
+// Expected failure in core: a value or an Error. The engine throws, and value() is the door between the two; CONTRIBUTING
+// says where core throws itself.
 //
 //   Result<Manifest> manifest = read_manifest(folder);
 //   if (!manifest) return manifest.error();

@@ -236,7 +236,8 @@ BOOST_AUTO_TEST_CASE(stopped_and_resumed_at_any_update_it_ends_with_the_same_bit
   Process straight(rollout());
   const TrainingResult wanted = train(straight.run(), settings(3), whole);
   BOOST_TEST(wanted.updates == 12);
-  BOOST_TEST(straight.ppo->state().at("kl_coef") != 0.2);  // the controller's state must survive, too
+  BOOST_TEST(straight.ppo.call(&OnlineOptimizer::state).at("kl_coef") !=
+             0.2);  // the controller's state must survive, too
 
   for (std::size_t stop = 1; stop < 12; ++stop) {
     BOOST_TEST_CONTEXT("stopped after update " << stop) {

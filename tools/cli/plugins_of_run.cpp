@@ -46,7 +46,7 @@ Registry scan_for(const fs::path& folder, const boost::program_options::variable
   const fs::path lock = lock_above(folder);
   if (lock.empty() || !replaceable_by_others(lock).empty()) return usual;
   PluginSearch more = search;
-  const Value recorded = read_lock(lock);
+  const Value recorded = read_lock(lock).value();
   for (const Value& plugin : recorded.at("plugins").as_list()) {
     const std::string& id = plugin.at("id").as_string();
     const Value* file = plugin.find("file");

@@ -31,7 +31,7 @@ Document page_of(const fs::path& folder, const Examples& examples) {
                         .items = {},
                         .examples = examples};
   for (const auto& [name, artifact] : artifacts) request.items.emplace_back(name, &artifact);
-  return write_report(request).page;
+  return write_report(request).value().page;
 }
 
 }  // namespace

@@ -57,7 +57,7 @@ void require_one_process() {
 }
 
 void require_lock(const Recipe& recipe, const Plan& plan, const Registry& registry, const fs::path& lock) {
-  const auto differences = lock_differences(read_lock(lock), lock_of(recipe, plan, registry));
+  const auto differences = lock_differences(read_lock(lock).value(), lock_of(recipe, plan, registry));
   if (differences.empty()) return;
   std::string text = fmt::format("--locked: this run would not be the one of {}", lock.string());
   for (const std::string& difference : differences) text += "\n  " + difference;

@@ -59,7 +59,8 @@ Document sweep_page(const fs::path& folder, const Examples& examples, std::optio
                              .comparison = comparison,
                              .arms = arms,
                              .published = published == nullptr ? Value() : *published,
-                             .examples = examples});
+                             .examples = examples})
+      .value();
 }
 
 }  // namespace plumb::cli

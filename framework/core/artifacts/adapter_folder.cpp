@@ -12,7 +12,7 @@ bool is_adapter_folder(const fs::path& folder) {
   return fs::exists(folder / adapter_config_name, ignored) && !fs::exists(folder / "config.json", ignored);
 }
 
-fs::path adapter_base(const fs::path& folder) {
+Result<fs::path> adapter_base(const fs::path& folder) {
   constexpr const char* key = "base_model_name_or_path";
   const fs::path file = folder / adapter_config_name;
   const auto refused = [&](const std::string& what) {
@@ -20,27 +20,30 @@ fs::path adapter_base(const fs::path& folder) {
                                               "trained on, by an absolute path or one that starts at {}",
                                               file.string(), what, folder.string()));
   };
-  const Value config = read_json(file).value();
-  const Value* base = config.is_map() ? config.find(key) : nullptr;
-  if (base == nullptr || base->is_null()) throw refused(fmt::format("{} is missing", key));
+  const Result<Value> config = read_json(file);
+  if (!config) return config.error();
+  const Value* base = config->is_map() ? config->find(key) : nullptr;
+  if (base == nullptr || base->is_null()) return refused(fmt::format("{} is missing", key));
   if (!base->is_string() || base->as_string().empty()) {
-    throw refused(fmt::format("{} is {}", key, to_json(*base)));
+    return refused(fmt::format("{} is {}", key, to_json(*base)));
   }
   fs::path path = folder / base->as_string();
   std::error_code ignored;
   if (!fs::is_directory(path, ignored)) {
-    throw refused(fmt::format("{} is \"{}\", but there is no folder {}", key, base->as_string(), path.string()));
+    return refused(fmt::format("{} is \"{}\", but there is no folder {}", key, base->as_string(), path.string()));
   }
   return path;
 }
 
-fs::path whole_base(const fs::path& folder) {
+Result<fs::path> whole_base(const fs::path& folder) {
   fs::path at = folder;
   for (int depth = 0; is_adapter_folder(at); ++depth) {
     if (depth == adapter_depth) {
-      throw Error(ErrorCode::data, folder.string() + ": adapters over adapters, too deep or in a circle");
+      return Error(ErrorCode::data, folder.string() + ": adapters over adapters, too deep or in a circle");
     }
-    at = adapter_base(at);
+    Result<fs::path> base = adapter_base(at);
+    if (!base) return base;
+    at = std::move(*base);
   }
   return at;
 }

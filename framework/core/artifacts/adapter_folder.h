@@ -1,11 +1,13 @@
 // The folder of a PEFT adapter, as far as that needs no tensors: whether it is one, and where its base lies.
 //
-//   if (is_adapter_folder("runs/quickstart/aligned")) config = adapter_base("runs/quickstart/aligned") / "config.json";
+//   const fs::path config = whole_base("runs/quickstart/aligned").value() / "config.json";
 //
 // Thread contract: [any].
 #pragma once
 
 #include <filesystem>
+
+#include "framework/result.h"
 
 namespace plumb {
 
@@ -17,10 +19,10 @@ bool is_adapter_folder(const std::filesystem::path& folder);
 
 // The base that adapter_config.json names as base_model_name_or_path: an absolute path, or one that starts at the
 // adapter's folder. Error(data) says what is wrong with it: no such key, no such folder.
-std::filesystem::path adapter_base(const std::filesystem::path& folder);
+Result<std::filesystem::path> adapter_base(const std::filesystem::path& folder);
 
 // The folder with config.json that the model at `folder` rests on: itself, or the base of its adapter, and so on.
 // Error(data) as adapter_base, and for adapters over adapters without end.
-std::filesystem::path whole_base(const std::filesystem::path& folder);
+Result<std::filesystem::path> whole_base(const std::filesystem::path& folder);
 
 }  // namespace plumb

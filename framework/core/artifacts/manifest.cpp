@@ -41,38 +41,7 @@ std::string checksum_of(Value manifest) {
   return sha256_of(to_json(parse_json(to_json(manifest)), true));
 }
 
-}  // namespace
-
-Value manifest_value(const ArtifactManifest& manifest) {
-  Value::List plugins;
-  for (const PluginUse& use : manifest.plugins) {
-    plugins.push_back(
-        Value::map({{"id", use.id}, {"version", use.version}, {"sha256", use.sha256}, {"component", use.component}}));
-  }
-  Value::List files;
-  for (const ArtifactFile& file : manifest.files) {
-    Value item = Value::map({{"name", file.name}, {"size", unsigned_value(file.size)}, {"sha256", file.sha256}});
-    if (!file.target.empty()) item.set("target", file.target);
-    files.push_back(std::move(item));
-  }
-  return Value::map({{"format", format_number},
-                     {"key", manifest.key},
-                     {"type", manifest.type},
-                     {"recipe", manifest.recipe},
-                     {"stage", manifest.stage},
-                     {"stage_kind", manifest.stage_kind},
-                     {"revision", manifest.revision},
-                     {"params", manifest.params},
-                     {"contents", names_value(manifest.contents)},
-                     {"inputs", names_value(manifest.inputs)},
-                     {"plugins", std::move(plugins)},
-                     {"seed", manifest.seed ? unsigned_value(*manifest.seed) : Value()},
-                     {"files", std::move(files)},
-                     {"summary", manifest.summary},
-                     {"seconds", manifest.seconds},
-                     {"peak_bytes", unsigned_value(manifest.peak_bytes)}});
-}
-
+// Throws Error that names what is missing or of another type.
 ArtifactManifest manifest_from(const Value& value) {
   if (value.at("format").as_int() != format_number) {
     throw Error(ErrorCode::data,
@@ -103,6 +72,38 @@ ArtifactManifest manifest_from(const Value& value) {
   out.seconds = value.at("seconds").as_double();
   out.peak_bytes = unsigned_from(value.at("peak_bytes"));
   return out;
+}
+
+}  // namespace
+
+Value manifest_value(const ArtifactManifest& manifest) {
+  Value::List plugins;
+  for (const PluginUse& use : manifest.plugins) {
+    plugins.push_back(
+        Value::map({{"id", use.id}, {"version", use.version}, {"sha256", use.sha256}, {"component", use.component}}));
+  }
+  Value::List files;
+  for (const ArtifactFile& file : manifest.files) {
+    Value item = Value::map({{"name", file.name}, {"size", unsigned_value(file.size)}, {"sha256", file.sha256}});
+    if (!file.target.empty()) item.set("target", file.target);
+    files.push_back(std::move(item));
+  }
+  return Value::map({{"format", format_number},
+                     {"key", manifest.key},
+                     {"type", manifest.type},
+                     {"recipe", manifest.recipe},
+                     {"stage", manifest.stage},
+                     {"stage_kind", manifest.stage_kind},
+                     {"revision", manifest.revision},
+                     {"params", manifest.params},
+                     {"contents", names_value(manifest.contents)},
+                     {"inputs", names_value(manifest.inputs)},
+                     {"plugins", std::move(plugins)},
+                     {"seed", manifest.seed ? unsigned_value(*manifest.seed) : Value()},
+                     {"files", std::move(files)},
+                     {"summary", manifest.summary},
+                     {"seconds", manifest.seconds},
+                     {"peak_bytes", unsigned_value(manifest.peak_bytes)}});
 }
 
 std::string manifest_text(const ArtifactManifest& manifest) {

@@ -14,6 +14,5 @@ inline constexpr const char* manifest_name = "artifact.json";
 // The file's text: the manifest and its own checksum, so that read_manifest notices when a byte of it changes.
 std::string manifest_text(const ArtifactManifest& manifest);
 Value manifest_value(const ArtifactManifest& manifest);
-ArtifactManifest manifest_from(const Value& value);  // throws Error that names what is missing or of another type
 
 }  // namespace plumb

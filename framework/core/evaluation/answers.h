@@ -3,7 +3,7 @@
 // same get the same.
 //
 //   Answers answers({.models = {{"sft", folder, key}}, .prompts = prompts, .cache = work_folder}, models, judge, host);
-//   try { guarded(…, [&] { return evaluator->evaluate(answers); }); }
+//   try { evaluator.call(&Evaluator::evaluate, answers); }
 //   catch (...) { answers.rethrow_own_failure(); throw; }
 //
 // Every model is sampled with the same draws, which makes differences between similar models sharper. One model is

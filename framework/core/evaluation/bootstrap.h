@@ -23,7 +23,7 @@ inline constexpr std::size_t kResamples = 10000;
 // The middle 95 % of the means of resamples (percentile interval), with their standard deviation; `above` is the share
 // of them above 0, those at 0 counting half, and `p` twice the smaller of the shares at or below and at or above 0, each
 // counted with one resample more, so never 0.
-// Throws Error(data) for an empty sample or a value that is not finite.
+// Requires: a sample that is not empty, of finite values.
 Interval bootstrap_mean(std::span<const double> sample, const Random& random, std::size_t resamples = kResamples);
 
 // Holm's step-down: p values of several comparisons such that the chance of any false one is as for a single one. In

@@ -19,8 +19,8 @@
 
 namespace plumb {
 
-// The mean is over prompts of the means over the seeds that have them. Throws Error(data) for fewer than two seeds, for
-// a seed without prompts and for a value that is not finite.
+// The mean is over prompts of the means over the seeds that have them.
+// Requires: two seeds or more, of each a prompt or more, and finite values.
 Interval over_seeds_and_prompts(std::span<const std::map<std::string, double>> gains);
 
 }  // namespace plumb

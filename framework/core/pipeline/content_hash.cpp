@@ -78,13 +78,11 @@ Result<std::string> ContentHashes::of_folder(const fs::path& folder) {
     listing += *hash + " " + file.lexically_relative(folder).generic_string() + '\0';
   }
   if (is_adapter_folder(folder)) {
-    try {
-      Result<std::string> base = of_folder(whole_base(folder));
-      if (!base) return base.error();
-      listing += *base + " base" + '\0';
-    } catch (const Error& broken) {
-      return broken;
-    }
+    const Result<fs::path> base = whole_base(folder);
+    if (!base) return base.error();
+    const Result<std::string> hash = of_folder(*base);
+    if (!hash) return hash.error();
+    listing += *hash + " base" + '\0';
   }
   return sha256_of(listing);
 }

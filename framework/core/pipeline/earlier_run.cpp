@@ -63,11 +63,11 @@ bool has(const Files& files, const std::string& name) {
   return std::find(files.begin(), files.end(), name) != files.end();
 }
 
-[[noreturn]] void refuse(const fs::path& folder, const Names& names) {
-  throw Error(ErrorCode::data,
-              fmt::format("{} holds {}, which no run made there, so nothing was touched. Choose another folder with "
-                          "--runs, give the recipe another `name`, or move {} away",
-                          folder.string(), fmt::join(names, ", "), names.size() == 1 ? "it" : "them"));
+Error foreign_files(const fs::path& folder, const Names& names) {
+  return Error(ErrorCode::data,
+               fmt::format("{} holds {}, which no run made there, so nothing was touched. Choose another folder with "
+                           "--runs, give the recipe another `name`, or move {} away",
+                           folder.string(), fmt::join(names, ", "), names.size() == 1 ? "it" : "them"));
 }
 
 const Value* entry_of(const Value& run, const std::string& stage) {
@@ -124,15 +124,15 @@ class TakingOver {
   TakingOver(const fs::path& folder, const fs::path& store, const Recipe& recipe, const Plan& plan)
       : folder_(folder), store_(store), recipe_(recipe), plan_(plan) {}
 
-  TakenOver look() {
-    claim();
+  Result<TakenOver> look() {
+    if (auto ours = claim(); !ours) return ours.error();
     if (run_.is_map()) compare();
     return std::move(out_);
   }
 
  private:
   // Names first, record second: a run that begins beside this one writes its record before anything else.
-  void claim() {
+  Result<void> claim() {
     const Names files = present(folder_, run_files);
     Names wanted;
     for (const PlannedStage& stage : plan_.stages) {
@@ -148,7 +148,8 @@ class TakingOver {
     for (const std::string& link : links) {
       if (entry_of(run_, link) == nullptr || !points_into(folder_ / link, store_)) foreign.push_back(link);
     }
-    if (!foreign.empty()) refuse(folder_, foreign);
+    if (!foreign.empty()) return foreign_files(folder_, foreign);
+    return {};
   }
 
   void compare() {
@@ -223,18 +224,19 @@ class TakingOver {
 
 }  // namespace
 
-TakenOver take_over(const fs::path& folder, const fs::path& store, const Recipe& recipe, const Plan& plan) {
+Result<TakenOver> take_over(const fs::path& folder, const fs::path& store, const Recipe& recipe, const Plan& plan) {
   return TakingOver(folder, store, recipe, plan).look();
 }
 
-void require_sweep_folder(const fs::path& folder) {
+Result<void> require_sweep_folder(const fs::path& folder) {
   const Names files = present(folder, sweep_files);
   const bool sweep = read_sweep_record(folder).is_map(), run = read_run_record(folder).is_map();
   Names foreign;
   for (const std::string& file : files) {
     if (!sweep && !(run && has(run_files, file))) foreign.push_back(file);
   }
-  if (!foreign.empty()) refuse(folder, foreign);
+  if (!foreign.empty()) return foreign_files(folder, foreign);
+  return {};
 }
 
 }  // namespace plumb

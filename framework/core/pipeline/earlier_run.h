@@ -1,7 +1,7 @@
 // What an earlier command left in the folder of a run or a sweep: what of it is a run's own and may be replaced, and
 // what a new command does to it.
 //
-//   const TakenOver earlier = take_over(folder, store.root(), recipe, plan);   // throws for a folder of somebody else
+//   const TakenOver earlier = take_over(folder, store.root(), recipe, plan).value();   // the folder of a run, or none
 //   for (const std::string& stage : earlier.drop) fs::remove(folder / stage);
 //   for (const std::string& note : earlier.notes) progress.message(LogLevel::info, note);
 //
@@ -28,12 +28,12 @@ struct TakenOver {
   std::vector<std::string> notes, warnings;
 };
 
-// `folder` need not exist; `store` is the folder of the artifacts. Nothing is written. Throws Error(data) that names
-// what a run would have to replace and did not make.
-TakenOver take_over(const std::filesystem::path& folder, const std::filesystem::path& store, const Recipe& recipe,
-                    const Plan& plan);
+// `folder` need not exist; `store` is the folder of the artifacts. Nothing is written. Error(data) names what a
+// run would have to replace and did not make.
+Result<TakenOver> take_over(const std::filesystem::path& folder, const std::filesystem::path& store,
+                            const Recipe& recipe, const Plan& plan);
 
-// The same question for the files of a sweep. Throws Error(data).
-void require_sweep_folder(const std::filesystem::path& folder);
+// The same question for the files of a sweep.
+Result<void> require_sweep_folder(const std::filesystem::path& folder);
 
 }  // namespace plumb

@@ -60,7 +60,9 @@ Value config_of(const PlannedStage& model) {
     return config == nullptr ? Value() : *config;
   }
   try {
-    const Result<std::string> text = read_file(whole_base(path->as_string()) / "config.json");
+    const Result<std::filesystem::path> base = whole_base(path->as_string());
+    if (!base) return {};
+    const Result<std::string> text = read_file(*base / "config.json");
     return text ? parse_json(*text) : Value();
   } catch (const Error&) {
     return {};

@@ -90,8 +90,10 @@ Value lock_of(const Recipe& recipe, const Plan& plan, const Registry& registry) 
                      {"stages", std::move(stages)}});
 }
 
-Value read_lock(const std::filesystem::path& file) {
-  const YamlDocument document = parse_yaml(read_file(file).value());
+Result<Value> read_lock(const std::filesystem::path& file) {
+  const Result<std::string> text = read_file(file);
+  if (!text) return text.error();
+  const YamlDocument document = parse_yaml(*text);
   try {
     if (!document.problems.empty()) throw Error(ErrorCode::data, document.problems.front().message);
     for (const Value& plugin : document.value.at("plugins").as_list()) {
@@ -99,10 +101,10 @@ Value read_lock(const std::filesystem::path& file) {
     }
     for (const auto& [name, key] : document.value.at("stages").as_map()) static_cast<void>(key.as_string());
   } catch (const Error& error) {
-    throw Error(ErrorCode::data,
-                fmt::format("{} is no lock ({}); wanted a recipe.lock.yaml as `plumb run` writes it into "
-                            "the folder of a run",
-                            file.string(), error.what()));
+    return Error(ErrorCode::data,
+                 fmt::format("{} is no lock ({}); wanted a recipe.lock.yaml as `plumb run` writes it into "
+                             "the folder of a run",
+                             file.string(), error.what()));
   }
   return document.value;
 }

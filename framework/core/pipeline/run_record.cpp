@@ -29,7 +29,7 @@ Value entry_of(const PlannedStage& stage) {
 
 RunRecord::RunRecord(const fs::path& folder, const fs::path& store, const Recipe& recipe,
                      const std::string& recipe_text, const Plan& plan, const Registry& registry)
-    : folder_(fs::absolute(folder).lexically_normal()), earlier_(take_over(folder_, store, recipe, plan)) {
+    : folder_(fs::absolute(folder).lexically_normal()), earlier_(take_over(folder_, store, recipe, plan).value()) {
   Value::List stages;
   for (const PlannedStage& stage : plan.stages) {
     const auto kept = earlier_.kept.find(stage.spec->name);

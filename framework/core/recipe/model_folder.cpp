@@ -57,12 +57,10 @@ void find_model(Checking& c, StageSpec& stage, const Value& config, Mark mark, c
 
 // The folder with config.json below an adapter's, or the model's own; empty after a complaint.
 fs::path found_base(Checking& c, const StageSpec& stage, const fs::path& folder, Mark mark, const std::string& param) {
-  try {
-    return whole_base(folder);
-  } catch (const Error& broken) {
-    c.complain(stage, mark, param, broken.what());
-    return {};
-  }
+  const Result<fs::path> base = whole_base(folder);
+  if (base) return *base;
+  c.complain(stage, mark, param, base.error().what());
+  return {};
 }
 
 }  // namespace

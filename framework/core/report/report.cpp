@@ -44,16 +44,7 @@ class Ancestry {
   std::set<std::string> seen_;
 };
 
-}  // namespace
-
-std::vector<ArtifactManifest> ancestors(const std::vector<std::pair<std::string, const Artifact*>>& items) {
-  if (items.empty()) return {};
-  Ancestry ancestry(ArtifactStore(items.front().second->folder.parent_path()).all());
-  for (const auto& [name, artifact] : items) ancestry.visit(artifact->manifest);
-  return std::move(ancestry.out);
-}
-
-Report write_report(const ReportRequest& request) {
+Report report_of(const ReportRequest& request) {
   std::vector<ReportItem> items, evaluations, pairs, models;
   for (const auto& [name, artifact] : request.items) {
     const ReportItem item{name, *artifact};
@@ -73,6 +64,23 @@ Report write_report(const ReportRequest& request) {
   add_timings(report, items);
   report.text = printable(report.text);
   return report;
+}
+
+}  // namespace
+
+std::vector<ArtifactManifest> ancestors(const std::vector<std::pair<std::string, const Artifact*>>& items) {
+  if (items.empty()) return {};
+  Ancestry ancestry(ArtifactStore(items.front().second->folder.parent_path()).all());
+  for (const auto& [name, artifact] : items) ancestry.visit(artifact->manifest);
+  return std::move(ancestry.out);
+}
+
+Result<Report> write_report(const ReportRequest& request) {
+  try {
+    return report_of(request);
+  } catch (const Error& of_a_section) {
+    return of_a_section;
+  }
 }
 
 Result<void> save_report(const Report& report, const fs::path& folder) {

@@ -1,6 +1,6 @@
 // The report of a run: what came out, as one document (Markdown and HTML) and in a few lines for the terminal.
 //
-//   Report report = write_report({.title = "quickstart", .items = {{"gold", &evaluation}, {"pairs", &pairs}}});
+//   Report report = write_report({.title = "quickstart", .items = {{"gold", &evaluation}, {"pairs", &pairs}}}).value();
 //   save_report(report, folder).value();          // report.md, report.html, report.txt, data/*.csv
 //
 // Sections, each for the artifacts it can show: scores with 95 % intervals (evaluations); gaps, pairs(δ) and the audit
@@ -35,8 +35,8 @@ struct Report {
   std::string text;  // for a terminal
 };
 
-// Throws Error(data) when a file of an artifact cannot be read, Error(recipe) when no evaluation has an example prompt.
-Report write_report(const ReportRequest& request);
+// Error(data) when a file of an artifact cannot be read, Error(recipe) when no evaluation has an example prompt.
+Result<Report> write_report(const ReportRequest& request);
 
 // The artifacts that `items` were made from, as far as they lie in the same store, each after what it was made from.
 std::vector<ArtifactManifest> ancestors(const std::vector<std::pair<std::string, const Artifact*>>& items);

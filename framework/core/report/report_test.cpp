@@ -80,13 +80,13 @@ BOOST_AUTO_TEST_CASE(metrics_of_a_kind_alone_are_columns_and_those_of_no_model_a
   Evaluation words;
   words.metrics = {{"words/sft", 20.4, 19.4, 21.4, 0.5, 400}, {"words/dpo", 31.2, 30.1, 32.3, 0.5, 400}};
   write_evaluations(folder / "words", {{"words", words}}).value();
-  const Report report = write_report({.title = "words", .items = {{"words", &artifact}}, .examples = 0});
+  const Report report = write_report({.title = "words", .items = {{"words", &artifact}}, .examples = 0}).value();
   BOOST_TEST(contains(to_markdown(report.page), "| model | words |"));
   BOOST_TEST(contains(report.text, "  model  words\n  sft    20.4 ± 1.0\n  dpo    31.2 ± 1.1\n"));
 
   words.metrics = {{"perplexity of all", 12.5}};
   write_evaluations(folder / "words", {{"words", words}}).value();
-  const Report listed = write_report({.title = "words", .items = {{"words", &artifact}}, .examples = 0});
+  const Report listed = write_report({.title = "words", .items = {{"words", &artifact}}, .examples = 0}).value();
   BOOST_TEST(contains(listed.text, "perplexity of all: 12.5"));
   BOOST_TEST(!contains(listed.text, "  model\n"));
 }
@@ -104,7 +104,8 @@ BOOST_AUTO_TEST_CASE(a_page_and_a_few_lines) {
   const Report report = write_report({.title = "A *study*",
                                       .items = {{"gold", &gold}, {"pairs", &pairs}, {"dpo", &model}},
                                       .examples = {.count = 5},
-                                      .made_from = {data}});
+                                      .made_from = {data}})
+                            .value();
   const std::string markdown = to_markdown(report.page);
 
   BOOST_TEST(markdown.find("# A \\*study\\*\n") == 0U);
@@ -139,7 +140,9 @@ BOOST_AUTO_TEST_CASE(prompts_are_chosen_by_how_they_begin_and_missed_when_they_a
   const Artifact gold = evaluation_in(folder / "gold");
   const auto page = [&](const std::string& prompt) {
     return to_markdown(
-        write_report({.title = "", .items = {{"gold", &gold}}, .examples = {.count = 0, .prompts = {prompt}}}).page);
+        write_report({.title = "", .items = {{"gold", &gold}}, .examples = {.count = 0, .prompts = {prompt}}})
+            .value()
+            .page);
   };
   BOOST_TEST(contains(page("name"), "Chosen prompts; the first answer of each model"));
   BOOST_TEST(contains(page("name"), "> **user:** name \\| two\n"));
@@ -152,9 +155,10 @@ BOOST_AUTO_TEST_CASE(a_missing_file_is_named) {
   const test::Folder folder;
   Artifact gold = evaluation_in(folder / "gold");
   std::filesystem::remove(folder / "gold" / "metrics.json");
-  BOOST_CHECK_EXCEPTION(write_report({.title = "", .items = {{"gold", &gold}}}), Error, [](const Error& error) {
-    return std::string(error.what()).find("metrics.json") != std::string::npos && error.code() == ErrorCode::data;
-  });
+  const Result<Report> report = write_report({.title = "", .items = {{"gold", &gold}}});
+  BOOST_REQUIRE(!report);
+  BOOST_TEST(contains(report.error().what(), "metrics.json"));
+  BOOST_TEST((report.error().code() == ErrorCode::data));
 }
 
 BOOST_AUTO_TEST_CASE(differences_are_put_in_words) {
@@ -186,7 +190,7 @@ BOOST_AUTO_TEST_CASE(failed_judgements_stand_beside_their_numbers) {
   Artifact artifact{folder / "rated", {}};
   artifact.manifest.type = artifact_type::metrics;
   artifact.manifest.params = Value::map({{"models", Value::list({"sft"})}});
-  const Report report = write_report({.title = "", .items = {{"rated", &artifact}}});
+  const Report report = write_report({.title = "", .items = {{"rated", &artifact}}}).value();
   BOOST_TEST(contains(report.text, "6.30 ± 0.40 (2 failed)"));
   BOOST_TEST(contains(report.text, "(n failed): judgements that gave nothing"));
   BOOST_TEST(!contains(report.text, "math"));
@@ -196,7 +200,8 @@ BOOST_AUTO_TEST_CASE(failed_judgements_stand_beside_their_numbers) {
 
   rated.failures = {{"mt-bench/sft/mean", 0}};
   write_evaluations(folder / "rated", {{"mt-bench", rated}}).value();
-  BOOST_TEST(contains(write_report({.title = "", .items = {{"rated", &artifact}}}).text, "no judgement failed"));
+  BOOST_TEST(
+      contains(write_report({.title = "", .items = {{"rated", &artifact}}}).value().text, "no judgement failed"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

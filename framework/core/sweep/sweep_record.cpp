@@ -34,7 +34,7 @@ Value read_earlier(const fs::path& file) {
 SweepRecord::SweepRecord(const fs::path& folder, const Recipe& recipe, const std::string& recipe_text,
                          const Sweep& sweep)
     : folder_(fs::absolute(folder).lexically_normal()), earlier_(read_earlier(folder_ / "sweep.json")) {
-  require_sweep_folder(folder_);
+  require_sweep_folder(folder_).value();
   Value::List arms;
   for (const Arm& arm : sweep.arms) arms.push_back(to_value(arm));
   sweep_ = Value::map({{"sweep", recipe.name},

@@ -268,9 +268,7 @@ void add_recipes(Document& page, const Comparison& comparison) {
   }
 }
 
-}  // namespace
-
-Document write_sweep_report(const SweepReport& report) {
+Document page_of(const SweepReport& report) {
   Document page{report.title, {}};
   // A sweep that evaluates nothing has no measures.
   const bool evaluated = !report.comparison.measures.empty();
@@ -290,6 +288,16 @@ Document write_sweep_report(const SweepReport& report) {
   add_costs(page, report);
   if (evaluated) add_recipes(page, report.comparison);
   return page;
+}
+
+}  // namespace
+
+Result<Document> write_sweep_report(const SweepReport& report) {
+  try {
+    return page_of(report);
+  } catch (const Error& of_a_section) {
+    return of_a_section;
+  }
 }
 
 }  // namespace plumb

@@ -1,6 +1,6 @@
 // The report of a sweep: its rows side by side, as the paper's tables and figures have them.
 //
-//   Document page = write_sweep_report({.title = "table-1", .comparison = comparison, .arms = arms, .examples = {.count = 10}});
+//   Document page = write_sweep_report({.title = "table-1", .comparison = comparison, .arms = arms}).value();
 //   write_file("report.html", to_html(page));
 //
 // Sections: measures with deviations over seeds, intervals and verdicts, beside published numbers where the sweep names
@@ -19,6 +19,7 @@
 #include "framework/core/evaluation/comparison.h"
 #include "framework/core/report/document.h"
 #include "framework/core/report/examples.h"
+#include "framework/result.h"
 
 namespace plumb {
 
@@ -36,7 +37,7 @@ struct SweepReport {
   Examples examples = {.count = 10};
 };
 
-// Throws Error(data) when a file of an artifact cannot be read.
-Document write_sweep_report(const SweepReport& report);
+// Error(data) when a file of an artifact cannot be read, Error(recipe) when no row answered a prompt that was chosen.
+Result<Document> write_sweep_report(const SweepReport& report);
 
 }  // namespace plumb

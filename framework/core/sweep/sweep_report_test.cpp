@@ -100,8 +100,10 @@ BOOST_AUTO_TEST_CASE(rows_stand_side_by_side) {
   }
   const Value published = parse_json(R"({"source":"a paper","rows":{"high":{"MT-Bench":5.44}}})");
   const Comparison comparison = two_rows();
-  const std::string page = to_markdown(write_sweep_report(
-      {.title = "study", .comparison = comparison, .arms = arms, .published = published, .examples = {.count = 3}}));
+  const std::string page = to_markdown(
+      write_sweep_report(
+          {.title = "study", .comparison = comparison, .arms = arms, .published = published, .examples = {.count = 3}})
+          .value());
 
   BOOST_TEST(contains(page, "| high | 2 | 0.9 | 1.2 | 0.771 | 1.250 | 5.44 |"));
   BOOST_TEST(contains(page, "| low | 2 |  |  | 0.700 | 0.500 |  |"));
@@ -129,8 +131,10 @@ BOOST_AUTO_TEST_CASE(figures_hold_every_row) {
                      {"aligned", model_in(folder / (row + "-model"), row == "low" ? "dpo" : "sft", 0.5)}}});
   }
   const Comparison comparison = two_rows();
-  const auto data = figure_data(write_sweep_report(
-      {.title = "study", .comparison = comparison, .arms = arms, .published = {}, .examples = {.count = 3}}));
+  const auto data = figure_data(
+      write_sweep_report(
+          {.title = "study", .comparison = comparison, .arms = arms, .published = {}, .examples = {.count = 3}})
+          .value());
   const auto csv = [&](const std::string& name) {
     for (const auto& [file, text] : data) {
       if (file == name) return text;
@@ -170,7 +174,8 @@ BOOST_AUTO_TEST_CASE(over_optimisation_is_shown_for_each_reward_model) {
       {1, 0, "reward", "gold", {.mean = 1, .low = 0.8, .high = 1.2}, {.mean = 0.1, .low = 0.05, .high = 0.15}},
       {3, 2, "reward", "gold", weak.mean, {.mean = -0.3, .low = -0.4, .high = -0.2}}};
   const Document document =
-      write_sweep_report({.title = "study", .comparison = c, .arms = {}, .published = {}, .examples = {.count = 0}});
+      write_sweep_report({.title = "study", .comparison = c, .arms = {}, .published = {}, .examples = {.count = 0}})
+          .value();
   const std::string page = unescaped(to_markdown(document));
   BOOST_TEST(contains(page, "over-optimised: ppo-weak: the reward is above that of sft-weak by 3.000"));
   BOOST_TEST(contains(page, "| yes |"));
@@ -198,7 +203,8 @@ BOOST_AUTO_TEST_CASE(longer_and_longer_training_is_a_curve) {
     if (i > 0) c.tradeoffs.push_back({i, 0, "reward", "gold", {}, {}});
   }
   const auto data = figure_data(
-      write_sweep_report({.title = "long", .comparison = c, .arms = {}, .published = {}, .examples = {.count = 0}}));
+      write_sweep_report({.title = "long", .comparison = c, .arms = {}, .published = {}, .examples = {.count = 0}})
+          .value());
   BOOST_REQUIRE_EQUAL(data.size(), 1U);
   BOOST_TEST(data[0].second ==
              "series,reward,gold\nsft,0,0.7\n\"dpo,learning_rate from 1e-05 to 0.01\",0,0.71\n"
@@ -210,7 +216,8 @@ BOOST_AUTO_TEST_CASE(a_sweep_that_evaluates_nothing_has_its_figures) {
   const test::Folder folder;
   const std::vector<SweepArm> arms{{"low", 1, {{"pairs", pairs_in(folder / "pairs", 0.4)}}}};
   const Document document =
-      write_sweep_report({.title = "gaps", .comparison = {}, .arms = arms, .published = {}, .examples = {.count = 3}});
+      write_sweep_report({.title = "gaps", .comparison = {}, .arms = arms, .published = {}, .examples = {.count = 3}})
+          .value();
   BOOST_TEST(figure_data(document).at(1).first == "low-gaps.csv");
   BOOST_TEST(to_markdown(document).find("Measures") == std::string::npos);
 }

@@ -177,15 +177,15 @@ bool holds_score(const fs::path& folder) {
     const std::string head = reward_head_of(read_map(folder / kConfig)).layer + ".weight";
     return read_model_tensors(folder).value().contains(head);
   }
-  return adapter_holds_score(folder) || holds_score(adapter_base(folder));
+  return adapter_holds_score(folder) || holds_score(adapter_base(folder).value());
 }
 
 LanguageModel open_at(const fs::path& folder, const Registry& registry, Host& host, const OpenModel& how);
 
 // A reward head may be the adapter's own, above a language model as its base (PEFT's SEQ_CLS).
 LanguageModel open_adapter(const fs::path& folder, const Registry& registry, Host& host, const OpenModel& how) {
-  static_cast<void>(whole_base(folder));  // or says why there is none
-  const fs::path base = adapter_base(folder);
+  static_cast<void>(whole_base(folder).value());  // or says why there is none
+  const fs::path base = adapter_base(folder).value();
   OpenModel of_base = how;
   of_base.merge_adapter = false;
   of_base.reward_head = how.reward_head && (holds_score(base) || !adapter_holds_score(folder));

@@ -34,7 +34,7 @@ LanguageModel open_to_merge(const fs::path& adapter, bool reward, const Registry
                                      ": there is no adapter_config.json, so there is nothing to fold in; "
                                      "wanted the folder of an adapter");
   }
-  const std::string type = is_adapter_folder(adapter) ? stored_type(whole_base(adapter)) : "float32";
+  const std::string type = is_adapter_folder(adapter) ? stored_type(whole_base(adapter).value()) : "float32";
   return open_language_model(adapter, registry, host, {.dtype = type, .reward_head = reward});
 }
 
@@ -95,7 +95,7 @@ bool is_reward_adapter(const fs::path& adapter) {
   const Value config = read_json(adapter / adapter_config_name).value();
   const Value* task = config.is_map() ? config.find("task_type") : nullptr;
   if (task != nullptr && *task == Value("SEQ_CLS")) return true;
-  return is_reward_model(read_json(whole_base(adapter) / "config.json").value());
+  return is_reward_model(read_json(whole_base(adapter).value() / "config.json").value());
 }
 
 }  // namespace plumb

@@ -42,8 +42,8 @@ void link_model_files(const fs::path& source, const fs::path& folder, const fs::
     link_file(entry.path(), folder / entry.path().filename(), store);
   }
   if (!is_adapter_folder(source)) return;
-  static_cast<void>(whole_base(source));  // or says why there is none
-  link_model_files(adapter_base(source), folder / base_links_name, store);
+  static_cast<void>(whole_base(source).value());  // or says why there is none
+  link_model_files(adapter_base(source).value(), folder / base_links_name, store);
   Value config = read_json(source / adapter_config_name).value();
   config.set("base_model_name_or_path", base_links_name);
   fs::remove(folder / adapter_config_name);  // the link

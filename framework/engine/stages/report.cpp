@@ -8,11 +8,12 @@ namespace plumb {
 
 void run_report(StageContext& context) {
   const ReportSettings settings = report_params().parse(context.params());
-  const Report report = write_report(
-      {.title = settings.title,
-       .items = context.inputs("of"),
-       .examples = {.count = static_cast<std::size_t>(settings.examples), .prompts = settings.example_prompts},
-       .made_from = ancestors(context.inputs("of"))});
+  const Report report = write_report({.title = settings.title,
+                                      .items = context.inputs("of"),
+                                      .examples = {.count = static_cast<std::size_t>(settings.examples),
+                                                   .prompts = settings.example_prompts},
+                                      .made_from = ancestors(context.inputs("of"))})
+                            .value();
   save_report(report, context.folder()).value();
 }
 
