@@ -1,4 +1,6 @@
 // The debug host sees both sides: calls that the framework makes wrongly, and calls that a plugin makes wrongly.
+#include <dlfcn.h>
+
 #include <boost/core/demangle.hpp>
 #include <mutex>
 #include <thread>
@@ -76,10 +78,13 @@ BOOST_AUTO_TEST_SUITE(debug_host_checks)
 
 BOOST_AUTO_TEST_CASE(off_means_the_plugins_own_objects) {
   Scene scene;
+  const auto opened = [] { return dlopen("libplumb_debug_host.so", RTLD_NOW | RTLD_NOLOAD) != nullptr; };
   const auto plain = scene.make<Generator>("echo");
+  BOOST_TEST(!opened());                                          // the first case that could want it
   BOOST_TEST(type_of(*plain).find("Echo") != std::string::npos);  // not even an indirection
   const Environment on("PLUMB_DEBUG_HOST", "1");
   BOOST_TEST(type_of(*scene.make<Generator>("echo")).find("Watched") != std::string::npos);
+  BOOST_TEST(opened());
   const Environment off("PLUMB_DEBUG_HOST", "0");
   BOOST_TEST(type_of(*scene.make<Generator>("echo")).find("Echo") != std::string::npos);
 }

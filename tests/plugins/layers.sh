@@ -56,6 +56,8 @@ sees framework/core/registry/a.cpp '#include "tools/cli/verb.h"'
 sees framework/core/registry/a.cpp 'const ComponentRef loss{"sft", {}};'
 sees framework/core/registry/a.cpp 'make(ComponentRef{"classifier-head", {}});'
 sees framework/core/registry/a.cpp '#include <torch/torch.h>'
+sees framework/core/sweep/a.cpp 'guarded("judge gold", "eval", [&] { return judge.judge(request); });'
+sees framework/core/components/a.cpp '#include "sdk/debug_host/watch.h"'
 for ((i = 1; i < ${#order[@]}; ++i)); do
   sees "framework/${order[i - 1]}/a.cpp" "#include \"framework/${order[i]}/b.h\""
 done
