@@ -88,7 +88,14 @@ BOOST_AUTO_TEST_CASE(rules_between_parameters_name_their_key) {
                 "not there yet");
   expect_broken("train", train({"device", "gpu"}, {"batch_size", 4}), "device", "cuda:N");
   expect_broken("train", train({"pair_batching", "capped"}, {"batch_size", 4}), "pair_cap", "batch_size of 4");
-  BOOST_TEST(broken("train", train({"device", "cuda:1"}, {"pair_cap", 1000})).empty());
+  expect_broken("train", train({"batch_size", 4}, {"pair_cap", 4}), "pair_cap", "no effect");
+  expect_broken("train", train({"batch_size", 4}, {"eval_steps", 4}), "eval_steps", "without `eval`");
+  BOOST_TEST(broken("train", train({"eval", "held-out"}, {"eval_steps", 4})).empty());
+  BOOST_TEST(broken("train", train({"device", "cuda:1"}, {"batch_size", 4})).empty());
+  expect_broken("language_model", Value::map({{"model", "m"}, {"data", "d"}, {"eval_steps", 4}}), "eval_steps",
+                "no `eval`");
+  expect_broken("dataset", Value::map({{"source", "s"}, {"count_by", "prompts"}}), "count_by", "no effect");
+  expect_broken("tokenizer", Value::map({{"path", "p"}, {"vocabulary_size", 300}}), "vocabulary_size", "no effect");
   expect_broken("model", Value::map(), "", "needs path");
   expect_broken("model", Value::map({{"path", "a"}, {"architecture", "llama2"}}), "architecture", "not both");
   expect_broken("model", Value::map({{"path", "a"}, {"config", Value::map()}}), "config", "random weights");

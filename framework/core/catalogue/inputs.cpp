@@ -27,6 +27,10 @@ Declared<DatasetSettings> declare_dataset() {
   p.add(&DatasetSettings::skip, "skip", "rows (or prompts) left out at the start, for disjoint parts of one source")
       .at_least(0);
   p.add(&DatasetSettings::limit, "limit", "rows (or prompts) kept after those; 0 keeps all").at_least(0);
+  d.rule([](const DatasetSettings& s) -> std::string {
+    const bool counts = s.shuffle || s.skip > 0 || s.limit > 0;
+    return counts || s.count_by == "rows" ? "" : "count_by: has no effect without shuffle, skip or limit";
+  });
   return d;
 }
 
@@ -110,6 +114,8 @@ Declared<TokenizerSettings> declare_tokenizer() {
       .unit("tokens");
   d.rule([](const TokenizerSettings& s) -> std::string {
     if (s.data && s.path) return "path: give either data (to train one) or path (one that exists), not both";
+    if (s.path && s.vocabulary_size != TokenizerSettings{}.vocabulary_size)
+      return "vocabulary_size: has no effect beside path: a tokenizer that exists has its own";
     return s.data || s.path ? "" : "needs data (to train one) or path (the folder of one that exists)";
   });
   return d;

@@ -36,7 +36,8 @@ std::string broken_device(const std::string& device) {
   return numbered ? "" : "device: found \"" + device + "\", wanted cpu, cuda or cuda:N";
 }
 
-Declared<TrainingSettings> declare_training() {
+Declared<TrainingSettings> declare_training(
+    const char* longer = "longer rows (prompt and answer) are left out and counted") {
   Declared<TrainingSettings> d{"what every training stage has"};
   auto& p = d.params;
   using S = TrainingSettings;
@@ -57,9 +58,7 @@ Declared<TrainingSettings> declare_training() {
   p.add(&S::adam_beta2, "adam_beta2", "decay of the mean of their squares").at_least(0).below(1);
   p.add(&S::adam_epsilon, "adam_epsilon", "added to the root of the latter").above(0);
   p.add(&S::max_grad_norm, "max_grad_norm", "gradients are scaled down to this norm; 0: never").at_least(0);
-  p.add(&S::max_length, "max_length", "longer rows (prompt and answer) are left out and counted")
-      .at_least(2)
-      .unit("tokens");
+  p.add(&S::max_length, "max_length", longer).at_least(2).unit("tokens");
   p.add(&S::logging_steps, "logging_steps", "between rows of the metrics").at_least(1).unit("updates");
   p.add(&S::eval_steps, "eval_steps", "between evaluations on `eval`; 0: only at the end").at_least(0).unit("updates");
   p.add(&S::save_steps, "save_steps", "between checkpoints for going on after an interruption")
@@ -92,13 +91,22 @@ void declare_lora(Declared<S>& d) {
   });
 }
 
+template <class S>
+std::string broken_eval_steps(const S& s) {
+  if (s.training.eval_steps == 0 || s.eval) return {};
+  return "eval_steps: has no effect without `eval`, the rows to evaluate on";
+}
+
 Declared<LanguageModelSettings> declare_language_model() {
   Declared<LanguageModelSettings> d{"learn to predict every token of a corpus"};
   auto& p = d.params;
   p.add(&LanguageModelSettings::model, "model", "the model to start from").accepts({type::model}).required();
   p.add(&LanguageModelSettings::data, "data", "the corpus").accepts({type::texts, type::demonstrations}).required();
   p.add(&LanguageModelSettings::optimizer, "optimizer", "the loss").component("optimizer");
-  d.include(&LanguageModelSettings::training, declare_training());
+  d.include(&LanguageModelSettings::training, declare_training("longer texts are learnt as several rows, and counted"));
+  d.rule([](const LanguageModelSettings& s) -> std::string {
+    return s.training.eval_steps == 0 ? "" : "eval_steps: has no effect: this stage has no `eval`; leave it out";
+  });
   return d;
 }
 
@@ -112,6 +120,7 @@ Declared<SftSettings> declare_sft() {
   p.add(&SftSettings::eval, "eval", "held-out demonstrations for eval_loss").accepts({type::demonstrations});
   declare_lora(d);
   d.include(&SftSettings::training, declare_training());
+  d.rule(broken_eval_steps<SftSettings>);
   return d;
 }
 
@@ -127,6 +136,7 @@ Declared<RewardModelSettings> declare_reward_model() {
       .accepts({type::preferences, type::pairs});
   declare_lora(d);
   d.include(&RewardModelSettings::training, declare_training());
+  d.rule(broken_eval_steps<RewardModelSettings>);
   return d;
 }
 
@@ -188,6 +198,7 @@ Declared<TrainSettings> declare_train() {
         "of the base under an adapter: full, or int8 (linear layers in 8-bit rows, computed in float32)")
       .choices({"full", "int8"});
   d.include(&TrainSettings::training, declare_training());
+  d.rule(broken_eval_steps<TrainSettings>);
   d.rule(broken_rollout);
   d.rule([](const TrainSettings& s) -> std::string {
     const Value* overlong = s.reward && s.reward->params.is_map() ? s.reward->params.find("overlong") : nullptr;
@@ -200,7 +211,10 @@ Declared<TrainSettings> declare_train() {
     return "weights: 8-bit weights cannot be trained; give lora, whose adapters can";
   });
   d.rule([](const TrainSettings& s) -> std::string {
-    if (s.pair_batching != "capped" || s.pair_cap <= s.training.batch_size) return {};
+    if (s.pair_batching != "capped") {
+      return s.pair_cap == TrainSettings{}.pair_cap ? "" : "pair_cap: has no effect unless pair_batching is capped";
+    }
+    if (s.pair_cap <= s.training.batch_size) return {};
     return "pair_cap: more than the batch_size of " + std::to_string(s.training.batch_size) +
            "; a block fits one batch";
   });

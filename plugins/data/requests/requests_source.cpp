@@ -29,6 +29,10 @@ class RequestsSource final : public plumb::DataSource {
     p.add(&Settings::label_noise, "label_noise", "fraction of preferences whose label is flipped")
         .at_least(0)
         .below(0.5);
+    p.check([](const Settings& s) -> std::string {
+      if (s.records == "preferences" || s.label_noise == Settings{}.label_noise) return {};
+      return "label_noise has no effect on " + s.records + "; choose preferences, or leave it out";
+    });
     return p;
   }
   RequestsSource(const Settings& settings, plumb::Host&)

@@ -32,6 +32,11 @@ class Oasst final : public FileSource {
         .choices({"all", "best-worst"});
     p.add(&Settings::languages, "languages",
           "keep trees whose first message is in one of these (`en`); empty keeps all");
+    p.check([](const Settings& s) -> std::string {
+      if (s.select != "top" && s.records != "demonstrations") return "select has no effect on " + s.records;
+      if (s.pairs != "all" && s.records != "preferences") return "pairs has no effect on " + s.records;
+      return {};
+    });
     return p;
   }
   Oasst(const Settings& settings, Host& host) : FileSource(settings.files, host), settings_(settings) {}

@@ -18,6 +18,8 @@ plumb::Params<Dpo::Settings> Dpo::params() {
       .below(0.5);
   p.add(&Settings::ipo_average, "ipo_average", "ipo: log-ratios divided by completion length, as TRL; false: summed");
   p.check([](const Settings& s) -> std::string {
+    if (!s.ipo_average && s.loss_type != "ipo")
+      return "ipo_average has no effect on loss_type " + s.loss_type + "; choose ipo, or leave it out";
     const bool smooths = s.loss_type == "cdpo" || s.loss_type == "robust";
     if (smooths || s.label_smoothing == 0) return {};
     return "label_smoothing has no effect on loss_type " + s.loss_type + "; choose cdpo or robust, or leave it 0";

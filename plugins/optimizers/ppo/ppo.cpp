@@ -29,6 +29,15 @@ plumb::Params<Ppo::Settings> Ppo::params() {
   p.add(&Settings::vf_coef, "vf_coef", "weight of the value loss").at_least(0);
   p.add(&Settings::whiten_rewards, "whiten_rewards", "scale each token's reward to variance 1 over the batch");
   p.add(&Settings::whiten_advantages, "whiten_advantages", "shift and scale advantages to mean 0, variance 1");
+  p.check([](const Settings& s) -> std::string {
+    const Settings usual;
+    if (s.kl_control == "adaptive") return {};
+    const char* given = s.kl_target != usual.kl_target     ? "kl_target"
+                        : s.kl_horizon != usual.kl_horizon ? "kl_horizon"
+                                                           : "";
+    return *given == '\0' ? ""
+                          : std::string(given) + " has no effect on kl_control fixed; choose adaptive, or leave it out";
+  });
   return p;
 }
 

@@ -19,6 +19,11 @@ class RewardGap final : public plumb::SelectionPolicy {
     p.add(&Settings::eta, "eta", "threshold on sigmoid(gap / tau)").at_least(0.5).below(1);
     p.add(&Settings::tau, "tau", "temperature of the gap").above(0);
     p.add(&Settings::delta, "delta", "threshold on the gap itself, instead of eta and tau").at_least(0).unit("reward");
+    p.check([](const Settings& s) -> std::string {
+      const Settings usual;
+      if (!s.delta || (s.eta == usual.eta && s.tau == usual.tau)) return {};
+      return std::string(s.eta == usual.eta ? "tau" : "eta") + " has no effect beside delta; give one of the two";
+    });
     return p;
   }
 
