@@ -50,7 +50,8 @@ Params<FileSettings> file_params() {
   Params<FileSettings> p = path_params();
   p.add(&FileSettings::malformed, "malformed", "what a row that cannot be read does: stop, or skip and be counted")
       .choices({"stop", "skip"});
-  p.add(&FileSettings::deduplicate, "deduplicate", "leave out rows that were there before, whatever their id");
+  p.add(&FileSettings::deduplicate, "deduplicate",
+        "leave out rows that were there before, whatever their id; false keeps them, under ids of their own");
   return p;
 }
 
@@ -126,11 +127,17 @@ void FileSource::tell() {
 }
 
 bool FileSource::first_time(const Conversation& messages, const std::string& chosen, const std::string& rejected) {
-  if (!settings_.deduplicate) return true;
-  const Random key = Random(0).derive(content_id(messages)).derive(chosen).derive(rejected);
-  if (seen_.insert(key.key()).second) return true;
+  content_ = Random(0).derive(content_id(messages)).derive(chosen).derive(rejected).key();
+  if (!settings_.deduplicate || seen_.insert(content_).second) return true;
   leave_out("duplicate");
   return false;
+}
+
+void FileSource::name(std::string& id, std::string content) {
+  if (id.empty()) id = std::move(content);
+  if (settings_.deduplicate) return;
+  const std::size_t times = ++times_[Random(content_).derive(id).key()];
+  if (times > 1) id += "~" + std::to_string(times);
 }
 
 bool FileSource::admit(const Conversation& messages, const char* last_role) {
@@ -142,7 +149,7 @@ bool FileSource::admit(const Conversation& messages, const char* last_role) {
 bool FileSource::emit(Prompt row) {
   drop_empty_system(row.messages);
   if (!admit(row.messages, "user") || !first_time(row.messages)) return false;
-  if (row.id.empty()) row.id = content_id(row.messages);
+  name(row.id, content_id(row.messages));
   ready_.emplace_back(std::move(row));
   return true;
 }
@@ -150,7 +157,7 @@ bool FileSource::emit(Prompt row) {
 bool FileSource::emit(Demonstration row) {
   drop_empty_system(row.messages);
   if (!admit(row.messages, "assistant") || !first_time(row.messages)) return false;
-  if (row.id.empty()) row.id = content_id(row.messages);
+  name(row.id, content_id(row.messages));
   ready_.emplace_back(std::move(row));
   return true;
 }
@@ -165,7 +172,7 @@ bool FileSource::emit(Preference row) {
   if (why != nullptr) leave_out(why);
   if (why != nullptr || !first_time(row.prompt.messages, row.chosen, row.rejected)) return false;
   if (row.prompt.id.empty()) row.prompt.id = content_id(row.prompt.messages);
-  if (row.id.empty()) row.id = content_id({{row.prompt.id, row.chosen}, {"rejected", row.rejected}});
+  name(row.id, content_id({{row.prompt.id, row.chosen}, {"rejected", row.rejected}}));
   ready_.emplace_back(std::move(row));
   return true;
 }
@@ -174,7 +181,7 @@ void FileSource::emit_text(std::string id, std::string text, Value extra) {
   Demonstration row{std::move(id), {{"assistant", std::move(text)}}, std::move(extra)};
   if (strip(row.messages.front().content).empty()) return leave_out("empty text");
   if (!first_time(row.messages)) return;
-  if (row.id.empty()) row.id = content_id(row.messages);
+  name(row.id, content_id(row.messages));
   ready_.emplace_back(std::move(row));
 }
 

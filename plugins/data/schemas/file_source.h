@@ -16,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -57,6 +58,8 @@ class FileSource : public DataSource {
  private:
   bool admit(const Conversation& messages, const char* last_role);
   bool first_time(const Conversation& messages, const std::string& chosen = {}, const std::string& rejected = {});
+  // The row's id, made of its content when it has none. A row that was there before and is kept gets one of its own.
+  void name(std::string& id, std::string content);
   void read_more();
   void tell();
 
@@ -71,6 +74,8 @@ class FileSource : public DataSource {
   std::map<std::string, std::string> first_;  // reason -> where
   std::map<std::string, std::string> cures_;
   std::unordered_set<std::uint64_t> seen_;
+  std::uint64_t content_ = 0;                             // of the row that first_time() looked at last
+  std::unordered_map<std::uint64_t, std::size_t> times_;  // with deduplicate: false, by id and content
 };
 
 // Messages as [{role, content}…] under these keys. Names of roles are mapped: human and prompter are the user, gpt and
