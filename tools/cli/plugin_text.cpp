@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <boost/program_options/value_semantic.hpp>
+#include <filesystem>
 
 #include "framework/core/telemetry/text.h"
 
+namespace fs = std::filesystem;
 namespace po = boost::program_options;
 
 namespace plumb::cli {
@@ -24,8 +26,22 @@ PluginSearch plugin_search(const po::variables_map& given) {
   return search;
 }
 
+void require_given(const Registry& registry, const po::variables_map& given) {
+  if (given.count("plugin") == 0) return;
+  std::error_code ignored;
+  const auto place = [&](const fs::path& file) { return fs::absolute(file, ignored).lexically_normal(); };
+  for (const std::string& file : given["plugin"].as<Files>()) {
+    for (const PluginCandidate& candidate : registry.candidates()) {
+      if (candidate.refused.empty() || place(candidate.file) != place(file)) continue;
+      throw Error(ErrorCode::plugin, "--plugin " + shown(file) + " is refused: " + shown(candidate.refused));
+    }
+  }
+}
+
 Registry scan_plugins(const po::variables_map& given) {
-  return Registry::scan(plugin_search(given));
+  Registry registry = Registry::scan(plugin_search(given));
+  require_given(registry, given);
+  return registry;
 }
 
 std::string shown(const std::string& text) {

@@ -13,7 +13,9 @@ namespace plumb::cli {
 
 void add_plugin_option(boost::program_options::options_description& options);    // --plugin FILE
 PluginSearch plugin_search(const boost::program_options::variables_map& given);  // the standard places and --plugin
-Registry scan_plugins(const boost::program_options::variables_map& given);
+// Throws Error(plugin) when a file of --plugin was refused.
+void require_given(const Registry& registry, const boost::program_options::variables_map& given);
+Registry scan_plugins(const boost::program_options::variables_map& given);  // which requires them
 
 // A plugin's text as one line that anything may print.
 std::string shown(const std::string& text);

@@ -81,7 +81,7 @@ int list(int argc, char** argv) {
                   "the folder of the built-in plugins. No code of a plugin runs."},
                  options);
   if (!given) return 0;
-  const Registry registry = scan_plugins(*given);
+  const Registry registry = Registry::scan(plugin_search(*given));
   Value::List all;
   bool first = true;
   for (const PluginCandidate& candidate : registry.candidates()) {

@@ -43,6 +43,7 @@ std::string why_not(const fs::path& file, const std::string& sha256) {
 Registry scan_for(const fs::path& folder, const boost::program_options::variables_map& given) {
   const PluginSearch search = plugin_search(given);
   Registry usual = Registry::scan(search);
+  require_given(usual, given);
   const fs::path lock = lock_above(folder);
   if (lock.empty() || !replaceable_by_others(lock).empty()) return usual;
   PluginSearch more = search;
