@@ -4,9 +4,10 @@
     commands.py SOURCE BUILD SCRATCH INSTEAD
 
 A fenced block says what it is: `sh` is typed line by line in a folder that looks like a checkout, another language with a
-file name (```cpp my-policy/widest.cpp) is written to that file first, and a recipe is validated, too. A block without a
-language, or a command in an indented block, is an error: nothing is passed over. Commands that take minutes or change the
-machine stand in INSTEAD with what is run in their place.
+file name (```cpp my-policy/widest.cpp) is written to that file first, and a recipe is validated, too. Code without a file
+name is an `excerpt` and says so: of YAML it must parse, of C++ it stands in a template, which tests/install/excerpts.py
+compares. A block without a language, code that is neither, or a command in an indented block, is an error: nothing is passed
+over. Commands that take minutes or change the machine stand in INSTEAD with what is run in their place.
 """
 import os
 import pathlib
@@ -15,9 +16,15 @@ import shutil
 import subprocess
 import sys
 
+try:
+    import yaml
+except ImportError:  # Debian's python3-yaml: then excerpts are not parsed
+    yaml = None
+
 FENCE = re.compile(r"^```\s*(\S*)\s*(\S*)\s*$")
 INDENTED_COMMAND = re.compile(r"^(?: {4,}|\t)(?:\$ )?(?:tools/|\./|(?:cd|plumb|cmake|ctest|ninja|git|apt-get|pip|python3?) )")
-SILENT = {"text", "json", "jsonl", "markdown", "cpp", "yaml", "cmake"}
+SILENT = {"text", "json", "jsonl", "markdown"}
+CODE = {"cpp", "yaml", "cmake"}
 TESTED_ELSEWHERE = {  # projects that stand by themselves
     "sdk/template/README.md": "tests/install/new.sh",
     "sdk/examples/README.md": "tests/install/examples.sh",
@@ -46,8 +53,11 @@ def blocks_of(file, name):
         fence = FENCE.match(line)
         if start is None and fence:
             start, language, target, lines = number, fence[1], fence[2], []
-            if not language or language not in SILENT | {"sh"}:
-                sys.exit(f"{name}:{number}: a block in `{language}`; wanted one of sh, {', '.join(sorted(SILENT))}")
+            if language not in SILENT | CODE | {"sh"}:
+                sys.exit(f"{name}:{number}: a block in `{language}`; wanted one of sh, {', '.join(sorted(SILENT | CODE))}")
+            if language in CODE and not target:
+                sys.exit(f"{name}:{number}: {language} that nothing looks at; give it a file name (```{language} FILE), or "
+                         f"say ```{language} excerpt")
         elif start is not None and line.startswith("```"):
             yield start, language, target, lines
             start = None
@@ -57,6 +67,18 @@ def blocks_of(file, name):
             sys.exit(f"{name}:{number}: a command in an indented block; put it between ```sh and ```")
     if start is not None:
         sys.exit(f"{name}:{start}: the block has no end")
+
+
+def check_excerpt(source, name, start, language, lines):
+    """An excerpt is held to what can be held: see above."""
+    if language == "yaml" and yaml is not None:
+        try:
+            yaml.safe_load("\n".join(lines))
+        except yaml.YAMLError as error:
+            sys.exit(f"{name}:{start}: the excerpt is no YAML: {error}")
+    template = source / "sdk" / "template" / pathlib.Path(name).stem
+    if language != "yaml" and not (name.startswith("sdk/docs/") and language == "cpp" and template.is_dir()):
+        sys.exit(f"{name}:{start}: nothing compares this excerpt with a source; give it a file name (```{language} FILE)")
 
 
 def commands_in(lines, start):
@@ -109,13 +131,17 @@ def main():
     files = sorted(source.glob("*.md")) + sorted(file for top in tops for file in (source / top).rglob("*.md"))
     for file in files:
         name = str(file.relative_to(source))
-        if name in TESTED_ELSEWHERE:
-            if not (source / TESTED_ELSEWHERE[name]).exists():
-                sys.exit(f"{name}: {TESTED_ELSEWHERE[name]} is gone")
-            continue
+        elsewhere = TESTED_ELSEWHERE.get(name)
+        if elsewhere and not (source / elsewhere).exists():
+            sys.exit(f"{name}: {elsewhere} is gone")
         folder = scratch / name.replace("/", "_").removesuffix(".md")
         made = False
         for start, language, target, lines in blocks_of(file, name):
+            if target == "excerpt":
+                check_excerpt(source, name, start, language, lines)
+                continue
+            if elsewhere:
+                continue
             if not made and (language == "sh" or target):
                 checkout(source, build, folder)
                 made = True

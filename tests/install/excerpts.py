@@ -17,7 +17,7 @@ for kind in kinds:
         failures.append(f"{page} is missing")
         continue
     text = page.read_text()
-    blocks = re.findall(r"^```cpp\n(.*?)^```", text, re.M | re.S)
+    blocks = re.findall(r"^```cpp excerpt\n(.*?)^```", text, re.M | re.S)
     if not blocks or "**Contract**" not in text:
         failures.append(f"{page.name}: wanted a contract and an example")
     code = [line.strip() for line in (source / "template" / kind / "my_plugin.cpp").read_text().splitlines()]
