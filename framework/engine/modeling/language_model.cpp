@@ -51,14 +51,7 @@ LanguageModel assemble(const std::string& architecture, Value config, bool head,
     return make<Model>(registry, architecture, Value::map(), host, &plan);
   };
   ModelPlan plan{out.config, *out.parameters, head};
-  try {
-    out.model = out.make_model(plan);
-  } catch (const Error&) {
-    throw;
-  } catch (const std::exception& error) {  // LibTorch's, or no memory for a size that config.json has
-    const std::string what = error.what();
-    throw Error(ErrorCode::data, "config.json: no model can be made of it: " + what.substr(0, what.find('\n')));
-  }
+  out.model = out.make_model(plan);
   return out;
 }
 
