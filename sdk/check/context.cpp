@@ -10,6 +10,7 @@
 
 #include "plumb/description.h"
 #include "plumb/error.h"
+#include "plumb/stage.h"
 #include "sdk/debug_host/debug_host.h"
 
 namespace plumb::check {
@@ -37,6 +38,12 @@ Value made_up(const ParamInfo& info) {
     default:
       return {};  // a file, a stage: nobody can guess
   }
+}
+
+// A name for what a stage reads; the kit gives it rows under that name.
+Value named_input(const ParamInfo& info) {
+  if (info.type == ParamType::stage_inputs) return Value::List{info.name + "-1", info.name + "-2"};
+  return info.type == ParamType::stage_input ? Value(info.name + "-1") : Value();
 }
 
 ComponentEntry behind_the_debug_host(const ComponentEntry& entry) {
@@ -69,7 +76,9 @@ Context::Context(const Subject& about, const Options& chosen, const Kind* of_kin
     if (value != nullptr && value->is_string() && is_path(info) && !value->as_string().empty()) {
       *value = (options.params_folder / value->as_string()).lexically_normal().string();
     } else if (value == nullptr && info.required) {
-      if (const Value guess = made_up(info); !guess.is_null()) params_.set(info.name, guess);
+      const Value guess =
+          component->kind == Stage::kind && !named_input(info).is_null() ? named_input(info) : made_up(info);
+      if (!guess.is_null()) params_.set(info.name, guess);
     }
   }
 }

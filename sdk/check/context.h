@@ -153,6 +153,7 @@ Kind evaluator_kind();
 Kind tokenizer_kind();
 Kind data_source_kind();
 Kind generator_kind();
+Kind stage_kind();
 
 // The kinds that see tensors, in a library of their own that is opened when a plugin needs it.
 struct TensorKit {

@@ -32,8 +32,8 @@ double since(Clock::time_point start) {
 }
 
 std::vector<Kind> all_kinds() {
-  std::vector<Kind> kinds{selection_kind(), reward_kind(),      judge_kind(),    evaluator_kind(),
-                          tokenizer_kind(), data_source_kind(), generator_kind()};
+  std::vector<Kind> kinds{selection_kind(), reward_kind(),      judge_kind(),     evaluator_kind(),
+                          tokenizer_kind(), data_source_kind(), generator_kind(), stage_kind()};
   if (const TensorKit* kit = open_tensor_kit()) kinds.insert(kinds.end(), kit->kinds.begin(), kit->kinds.end());
   return kinds;
 }

@@ -1,6 +1,7 @@
-// Tokenizers, data sources and selection policies.
+// Tokenizers, data sources, selection policies and stages.
 #include "plumb/data_source.h"
 #include "plumb/selection_policy.h"
+#include "plumb/stage.h"
 #include "plumb/tokenizer.h"
 #include "sdk/debug_host/watch.h"
 
@@ -84,6 +85,93 @@ class WatchedSelection final : public Watched<SelectionPolicy> {
   }
 };
 
+// What a stage asks of its run, while it runs.
+class WatchedRun final : public StageRun {
+ public:
+  WatchedRun(StageRun& inner, const Watch& stage)
+      : inner_(inner), calls_(subject_of(stage), Violation::Fault::plugin, true) {}
+
+  [[nodiscard]] std::vector<StageInput> inputs(std::string_view param) const override {
+    const Watch::Call call(calls_, "inputs", Tag::lane);
+    return inner_.inputs(param);
+  }
+  void read(const StageInput& input, const std::function<void(StageRow&&)>& row) override {
+    { const Watch::Call call(calls_, "read", Tag::lane); }  // a row that is read may be written
+    inner_.read(input, row);
+  }
+  [[nodiscard]] std::string output_type() const override {
+    const Watch::Call call(calls_, "output_type", Tag::lane);
+    return inner_.output_type();
+  }
+  void write(const StageRow& row) override {
+    const Watch::Call call(calls_, "write", Tag::lane);
+    inner_.write(row);
+  }
+  [[nodiscard]] std::size_t saved() const override {
+    const Watch::Call call(calls_, "saved", Tag::lane);
+    return inner_.saved();
+  }
+  void skip(std::size_t count) override {
+    const Watch::Call call(calls_, "skip", Tag::lane);
+    inner_.skip(count);
+  }
+  [[nodiscard]] std::size_t written() const override {
+    const Watch::Call call(calls_, "written", Tag::lane);
+    return inner_.written();
+  }
+  void checkpoint() override {
+    const Watch::Call call(calls_, "checkpoint", Tag::lane);
+    inner_.checkpoint();
+  }
+  [[nodiscard]] std::string work_folder() const override {
+    const Watch::Call call(calls_, "work_folder", Tag::lane);
+    return inner_.work_folder();
+  }
+  [[nodiscard]] Random random() const override {
+    const Watch::Call call(calls_, "random", Tag::lane);
+    return inner_.random();
+  }
+  void summarise(const std::string& key, const Value& value) override {
+    const Watch::Call call(calls_, "summarise", Tag::lane);
+    inner_.summarise(key, value);
+  }
+  void leave_out(const RowsLeftOut& rows) override {
+    const Watch::Call call(calls_, "leave_out", Tag::lane);
+    inner_.leave_out(rows);
+  }
+
+  void end() { calls_.ending(); }
+
+ private:
+  static Subject subject_of(const Watch& stage) {
+    Subject subject = stage.subject();
+    subject.title = "the run of " + subject.title;
+    return subject;
+  }
+
+  StageRun& inner_;
+  mutable Watch calls_;
+};
+
+class WatchedStage final : public Watched<Stage> {
+ public:
+  using Watched::Watched;
+  void run(StageRun& run) override {
+    const Watch::Call call(watch(), "run", Tag::lane);
+    const auto lent = std::make_shared<WatchedRun>(run, watch());
+    keep(lent);  // a thread that the stage leaves behind may still call it
+    struct End {
+      WatchedRun& of;
+      ~End() { of.end(); }
+    } const end{*lent};
+    inner().run(*lent);
+  }
+  [[nodiscard]] StageNeeds estimate(const StageFacts& facts) const override {
+    const Watch::Call call(watch(), "estimate", Tag::any);
+    return inner().estimate(facts);
+  }
+};
+
 }  // namespace
 
 std::unique_ptr<Component> watch_texts(const std::shared_ptr<Watch>& watch, std::unique_ptr<Component>& made) {
@@ -91,6 +179,7 @@ std::unique_ptr<Component> watch_texts(const std::shared_ptr<Watch>& watch, std:
   if (kind == Tokenizer::kind) return behind<WatchedTokenizer, Tokenizer>(watch, std::move(made));
   if (kind == DataSource::kind) return behind<WatchedSource, DataSource>(watch, std::move(made));
   if (kind == SelectionPolicy::kind) return behind<WatchedSelection, SelectionPolicy>(watch, std::move(made));
+  if (kind == Stage::kind) return behind<WatchedStage, Stage>(watch, std::move(made));
   return nullptr;
 }
 

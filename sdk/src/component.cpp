@@ -8,6 +8,7 @@
 #include "plumb/judge.h"
 #include "plumb/reward_model.h"
 #include "plumb/selection_policy.h"
+#include "plumb/stage.h"
 #include "plumb/tokenizer.h"
 
 namespace plumb {
@@ -34,6 +35,23 @@ BoundedReward::~BoundedReward() = default;
 SelectionPolicy::~SelectionPolicy() = default;
 std::optional<double> SelectionPolicy::threshold() const {
   return std::nullopt;
+}
+
+Stage::~Stage() = default;
+StageNeeds Stage::estimate(const StageFacts&) const {
+  return {};
+}
+
+StageRun::~StageRun() = default;
+StageInput StageRun::input(std::string_view param) const {
+  std::vector<StageInput> all = inputs(param);
+  if (all.size() == 1) return std::move(all.front());
+  throw Error(ErrorCode::recipe, "the input `" + std::string(param) + "` names " + std::to_string(all.size()) +
+                                     " artifacts, wanted one stage, dataset or model");
+}
+Error StageRun::wrong_record(const StageInput& input) {
+  return {ErrorCode::plugin, "the stage asked `" + input.name + "`, whose type is " + input.type +
+                                 ", for rows of another record (plumb/rows.h says which is whose)"};
 }
 
 Tokenizer::~Tokenizer() = default;

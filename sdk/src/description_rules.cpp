@@ -5,6 +5,8 @@
 #include <cmath>
 #include <set>
 
+#include "plumb/rows.h"
+
 namespace plumb {
 inline namespace v1 {
 namespace {
@@ -31,6 +33,7 @@ const std::vector<KindWords>& kind_words() {
       {"model", {}, {}, {}},
       {"tokenizer", {}, {}, {}},
       {"reward-model", {}, {}, {"language-models"}},
+      {"stage", row_types(), {}, {"language-models", "random"}},
   };
   return all;
 }
@@ -153,6 +156,27 @@ std::string wrong_optimizer(const ComponentInfo& info) {
   return {};
 }
 
+// What is in a recipe's entry of a stage besides its parameters, and what comes out where there is a choice.
+std::string wrong_stage(const ComponentInfo& info) {
+  if (info.yields.empty())
+    return "yields: a stage must say which type of artifact it makes; known: " + joined(row_types());
+  const ParamInfo* input = nullptr;
+  for (const ParamInfo& param : info.params) {
+    if (param.name == "stage") return "parameter stage: in a recipe `stage` names the kind; choose another name";
+    const bool names_stages = param.type == ParamType::stage_input || param.type == ParamType::stage_inputs;
+    if (names_stages && input == nullptr) input = &param;
+  }
+  if (info.yields.size() == 1) return {};
+  if (input == nullptr) return "yields: several types, and no input that decides which it is";
+  const bool any = input->accepts.empty();
+  for (const std::string& type : input->accepts) {
+    if (among(info.yields, type)) continue;
+    return "parameter " + input->name + ": it decides the type of the output, and accepts " + type +
+           ", which is not yielded";
+  }
+  return any ? "parameter " + input->name + ": it decides the type of the output, so it must say what it accepts" : "";
+}
+
 }  // namespace
 
 Need parse_need(const std::string& need) {
@@ -176,6 +200,7 @@ std::string wrong_description(const ComponentInfo& info) {
   for (const std::string& need : info.needs) {
     if (std::string wrong = wrong_need(info, words->needs, need); !wrong.empty()) return wrong;
   }
+  if (kind == "stage") return wrong_stage(info);
   return kind == "optimizer" ? wrong_optimizer(info) : "";
 }
 

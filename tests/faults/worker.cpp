@@ -16,6 +16,7 @@
 #include "framework/core/artifacts/records_file.h"
 #include "framework/core/pipeline/run.h"
 #include "framework/core/pipeline/test_recipe.h"
+#include "framework/core/pipeline/test_runner.h"
 
 namespace {
 
@@ -91,12 +92,11 @@ int main(int argc, char** argv) try {
   recipe.add("answers", "answers", Value::map({{"rows", std::int64_t{std::atoi(argv[2])}}}), {}, "responses");
   recipe.add("weights", "weights", Value::map({{"steps", std::int64_t{std::atoi(argv[3])}}, {"data", "answers"}}),
              {{"data", "answers"}}, "model");
+  test::FakeRunner runner([&](const std::string& kind, StageContext& context) {
+    kind == "answers" ? run_answers(context, pace) : run_weights(context, pace);
+  });
   run_recipe(recipe.get(), recipe.text, recipe.registry,
-             {.runs = pace.folder / "runs", .form = Progress::Form::lines, .body = [&](const std::string& kind) {
-                return StageBody([&pace, kind](StageContext& context) {
-                  kind == "answers" ? run_answers(context, pace) : run_weights(context, pace);
-                });
-              }});
+             {.runs = pace.folder / "runs", .form = Progress::Form::lines, .runner = &runner});
   return 0;
 } catch (const plumb::Error& error) {
   std::cerr << "plumb: " << error.what() << std::endl;

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cmath>
 #include <fstream>
 #include <span>
 
@@ -23,9 +22,9 @@ constexpr auto group_columns =
     std::to_array<std::string_view>({"prompt_id", "prompt", "prompt_ids", "responses", "annotation"});
 
 // Reads the columns of one row; what is missing or of another type becomes an Error that names its place.
-class Row {
+class ReadRow {
  public:
-  Row(const Value& row, const std::string& where) : row_(row), where_(where) {
+  ReadRow(const Value& row, const std::string& where) : row_(row), where_(where) {
     if (!row.is_map()) fail(row, fmt::format("found a {}, wanted a row: {{\"column\": value, …}}", row.type_name()));
   }
 
@@ -67,7 +66,7 @@ class Row {
   [[nodiscard]] Conversation messages(std::string_view column) const {
     Conversation out;
     for (const Value& item : list(column)) {
-      const Row message(item, where_);
+      const ReadRow message(item, where_);
       const std::string role = message.text("role");
       if (role != "system" && role != "user" && role != "assistant") {
         fail(message.at("role"), fmt::format("role `{}`; wanted system, user or assistant", role));
@@ -135,39 +134,13 @@ class Row {
 template <class T, class Read>
 Result<T> reading(const Value& row, const std::string& where, Read&& read) {
   try {
-    return read(Row(row, where));
+    return read(ReadRow(row, where));
   } catch (const Error& error) {
     return error;
   }
 }
 
-Value messages_value(const Conversation& messages) {
-  Value::List out;
-  for (const Message& message : messages) {
-    out.push_back(Value::map({{"role", message.role}, {"content", message.content}}));
-  }
-  return out;
-}
-
-Value answer_value(const std::string& text) {
-  return messages_value({{"assistant", text}});
-}
-
-void add_extra(Value& row, const Value& extra) {
-  if (!extra.is_map()) return;
-  for (const auto& [key, value] : extra.as_map()) {
-    if (row.find(key) == nullptr) row.set(key, value);
-  }
-}
-
-void add_rewards(Value& row, const std::optional<double>& chosen, const std::optional<double>& rejected,
-                 const std::optional<double>& margin) {
-  if (chosen) row.set("chosen_reward", *chosen);
-  if (rejected) row.set("rejected_reward", *rejected);
-  if (margin && !std::isnan(*margin)) row.set("margin", *margin);  // NaN: there is none
-}
-
-Prompt prompt_of(const Row& row, Columns known) {
+Prompt prompt_of(const ReadRow& row, Columns known) {
   Prompt prompt{row.text("prompt_id"), row.messages("prompt"), row.extra(known)};
   if (prompt.messages.back().role != "user") {
     row.fail(row.at("prompt"), "`prompt` must end with a message of the user");
@@ -175,7 +148,7 @@ Prompt prompt_of(const Row& row, Columns known) {
   return prompt;
 }
 
-Preference preference_of(const Row& row) {
+Preference preference_of(const ReadRow& row) {
   Preference out;
   out.prompt = prompt_of(row, preference_columns);
   out.id = row.text_or("id", out.prompt.id);
@@ -187,7 +160,7 @@ Preference preference_of(const Row& row) {
   return out;
 }
 
-Response response_of(const Row& row) {
+Response response_of(const ReadRow& row) {
   Response out;
   out.text = row.text("text");
   out.ids = row.ids("ids");
@@ -215,82 +188,12 @@ Result<std::vector<T>> read_rows(const fs::path& file, From&& from) {
 
 }  // namespace
 
-Value to_value(const Prompt& prompt) {
-  Value row = Value::map({{"prompt_id", prompt.id}, {"prompt", messages_value(prompt.messages)}});
-  add_extra(row, prompt.extra);
-  return row;
-}
-
-Value to_value(const Demonstration& demonstration) {
-  Value row = Value::map({{"id", demonstration.id}, {"messages", messages_value(demonstration.messages)}});
-  add_extra(row, demonstration.extra);
-  return row;
-}
-
-Value to_value(const Preference& preference) {
-  Value row = Value::map({{"id", preference.id},
-                          {"prompt_id", preference.prompt.id},
-                          {"prompt", messages_value(preference.prompt.messages)},
-                          {"chosen", answer_value(preference.chosen)},
-                          {"rejected", answer_value(preference.rejected)}});
-  add_rewards(row, preference.chosen_reward, preference.rejected_reward, preference.margin);
-  add_extra(row, preference.prompt.extra);
-  return row;
-}
-
-Value to_value(const ResponseGroup& group) {
-  Value row = to_value(group.prompt);
-  const auto ids_value = [](const std::vector<TokenId>& ids) {
-    Value::List out;
-    out.reserve(ids.size());
-    for (const TokenId id : ids) out.emplace_back(id);
-    return out;
-  };
-  Value::List responses;
-  for (const Response& response : group.responses) {
-    Value item = Value::map({{"text", response.text},
-                             {"ids", ids_value(response.ids)},
-                             {"finish", response.finish == FinishReason::stop ? "stop" : "length"}});
-    if (response.reward) item.set("reward", *response.reward);
-    responses.push_back(std::move(item));
-  }
-  row.set("prompt_ids", ids_value(group.prompt_ids));
-  row.set("responses", std::move(responses));
-  // A prompt's own column of this name would be taken for the group's.
-  std::erase_if(row.as_map(), [](const auto& entry) { return entry.key == "annotation"; });
-  if (group.annotation) row.set("annotation", to_value(*group.annotation));
-  return row;
-}
-
-Value to_value(const Pair& pair, const ResponseGroup& group) {
-  const auto text = [&](int index, bool chosen) -> const std::string& {
-    if (index == PairChoice::annotated && group.annotation) {
-      return chosen ? group.annotation->chosen : group.annotation->rejected;
-    }
-    if (index < 0 || static_cast<std::size_t>(index) >= group.responses.size()) {
-      throw Error(ErrorCode::run_failed,
-                  fmt::format("a pair of prompt `{}` points at response {}; the prompt has {} responses and {}",
-                              group.prompt.id, index, group.responses.size(),
-                              group.annotation ? "an annotation" : "no annotation"));
-    }
-    return group.responses[static_cast<std::size_t>(index)].text;
-  };
-  Value row = Value::map({{"prompt_id", group.prompt.id},
-                          {"prompt", messages_value(group.prompt.messages)},
-                          {"chosen", answer_value(text(pair.chosen_index, true))},
-                          {"rejected", answer_value(text(pair.rejected_index, false))}});
-  add_rewards(row, pair.chosen_reward, pair.rejected_reward, pair.margin);
-  row.set("chosen_index", pair.chosen_index);
-  row.set("rejected_index", pair.rejected_index);
-  return row;
-}
-
 Result<Prompt> prompt_from(const Value& row, const std::string& where) {
-  return reading<Prompt>(row, where, [](const Row& r) { return prompt_of(r, prompt_columns); });
+  return reading<Prompt>(row, where, [](const ReadRow& r) { return prompt_of(r, prompt_columns); });
 }
 
 Result<Demonstration> demonstration_from(const Value& row, const std::string& where) {
-  return reading<Demonstration>(row, where, [](const Row& r) {
+  return reading<Demonstration>(row, where, [](const ReadRow& r) {
     return Demonstration{r.text("id"), r.messages("messages"), r.extra(demonstration_columns)};
   });
 }
@@ -300,13 +203,13 @@ Result<Preference> preference_from(const Value& row, const std::string& where) {
 }
 
 Result<ResponseGroup> group_from(const Value& row, const std::string& where) {
-  return reading<ResponseGroup>(row, where, [&](const Row& r) {
+  return reading<ResponseGroup>(row, where, [&](const ReadRow& r) {
     ResponseGroup group;
     group.prompt = prompt_of(r, group_columns);
     group.prompt_ids = r.ids("prompt_ids");
-    for (const Value& item : r.list("responses")) group.responses.push_back(response_of(Row(item, where)));
+    for (const Value& item : r.list("responses")) group.responses.push_back(response_of(ReadRow(item, where)));
     if (const Value* annotation = row.find("annotation"); annotation != nullptr && !annotation->is_null()) {
-      group.annotation = preference_of(Row(*annotation, where));
+      group.annotation = preference_of(ReadRow(*annotation, where));
     }
     return group;
   });

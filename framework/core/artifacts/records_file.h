@@ -1,13 +1,6 @@
-// Reading and writing the JSONL rows of artifacts. Column names are TRL's where TRL has one, so that
-// pairs.jsonl, demonstrations.jsonl and preferences.jsonl load there unchanged.
+// Reading and writing the JSONL rows of artifacts; plumb/rows.h says what the columns are.
 //
-//   prompts.jsonl         prompt_id, prompt: [{role, content}…], extra columns
-//   demonstrations.jsonl  id, messages
-//   preferences.jsonl     id, prompt_id, prompt, chosen: [{role: assistant, content}], rejected, chosen_reward?,
-//                         rejected_reward?, margin?
-//   responses.jsonl       prompt_id, prompt, prompt_ids, responses: [{text, ids, finish, reward?}], annotation?
-//   pairs.jsonl           preferences' columns, and chosen_index and rejected_index into that prompt's row of
-//                         responses.jsonl (-1: the dataset's own answer)
+//   for (const Prompt& prompt : read_prompts(folder / "prompts.jsonl").value()) …
 //
 // A pairs artifact holds pairs.jsonl and responses.jsonl (the unique responses its pairs use).
 // Thread contract: functions are [any]; a writer is [lane].
@@ -21,15 +14,10 @@
 #include "framework/core/artifacts/disk.h"
 #include "framework/result.h"
 #include "plumb/records.h"
+#include "plumb/rows.h"
 #include "plumb/selection_policy.h"
 
 namespace plumb {
-
-struct Pair {
-  std::string prompt_id;
-  int chosen_index = 0, rejected_index = 0;
-  std::optional<double> chosen_reward, rejected_reward, margin;
-};
 
 // A pairs artifact in memory: groups hold the unique responses, pairs index into them by position of the group.
 struct PairSet {
@@ -42,12 +30,6 @@ struct PairSet {
   std::vector<Item> pairs;
 };
 
-Value to_value(const Prompt&);
-Value to_value(const Demonstration&);
-Value to_value(const Preference&);
-Value to_value(const ResponseGroup&);
-// A row of pairs.jsonl. Throws Error(run_failed) when the pair points outside the group or at a missing annotation.
-Value to_value(const Pair&, const ResponseGroup& group);
 Result<Prompt> prompt_from(const Value& row, const std::string& where);  // where: "file:line" for messages
 Result<Demonstration> demonstration_from(const Value& row, const std::string& where);
 Result<Preference> preference_from(const Value& row, const std::string& where);

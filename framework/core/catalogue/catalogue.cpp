@@ -26,4 +26,19 @@ const StageKind* find_stage_kind(const std::string& kind) {
   return nullptr;
 }
 
+const StageKind* kind_of_section(const std::string& section) {
+  for (const StageKind& known : stage_catalogue()) {
+    if (known.section == section && section != StageKind{}.section) return &known;
+  }
+  return nullptr;
+}
+
+std::vector<std::string> stage_kind_names() {
+  std::vector<std::string> out;
+  for (const StageKind& known : stage_catalogue()) {
+    if (known.section == StageKind{}.section) out.push_back(known.kind);
+  }
+  return out;
+}
+
 }  // namespace plumb

@@ -138,6 +138,7 @@ Params<TokenizerSettings> tokenizer_params() {
 
 StageKind dataset_kind() {
   StageKind kind = declare_dataset().kind("dataset", "*", "source");
+  kind.section = "datasets";
   kind.uses_seed = [](const Value& params) { return params.at("shuffle").as_bool(); };
   return kind;
 }
@@ -146,6 +147,7 @@ StageKind mix_kind() {
 }
 StageKind model_kind() {
   StageKind kind = declare_model().kind("model", type::model);
+  kind.section = "models";
   kind.uses_seed = [](const Value& params) { return !params.at("architecture").is_null(); };
   return kind;
 }

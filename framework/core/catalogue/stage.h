@@ -34,8 +34,13 @@ namespace plumb {
 
 class Registry;
 
+class StageContext;
+// Throws Cancelled when it stopped because context.cancelled().
+using StageBody = std::function<void(StageContext&)>;
+
 struct StageKind {
-  std::string kind;  // "sample"
+  std::string kind;                // "sample"
+  std::string section = "stages";  // of the recipe; another one holds entries of this kind alone
   std::string doc, source;
   std::string output;  // artifact type; "*": what the component named by `output_from` yields (select, dataset), or
                        // the type of the inputs there (mix)
@@ -44,11 +49,16 @@ struct StageKind {
   std::vector<ParamInfo> params;
   std::function<std::vector<ParamIssue>(const Value&)> check;  // rules between complete, valid parameters
   std::function<bool(const Value&)> uses_seed;                 // of resolved parameters; null: always
+  StageBody body = {};  // what runs, of a kind that needs no tensors; null: it is in the engine library
 };
 
 // Every stage kind, in the order of the data flow. Defined in catalogue/catalogue.cpp.
 const std::vector<StageKind>& stage_catalogue();
 const StageKind* find_stage_kind(const std::string& kind);
+// Of the entries of a recipe's section that holds one kind alone; null for `stages`.
+const StageKind* kind_of_section(const std::string& section);
+// Of those that stand under `stages`.
+std::vector<std::string> stage_kind_names();
 
 // What a body sees. It is a Host, so components made for the stage share it.
 class StageContext : public Host {
@@ -74,8 +84,5 @@ class StageContext : public Host {
   // Rewinds the metrics of an interrupted attempt to those at or before `step` (called on resume from a checkpoint).
   virtual void rewind_metrics(std::int64_t step) = 0;
 };
-
-// Throws Cancelled when it stopped because context.cancelled().
-using StageBody = std::function<void(StageContext&)>;
 
 }  // namespace plumb

@@ -7,6 +7,7 @@
 #include "framework/core/artifacts/test_folder.h"
 #include "framework/core/pipeline/run.h"
 #include "framework/core/pipeline/test_recipe.h"
+#include "framework/core/pipeline/test_runner.h"
 #include "framework/core/report/html.h"
 
 namespace plumb {
@@ -24,13 +25,11 @@ struct Chain {
   }
 
   RunResult run(const std::vector<std::string>& until = {}) {
-    return run_recipe(
-        recipe.get(), recipe.text, recipe.registry,
-        {.runs = folder / "runs", .until = until, .form = Progress::Form::quiet, .body = [](const std::string&) {
-           return [](StageContext& context) {
-             write_file(context.folder() / "text", context.params().at("text").as_string()).value();
-           };
-         }});
+    test::FakeRunner runner([](const std::string&, StageContext& context) {
+      write_file(context.folder() / "text", context.params().at("text").as_string()).value();
+    });
+    return run_recipe(recipe.get(), recipe.text, recipe.registry,
+                      {.runs = folder / "runs", .until = until, .form = Progress::Form::quiet, .runner = &runner});
   }
   void set(std::size_t stage, const std::string& text) { recipe.get().stages[stage].params.set("text", text); }
 

@@ -8,13 +8,11 @@
 
 #include "framework/core/artifacts/disk.h"
 #include "framework/core/artifacts/file_system_error.h"
-#include "framework/core/door/engine.h"
 #include "framework/core/pipeline/estimate.h"
 #include "framework/core/pipeline/guardian.h"
 #include "framework/core/pipeline/interruption.h"
 #include "framework/core/pipeline/run_record.h"
 #include "framework/core/pipeline/running_stage.h"
-#include "framework/core/pipeline/stage_threads.h"
 #include "framework/core/telemetry/text.h"
 
 namespace plumb {
@@ -100,7 +98,8 @@ class Run {
   Run(const Recipe& recipe, const std::string& recipe_text, const Registry& registry, const RunOptions& options)
       : recipe_(recipe),
         registry_(registry),
-        options_(options),
+        here_(run_in_this_process()),
+        runner_(options.runner == nullptr ? *here_ : *options.runner),
         store_(options.runs / artifacts_folder),
         plan_(make_plan(recipe, store_, options.until).value()),
         record_(run_folder(options.runs, recipe), store_.root(), recipe, recipe_text, plan_, registry),
@@ -215,7 +214,7 @@ class Run {
     ArtifactManifest manifest = stage.manifest;
     {
       RunningStage context({recipe_, stage, registry_, artifacts_, progress_}, writer);
-      compute(stage, context, writer);
+      runner_.run({*stage.spec->kind, context, writer.work_folder()});
       context.close();
       manifest.summary = context.summary();
     }
@@ -227,16 +226,6 @@ class Run {
       progress_.event(Value::map({{"event", "rows"}, {"stage", name}, {"account", *rows}}));
     }
     take(stage, std::move(artifact), false);
-  }
-
-  void compute(const PlannedStage& stage, StageContext& context, const ArtifactWriter& writer) {
-    const StageBody body = body_of(stage);
-    const Engine* engine = Engine::if_open();
-    if (engine == nullptr) return body(context);  // a body of somebody else's
-    const StageThreads threads(*engine, writer.work_folder(),
-                               [&](const std::string& note) { context.log(LogLevel::info, note); });
-    body(context);
-    context.summarise("threads", threads.count());
   }
 
   ArtifactWriter begin(const PlannedStage& stage) {
@@ -251,14 +240,10 @@ class Run {
     return std::move(writer).value();
   }
 
-  [[nodiscard]] StageBody body_of(const PlannedStage& stage) const {
-    const std::string& kind = stage.spec->kind->kind;
-    return options_.body ? options_.body(kind) : Engine::open().body(kind);
-  }
-
   const Recipe& recipe_;
   const Registry& registry_;
-  const RunOptions& options_;
+  std::unique_ptr<StageRunner> here_;
+  StageRunner& runner_;
   ArtifactStore store_;
   Plan plan_;
   RunRecord record_;

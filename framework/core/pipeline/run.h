@@ -7,11 +7,11 @@
 #pragma once
 
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "framework/core/pipeline/plan.h"
+#include "framework/core/pipeline/stage_runner.h"
 #include "framework/core/recipe/recipe.h"
 #include "framework/core/telemetry/progress.h"
 
@@ -23,8 +23,7 @@ struct RunOptions {
   std::filesystem::path runs = "runs";
   std::vector<std::string> until;  // stages; empty: all
   Progress::Form form = Progress::Form::lines;
-  // What runs a stage of a kind; null: the engine library, opened when the first stage has to run.
-  std::function<StageBody(const std::string& kind)> body;
+  StageRunner* runner = nullptr;  // what runs a stage (pipeline/stage_runner.h); null: this process
 };
 
 struct RunResult {

@@ -8,6 +8,7 @@
 #include "framework/core/artifacts/records_file.h"
 #include "framework/core/artifacts/test_folder.h"
 #include "framework/core/pipeline/test_recipe.h"
+#include "framework/core/pipeline/test_runner.h"
 #include "framework/core/report/report.h"
 
 namespace plumb {
@@ -25,11 +26,8 @@ struct Sums {
   }
 
   RunResult run(const std::vector<std::string>& until = {}) {
-    return run_recipe(
-        recipe.get(), recipe.text, recipe.registry,
-        {.runs = folder.path(), .until = until, .form = Progress::Form::quiet, .body = [this](const std::string& kind) {
-           return kind == "count" ? count : sum;
-         }});
+    return run_recipe(recipe.get(), recipe.text, recipe.registry,
+                      {.runs = folder.path(), .until = until, .form = Progress::Form::quiet, .runner = &runner});
   }
 
   [[nodiscard]] Value run_json() const { return parse_json(read_file(folder / "sums" / "run.json").value()); }
@@ -58,6 +56,8 @@ struct Sums {
     }
     write_file(context.folder() / "sum", std::to_string(total)).value();
   };
+  test::FakeRunner runner{
+      [this](const std::string& kind, StageContext& context) { kind == "count" ? count(context) : sum(context); }};
 };
 
 std::string message_of(const std::function<void()>& call, ErrorCode code) {

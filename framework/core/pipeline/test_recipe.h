@@ -3,7 +3,7 @@
 //   TestRecipe recipe("demo");
 //   recipe.add("numbers", "count", Value::map({{"n", 3}}));
 //   recipe.add("total", "sum", Value::map({{"of", "numbers"}}), {{"of", "numbers"}});
-//   run_recipe(recipe.get(), recipe.text, recipe.registry, {.runs = folder, .body = …});
+//   run_recipe(recipe.get(), recipe.text, recipe.registry, {.runs = folder, .runner = &runner});
 //
 // Thread contract: one thread.
 #pragma once

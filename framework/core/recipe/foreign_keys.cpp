@@ -196,9 +196,10 @@ bool are_of(const std::vector<ParamInfo>& infos, const std::string& kind) {
 std::string place_of(const std::string& here) {
   if (here.starts_with("recipe.")) return "`" + here.substr(7) + "` of the recipe";
   if (const std::string kind = kind_of(here); !kind.empty()) {
-    const bool section = kind == "dataset" || kind == "model";
-    return fmt::format("`{}` of {}", here.substr(kind.size() + 1),
-                       section ? "an entry under `" + kind + "s:`" : "the stage kind " + kind);
+    const std::string& section = find_stage_kind(kind)->section;
+    return fmt::format(
+        "`{}` of {}", here.substr(kind.size() + 1),
+        kind_of_section(section) != nullptr ? "an entry under `" + section + ":`" : "the stage kind " + kind);
   }
   const auto kinds = kinds_with(here);
   if (kinds.empty()) return {};

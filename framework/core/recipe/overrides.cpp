@@ -97,8 +97,7 @@ class Walk {
   }
 
   static const StageKind* kind_of(const std::string& section, const Value& entry) {
-    if (section == "datasets") return find_stage_kind("dataset");
-    if (section == "models") return find_stage_kind("model");
+    if (const StageKind* only = kind_of_section(section)) return only;
     const Value* kind = entry.find("stage");
     return kind != nullptr && kind->is_string() ? find_stage_kind(kind->as_string()) : nullptr;
   }

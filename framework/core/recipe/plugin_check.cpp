@@ -7,6 +7,7 @@
 #include <map>
 
 #include "framework/core/components/choice.h"
+#include "framework/core/components/plugin_stage.h"
 #include "framework/core/isolation/examination.h"
 #include "framework/core/recipe/checking.h"
 #include "framework/core/recipe/dotted_value.h"
@@ -42,9 +43,14 @@ std::vector<Use> uses_of(const LoadedRecipe& loaded, const std::function<bool(co
 // The component's parameters as its rules may see them before anything runs; nothing for a component that gets its
 // parameters from a model's folder.
 std::optional<Value> params_for_rules(const StageSpec& stage, const ComponentUse& use) {
+  const ComponentInfo& info = use.component->info;
+  if (use.param == kStageComponent) {
+    Value own = stage.params;
+    own.mark = {};
+    return own;
+  }
   const Value* chosen = find_dotted(stage.params, use.param);
   if (chosen == nullptr || !chosen->is_map() || chosen->find("name") == nullptr) return std::nullopt;
-  const ComponentInfo& info = use.component->info;
   Value own = without_isolation(info, *chosen);
   erase_dotted(own, "name");
   own.mark = {};  // or it would stand in the message
@@ -64,7 +70,8 @@ std::string without_heading(const std::string& message, const ComponentInfo& inf
 
 // Where the recipe's reader sees it: at the parameter that a rule begins with, else at the component.
 Problem problem_of(const StageSpec& stage, const ComponentUse& use, const Finding& finding) {
-  const Value* own = find_dotted(stage.params, use.param);
+  const bool whole = use.param == kStageComponent;
+  const Value* own = whole ? &stage.params : find_dotted(stage.params, use.param);
   ParamIssue issue{use.param, own == nullptr ? Mark{} : own->mark, finding.message, {}};
   if (finding.what == Finding::What::rule) {
     issue.message = without_heading(finding.message, use.component->info);
@@ -74,7 +81,7 @@ Problem problem_of(const StageSpec& stage, const ComponentUse& use, const Findin
     const bool names_one =
         std::any_of(params.begin(), params.end(), [&](const ParamInfo& p) { return p.name == word; });
     if (names_one) {
-      issue.path += "." + word;
+      issue.path = whole ? word : issue.path + "." + word;
       if (issue.message[end] == ':') issue.message.erase(0, issue.message.find_first_not_of(": ", end));
       const Value* value = own == nullptr ? nullptr : own->find(word);
       if (value != nullptr && !(value->mark == Mark{})) issue.mark = value->mark;

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,9 +35,10 @@ struct ComponentUse {
 
 struct StageSpec {
   std::string name;
-  std::string section;    // "datasets", "models" or "stages"
-  const StageKind* kind;  // `dataset` and `model` in the first two sections
-  Mark mark;              // of its name
+  std::string section;                              // "datasets", "models" or "stages"
+  const StageKind* kind;                            // `dataset` and `model` in the first two sections
+  std::shared_ptr<const StageKind> of_plugin = {};  // owns `kind` where a plugin provides it
+  Mark mark;                                        // of its name
   // Complete: defaults filled in, components as {name: …, their parameters…}, paths absolute.
   Value params;
   std::string output;  // artifact type

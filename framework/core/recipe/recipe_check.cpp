@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "framework/core/components/choice.h"
+#include "framework/core/components/plugin_stage.h"
 #include "framework/core/recipe/checking.h"
 #include "framework/core/recipe/foreign_keys.h"
 #include "framework/core/recipe/overrides.h"
@@ -19,35 +21,65 @@ bool is_name(const std::string& s) {
 constexpr const char* kNameRule =
     "names have letters, digits, - and _, begin with a letter or digit, and have at most 64";
 
-// What kind of stage an entry is; null after a complaint.
-const StageKind* kind_of_entry(Checking& c, const std::string& section, const StageSpec& spec, const Value& entry) {
-  if (section == "datasets") return find_stage_kind("dataset");
-  if (section == "models") return find_stage_kind("model");
-  std::vector<std::string> kinds;
-  for (const StageKind& kind : stage_catalogue()) {
-    if (kind.kind != "dataset" && kind.kind != "model") kinds.push_back(kind.kind);
+// The kind of that name: one of the framework's, or a plugin's component. False when there is none.
+bool find_kind(Checking& c, StageSpec& spec, const Value& name) {
+  const std::string& kind = name.as_string();
+  if (const StageKind* known = find_stage_kind(kind)) {
+    if (known->section == spec.section) spec.kind = known;
+    if (spec.kind == nullptr) {
+      c.complain(name.mark, dotted(spec, "stage"),
+                 fmt::format("a {} stands under `{}:`, not under `{}:`", kind, known->section, spec.section));
+    }
+    return true;
   }
+  try {
+    const KnownComponent* component = c.registry.find("stage", kind);
+    if (component == nullptr) return false;
+    const auto names = c.registry.names("stage");
+    const bool unique = std::find(names.begin(), names.end(), component->info.name) != names.end() &&
+                        find_stage_kind(component->info.name) == nullptr;
+    spec.of_plugin =
+        std::make_shared<const StageKind>(plugin_stage_kind(*component, unique ? component->info.name : kind));
+    spec.kind = spec.of_plugin.get();
+    spec.components.push_back({kStageComponent, component});
+  } catch (const Error& ambiguous) {
+    c.complain(name.mark, dotted(spec, "stage"), ambiguous.what());
+  }
+  return true;
+}
+
+// Finds what kind of stage an entry is; complains when there is none.
+void find_kind_of_entry(Checking& c, StageSpec& spec, const Value& entry) {
+  spec.kind = kind_of_section(spec.section);
+  if (spec.kind != nullptr) return;
+  std::vector<std::string> kinds = stage_kind_names();
+  const std::vector<std::string> of_plugins = c.registry.names("stage");
+  kinds.insert(kinds.end(), of_plugins.begin(), of_plugins.end());
   const Value* name = entry.find("stage");
   if (name == nullptr || name->is_null()) {
     c.complain(spec.mark, dotted(spec, "stage"),
                "required, but missing: the kind of the stage, one of " + joined(kinds));
-    return nullptr;
-  }
-  if (!name->is_string()) {
+  } else if (!name->is_string()) {
     c.complain(name->mark, dotted(spec, "stage"),
                fmt::format("found {}, wanted one of {}", name->type_name(), joined(kinds)));
-    return nullptr;
-  }
-  const std::string& kind = name->as_string();
-  if (std::find(kinds.begin(), kinds.end(), kind) != kinds.end()) return find_stage_kind(kind);
-  if (kind == "dataset" || kind == "model") {
+  } else if (!find_kind(c, spec, *name)) {
+    const std::string& kind = name->as_string();
+    const std::string why = c.registry.why_absent("stage", kind);
     c.complain(name->mark, dotted(spec, "stage"),
-               fmt::format("a {} stands under `{}s:`, not under `stages:`", kind, kind));
-  } else {
-    c.complain(name->mark, dotted(spec, "stage"), fmt::format("no stage kind `{}`; there are: {}", kind, joined(kinds)),
+               fmt::format("no stage kind `{}`; {}there are: {}", kind, why.empty() ? "" : why + "; ", joined(kinds)),
                nearest_name(kind, kinds));
   }
-  return nullptr;
+}
+
+// Says of a stage that a plugin provides that it cannot have its own process.
+bool explain_isolation(const StageSpec& spec, ParamIssue& issue) {
+  if (spec.of_plugin == nullptr || issue.path != kIsolationKey || !issue.message.starts_with("unknown key"))
+    return false;
+  issue.message =
+      "a stage runs in the process of the run; judges, evaluators and selection policies can have one of "
+      "their own";
+  issue.suggestion.clear();
+  return true;
 }
 
 Value without_stage(const Value& entry) {
@@ -80,7 +112,8 @@ void check_params_of(Checking& c, StageSpec& spec, Value given) {
   auto issues = check_params(spec.kind->params, given, &spec.params);
   if (issues.empty() && spec.kind->check) issues = spec.kind->check(spec.params);
   for (ParamIssue& issue : issues) {
-    if (!explain_by_component(c, spec, issue)) explain_unknown(issue, spec.kind->params);
+    if (!explain_isolation(spec, issue) && !explain_by_component(c, spec, issue))
+      explain_unknown(issue, spec.kind->params);
     c.complain(spec, issue.mark, issue.path, issue.message, issue.suggestion);
   }
 }
@@ -99,8 +132,10 @@ void check_entry(Checking& c, const std::string& section, const std::string& nam
   }
   if (!entry.is_map()) {
     c.complain(entry.mark, dotted(spec, ""), fmt::format("found {}, wanted a map of parameters", entry.type_name()));
-  } else if ((spec.kind = kind_of_entry(c, section, spec, entry)) != nullptr) {
-    check_params_of(c, spec, section == "stages" ? without_stage(entry) : entry);
+  } else {
+    find_kind_of_entry(c, spec, entry);
+    if (spec.kind != nullptr)
+      check_params_of(c, spec, kind_of_section(section) == nullptr ? without_stage(entry) : entry);
   }
   c.stages.push_back(std::move(spec));
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "framework/core/components/plugin_stage.h"
 #include "framework/core/data/chat_format.h"
 #include "framework/core/recipe/checking.h"
 #include "plumb/description.h"
@@ -175,6 +176,7 @@ void check_need(Checking& c, const StageSpec& stage, const ComponentUse& use, co
 
 void check_needs(Checking& c, const StageSpec& stage) {
   for (const ComponentUse& use : stage.components) {
+    if (use.param == kStageComponent) continue;  // what a stage needs is not asked of its own parameters
     for (const std::string& need : use.component->info.needs) check_need(c, stage, use, parse_need(need));
   }
 }

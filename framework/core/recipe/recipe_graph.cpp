@@ -60,7 +60,8 @@ bool converts(const std::string& from, const std::string& to) {
 bool takes_inputs(const StageSpec& stage) {
   const auto& params = stage.kind->params;
   return std::any_of(params.begin(), params.end(), [&](const ParamInfo& info) {
-    return info.name == stage.kind->output_from && info.type == ParamType::stage_inputs;
+    const bool names_stages = info.type == ParamType::stage_input || info.type == ParamType::stage_inputs;
+    return info.name == stage.kind->output_from && names_stages;
   });
 }
 
@@ -180,15 +181,17 @@ void check_type(Checking& c, const StageSpec& stage, const StageInput& input) {
 
 // True when the type of an input is known; complains of inputs of other types.
 bool take_output_of_inputs(Checking& c, StageSpec& stage) {
+  const StageInput* first = nullptr;
   for (const StageInput& input : stage.inputs) {
     const StageSpec& from = *c.find(input.stage);
-    if (from.output.empty()) continue;
+    if (from.output.empty() || input.param.substr(0, input.param.find('/')) != stage.kind->output_from) continue;
+    if (first == nullptr) first = &input;
     if (stage.output.empty()) {
       stage.output = from.output;
     } else if (from.output != stage.output) {
       c.complain(stage, mark_of_input(stage, input), stage.kind->output_from,
-                 fmt::format("`{}` is of type {}, but `{}` of type {}; a mixture has one", from.name, from.output,
-                             stage.inputs.front().stage, stage.output));
+                 fmt::format("`{}` is of type {}, but `{}` of type {}; what is made of them has one", from.name,
+                             from.output, first->stage, stage.output));
     }
   }
   return !stage.output.empty();

@@ -5,6 +5,7 @@
 
 #include "framework/core/catalogue/stage.h"
 #include "framework/core/components/choice.h"
+#include "framework/core/components/plugin_stage.h"
 #include "framework/core/recipe/overrides.h"
 
 namespace plumb {
@@ -158,15 +159,26 @@ std::set<std::string> component_kinds(const Registry& registry) {
   return kinds;
 }
 
+// The framework's own kinds, then those of plugins by the names that are theirs alone.
+std::vector<StageKind> all_kinds(const Registry& registry) {
+  std::vector<StageKind> out = stage_catalogue();
+  for (const std::string& name : registry.names("stage")) {
+    if (find_stage_kind(name) == nullptr) out.push_back(plugin_stage_kind(*registry.find("stage", name), name));
+  }
+  return out;
+}
+
 // An entry of `stages:`; null takes a base's stage away.
-Value stage_entry() {
+Value stage_entry(const std::vector<StageKind>& all) {
   Value::List kinds, cases;
-  for (const StageKind& kind : stage_catalogue()) {
-    if (kind.kind == "dataset" || kind.kind == "model") continue;
+  for (const StageKind& kind : all) {
+    if (kind_of_section(kind.section) != nullptr) continue;
     kinds.emplace_back(kind.kind);
     cases.push_back(when("stage", {kind.kind}, reference("stage-" + kind.kind)));
   }
-  const Value stage = Value::map({{"enum", std::move(kinds)}, {"description", "the kind of the stage"}});
+  const Value full_name = Value::map({{"type", "string"}, {"pattern", "^[^:]+:[^:]+$"}});  // of a plugin's
+  const Value stage = Value::map({{"anyOf", Value::list({Value::map({{"enum", std::move(kinds)}}), full_name})},
+                                  {"description", "the kind of the stage"}});
   return Value::map({{"type", Value::list({"object", "null"})},
                      {"properties", Value::map({{"stage", stage}})},
                      {"allOf", std::move(cases)}});
@@ -213,8 +225,9 @@ Value without_base() {
 Value recipe_schema(const Registry& registry) {
   Value definitions = Value::map();
   for (const std::string& kind : component_kinds(registry)) add_component_kind(definitions, registry, kind);
-  for (const StageKind& kind : stage_catalogue()) {
-    const bool own_section = kind.kind == "dataset" || kind.kind == "model";
+  const std::vector<StageKind> kinds = all_kinds(registry);
+  for (const StageKind& kind : kinds) {
+    const bool own_section = kind_of_section(kind.section) != nullptr;
     Value entry = object(kind.params);
     if (own_section) {
       entry.as_map().erase(std::remove_if(entry.as_map().begin(), entry.as_map().end(),
@@ -230,11 +243,10 @@ Value recipe_schema(const Registry& registry) {
 
   Value properties = Value::map();
   for (const ParamInfo& info : recipe_params()) {
-    if (info.name == "datasets" || info.name == "models") {
-      properties.set(info.name,
-                     section(info.doc, reference(info.name == "datasets" ? "stage-dataset" : "stage-model")));
+    if (const StageKind* only = kind_of_section(info.name)) {
+      properties.set(info.name, section(info.doc, reference("stage-" + only->kind)));
     } else if (info.name == "stages") {
-      properties.set(info.name, section(info.doc, stage_entry()));
+      properties.set(info.name, section(info.doc, stage_entry(kinds)));
     } else if (info.name == "sweep") {
       properties.set(info.name, Value::map({{"type", Value::list({"object", "null"})},
                                             {"description", info.doc},

@@ -10,11 +10,13 @@
 //   evaluator         judge, judge:WHAT, reward-model, baseline; one-answer (the stage's `samples` is 1)
 //   reward-model,     language-models                `path` is a model's folder, which it opens through the host's
 //   judge, generator                                 service of that name
+//   stage             language-models, random        it draws (plumb/stage.h)
 //   any               environment:PARAMETER          a parameter that names an environment variable to be set
 // WHAT is score, preference or text, or several with `|` between them, any of which will do: the fields of Judgement
 // (plumb/judge.h) that the evaluator reads. A judge registers those that it fills in: `.yields({"text"})`. A judge that
 // yields nothing, or an evaluator that needs plain `judge`, is not compared.
 // An optimizer that trains reward models (ScoreOptimizer) registers `.yields({"reward-model"})`.
+// A stage yields one of row_types() (plumb/rows.h), or several with an input parameter that accepts nothing else.
 // Thread contract: functions of their arguments.
 #pragma once
 

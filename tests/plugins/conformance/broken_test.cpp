@@ -299,6 +299,18 @@ BOOST_AUTO_TEST_CASE(answering) {
                   });
 }
 
+BOOST_AUTO_TEST_CASE(staging) {
+  each("stage", {
+                    {"stage-silent", "stage.output failed"},
+                    {"stage-other-type", "stage.works failed"},
+                    {"stage-other-row", "stage.output failed"},
+                    {"stage-changes-input", "stage.inputs failed"},
+                    {"stage-forgets", "stage.resumes failed"},
+                    {"stage-counts-anew", "stage.resumes failed"},
+                    {"stage-estimate", "stage.estimate failed"},
+                });
+}
+
 BOOST_AUTO_TEST_CASE(optimizing) {
   each("optimizer", {
                         {"takes-nothing", "optimizer.takes failed", true},

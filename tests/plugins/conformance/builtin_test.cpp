@@ -94,7 +94,7 @@ BOOST_AUTO_TEST_CASE(lists_its_tests) {
   BOOST_TEST(out.status == 0);
   for (const char* group :
        {"file.", "load.", "parameters.", "component.", "selection.", "reward.", "judge.", "evaluator.", "tokenizer.",
-        "data-source.", "generator.", "model.", "optimizer.", "lifecycle."}) {
+        "data-source.", "generator.", "stage.", "model.", "optimizer.", "lifecycle."}) {
     BOOST_TEST(has(out.out, std::string("\n") + group), group);
   }
 }
