@@ -6,9 +6,8 @@
 #include <iostream>
 
 #include "framework/core/artifacts/records_file.h"
-#include "framework/core/door/bodies.h"
 #include "framework/core/evaluation/evaluation_file.h"
-#include "framework/engine/stages/test_stage.h"
+#include "framework/core/kinds/test_stage.h"
 #include "plumb/benchmarks.h"
 #include "plumb/json_rows.h"
 
@@ -108,7 +107,7 @@ Numbers evaluate(LanguageModels& models, const std::vector<std::string>& names, 
     RowWriter rows(stage.add_input("prompts", "heldout", artifact_type::prompts) / "prompts.jsonl");
     for (const Prompt& prompt : prompts) rows.write(to_value(prompt));
   }
-  run_evaluate(stage);
+  run_stage("evaluate", stage);
   Numbers numbers{{}, read_failures(stage.folder()).value()};
   for (const Metric& metric : read_metrics(stage.folder()).value()) numbers.metrics[metric.name] = metric;
   return numbers;

@@ -33,18 +33,23 @@ const char* spelling(StageState state) {
 
 constexpr std::size_t kLine = 120, kReasons = 40;  // characters of a line, and at least of its reasons
 
+// With `code` a stage that a plugin provides is asked what it will need: only its code knows.
+StageEstimate foretold(const PlannedStage& stage, const Plan& plan, bool code) {
+  return code || stage.spec->of_plugin == nullptr ? estimate(stage, plan) : StageEstimate{};
+}
+
 struct Totals {
   std::array<std::size_t, 3> of_state{};
   std::uint64_t disk = 0, memory = 0;
   double seconds = 0;
 };
 
-Totals total(const Plan& plan) {
+Totals total(const Plan& plan, bool code) {
   Totals out;
   for (const PlannedStage& stage : plan.stages) {
     ++out.of_state[static_cast<std::size_t>(stage.state)];
     if (stage.state != StageState::run) continue;
-    const StageEstimate e = estimate(stage, plan);
+    const StageEstimate e = foretold(stage, plan, code);
     out.disk += e.disk_bytes.value_or(0);
     out.memory = std::max(out.memory, e.memory_bytes.value_or(0));
     out.seconds += e.seconds.value_or(0);
@@ -92,17 +97,17 @@ void print_table(const std::vector<std::array<std::string, 7>>& rows) {
   }
 }
 
-void print_text(const Plan& plan) {
+void print_text(const Plan& plan, bool code) {
   std::vector<std::array<std::string, 7>> rows{{"stage", "kind", "", "memory", "disk", "last took", "why"}};
   for (const PlannedStage& stage : plan.stages) {
     const bool runs = stage.state == StageState::run;
-    const StageEstimate e = runs ? estimate(stage, plan) : StageEstimate{};
+    const StageEstimate e = runs ? foretold(stage, plan, code) : StageEstimate{};
     rows.push_back({stage.spec->name, stage.spec->kind->kind, spelling(stage.state), bytes(e.memory_bytes),
                     bytes(e.disk_bytes), e.seconds ? fmt::format("{:.1f} s", *e.seconds) : "-",
                     fmt::format("{}", fmt::join(stage.why, "; "))});
   }
   print_table(rows);
-  const Totals totals = total(plan);
+  const Totals totals = total(plan, code);
   std::cout << fmt::format("\n{} stages: {} cached, {} to run", plan.stages.size(), totals.of_state[0],
                            totals.of_state[1]);
   if (totals.of_state[2] > 0) std::cout << fmt::format(", {} not needed", totals.of_state[2]);
@@ -117,10 +122,10 @@ Value optional_value(const std::optional<std::uint64_t>& value) {
   return value ? Value(static_cast<std::int64_t>(*value)) : Value();
 }
 
-void print_json(const Plan& plan) {
+void print_json(const Plan& plan, bool code) {
   Value::List stages;
   for (const PlannedStage& stage : plan.stages) {
-    const StageEstimate e = estimate(stage, plan);
+    const StageEstimate e = foretold(stage, plan, code);
     Value::List why;
     for (const std::string& reason : stage.why) why.emplace_back(reason);
     stages.push_back(Value::map({{"stage", stage.spec->name},
@@ -134,7 +139,7 @@ void print_json(const Plan& plan) {
                                                           {"disk_bytes", optional_value(e.disk_bytes)},
                                                           {"seconds", e.seconds ? Value(*e.seconds) : Value()}})}}));
   }
-  const Totals totals = total(plan);
+  const Totals totals = total(plan, code);
   const auto count = [&](StageState state) {
     return Value(static_cast<std::int64_t>(totals.of_state[static_cast<std::size_t>(state)]));
   };
@@ -166,7 +171,8 @@ int run_plan(int argc, char** argv) {
                  {arguments.c_str(),
                   "Says which stages of a recipe would run, which are cached, and why one runs again. Estimates of\n"
                   "memory and disk are marked ~; they come from configurations, and no weights are loaded. Plugins of\n"
-                  "stages that would run are opened in a process of their own, for the rules that only they know."},
+                  "stages that would run are opened in a process of their own, for the rules that only they know, and\n"
+                  "stages that plugins provide are asked what they will need."},
                  options, {"recipe"});
   if (!given) return 0;
   const bool json = given->count("json") != 0, gpus = given->count("gpus") != 0;
@@ -191,7 +197,8 @@ int run_plan(int argc, char** argv) {
   }
   const Plan plan = make_plan(loaded.recipe, store, until).value();
   if (const int status = check_code({plan}); status != 0) return status;
-  json ? print_json(plan) : print_text(plan);
+  const bool code = given->count("no-code") == 0;
+  json ? print_json(plan, code) : print_text(plan, code);
   if (!json && gpus) print_gpu_estimates({plan});
   return 0;
 }

@@ -12,10 +12,12 @@
 #include <iostream>
 
 #include "framework/core/artifacts/disk.h"
+#include "framework/core/catalogue/stage.h"
 #include "framework/core/registry/installation.h"
 #include "framework/core/registry/registry.h"
 #include "plumb/error.h"
 #include "plumb/params.h"
+#include "plumb/stage.h"
 #include "tools/cli/plugins.h"
 #include "tools/cli/verb.h"
 
@@ -87,6 +89,11 @@ void check_id(const std::string& id) {
 
 // A recipe that names the component must mean the new one.
 void check_unused(const std::string& kind, const std::string& name) {
+  const std::string of_stage(Stage::kind, std::string_view(Stage::kind).find('/'));
+  if (kind == of_stage && find_stage_kind(name) != nullptr) {
+    throw Error(ErrorCode::recipe,
+                fmt::format("the framework has a stage kind `{}` of its own; choose another name", name));
+  }
   const Registry registry = Registry::scan(PluginSearch::standard());
   const KnownComponent* known = registry.find(kind, name);
   if (known == nullptr) return;

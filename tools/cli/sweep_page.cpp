@@ -25,7 +25,7 @@ std::vector<SweepArm> arms_of(const fs::path& folder, const Value& sweep) {
 
 bool evaluates(const SweepArm& arm) {
   return std::any_of(arm.stages.begin(), arm.stages.end(),
-                     [](const auto& stage) { return stage.second.manifest.stage_kind == "evaluate"; });
+                     [](const auto& stage) { return stage.second.manifest.type == artifact_type::metrics; });
 }
 
 // Some studies end before an evaluation: reward gaps, the course of training.

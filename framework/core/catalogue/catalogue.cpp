@@ -1,6 +1,35 @@
-#include "framework/core/catalogue/catalogue.h"
+#include <algorithm>
+
+#include "framework/core/catalogue/declared.h"
 
 namespace plumb {
+namespace {
+
+struct Registered {
+  int place;
+  StageKind (*make)();
+};
+
+// Filled by static objects, in the order in which files are linked.
+std::vector<Registered>& registered() {
+  static std::vector<Registered> all;
+  return all;
+}
+
+std::vector<StageKind> made() {
+  std::vector<Registered> all = registered();
+  std::sort(all.begin(), all.end(), [](const Registered& a, const Registered& b) { return a.place < b.place; });
+  std::vector<StageKind> kinds;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (i > 0 && all[i].place == all[i - 1].place) {
+      throw Error(ErrorCode::run_failed, "two stage kinds have the place " + std::to_string(all[i].place));
+    }
+    kinds.push_back(all[i].make());
+  }
+  return kinds;
+}
+
+}  // namespace
 
 ParamIssue to_issue(const std::string& broken_rule, const Value& params) {
   const auto colon = broken_rule.find(": ");
@@ -10,12 +39,12 @@ ParamIssue to_issue(const std::string& broken_rule, const Value& params) {
   return {key, value->mark, broken_rule.substr(colon + 2), ""};
 }
 
+KindRegistration::KindRegistration(int place, StageKind (*make)()) {
+  registered().push_back({place, make});
+}
+
 const std::vector<StageKind>& stage_catalogue() {
-  static const std::vector<StageKind> kinds = {
-      dataset_kind(), mix_kind(),          model_kind(),  tokenizer_kind(), language_model_kind(),
-      sft_kind(),     reward_model_kind(), sample_kind(), score_kind(),     select_kind(),
-      train_kind(),   evaluate_kind(),     report_kind(),
-  };
+  static const std::vector<StageKind> kinds = made();
   return kinds;
 }
 

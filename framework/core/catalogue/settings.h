@@ -1,5 +1,5 @@
-// The parameters of every stage kind: one struct each, declared as Params in catalogue.cpp. Names are HF's and TRL's
-// where they have one.
+// The parameters of the stage kinds whose bodies are in the engine: one struct each, declared in kinds/KIND.cpp. Names
+// are HF's and TRL's where they have one.
 //
 //   auto settings = sft_params().parse(context.params());
 //
@@ -51,21 +51,6 @@ struct RolloutParams {                // `rollout:` of an online optimizer
   std::int64_t inner_epochs = 4;              // visits to each batch of answers (TRL's num_ppo_epochs)
   std::int64_t mini_batches = 1;              // updates in each visit (num_mini_batches)
   std::optional<double> missing_eos_penalty;  // subtracted from the reward of an answer that was cut
-};
-
-struct DatasetSettings {          // datasets.NAME
-  ComponentRef source;            // data-source
-  std::int64_t limit = 0;         // first rows after the shuffle; 0: all
-  std::int64_t skip = 0;          // rows left out before the limit: disjoint splits of one source
-  bool shuffle = false;           // by the run's seed
-  std::string count_by = "rows";  // what skip, limit and shuffle move: "rows", or "prompts" with all their rows
-  std::optional<std::string> as;  // convert the rows: "prompts", "texts" or "demonstrations"; absent: as yielded
-};
-
-struct MixSettings {              // stage: mix
-  std::vector<std::string> data;  // datasets of one type
-  Value weights;                  // by dataset: the part of its rows that is taken, above 0 and at most 1; absent: all
-  std::int64_t limit = 0;         // of the mixture; 0: all
 };
 
 struct ModelSettings {                      // models.NAME
@@ -124,13 +109,6 @@ struct ScoreSettings {  // stage: score
   std::string normalise = "none";           // none, or standardise: (r − mean) / std over the artifact; recorded
 };
 
-struct SelectSettings {  // stage: select
-  std::string scored;
-  ComponentRef policy{"reward-gap", {}};
-  std::int64_t max_pairs = 0;  // 0: all; else a seeded subsample of this size (paper's Table 6)
-  bool deduplicate = true;     // one of several identical responses of a prompt
-};
-
 struct TrainSettings {      // stage: train
   std::string model, data;  // pairs, preferences, scored, demonstrations or prompts, as the optimizer takes
   ComponentRef optimizer{"dpo", {}};
@@ -139,7 +117,7 @@ struct TrainSettings {      // stage: train
   std::string pair_batching = "exact";   // exact, grouped, or capped
   std::int64_t pair_cap = 8;             // of capped
   std::optional<std::string> reward_model;  // of an online optimizer: handed to `reward` as its path
-  std::optional<ComponentRef> reward;       // of an online optimizer; needed_defaults() fills it in
+  std::optional<ComponentRef> reward;       // of an online optimizer; StageKind::needed_defaults fills it in
   Value rollout;                            // RolloutParams of an online optimizer
   std::optional<std::string> value_model;   // of an online optimizer with values: a model of their own
   std::optional<double> desirable_above;    // scored answers: desirable above this reward; absent: above the mean
@@ -164,17 +142,8 @@ struct EvaluateSettings {  // stage: evaluate
   std::int64_t samples = 1;  // answers per prompt and model
 };
 
-struct ReportSettings {         // stage: report
-  std::vector<std::string> of;  // evaluations, pairs, trained models: everything to be shown
-  std::string title;
-  std::int64_t examples = 5;
-  std::vector<std::string> example_prompts;  // ids, or how prompts begin
-};
-
 Params<LoraParams> lora_params();
 Params<RolloutParams> rollout_params();
-Params<DatasetSettings> dataset_params();
-Params<MixSettings> mix_params();
 Params<ModelSettings> model_params();
 Params<TokenizerSettings> tokenizer_params();
 Params<LanguageModelSettings> language_model_params();
@@ -182,9 +151,7 @@ Params<SftSettings> sft_params();
 Params<RewardModelSettings> reward_model_params();
 Params<SampleSettings> sample_params();
 Params<ScoreSettings> score_params();
-Params<SelectSettings> select_params();
 Params<TrainSettings> train_params();
 Params<EvaluateSettings> evaluate_params();
-Params<ReportSettings> report_params();
 
 }  // namespace plumb

@@ -1,16 +1,19 @@
 // A stage: typed inputs, parameters, one output artifact.
 //
-// A stage kind is declared twice over two libraries. The declaration (catalogue, torch-free) is what recipes are
-// checked against; the body (engine) is what runs. Datasets and models of a recipe are stages too, of kinds `dataset`
-// and `model`.
+// A stage kind is one object: parameters and rules, which input feeds which component, the output, and the body unless
+// that needs tensors. It registers itself, so that a kind is one file and its test:
 //
-//   StageKind sample_kind() {                                              // catalogue/catalogue.cpp
-//     Params<SampleSettings> p{"sample k responses for each prompt", "paper §2.3"};
-//     p.add(&SampleSettings::model, "model", "the policy that answers").accepts({"model"}).required();
-//     …
-//     return {.kind = "sample", .output = "responses", .revision = 1, .params = p.infos(), …};
+//   StageKind make_kind() {                                                     // kinds/first_rows.cpp
+//     Declared<Settings> d{"the first rows of a dataset"};                 // catalogue/declared.h
+//     d.params.add(&Settings::data, "data", "the dataset").accepts({"prompts"}).required();
+//     StageKind kind = d.kind("first_rows", "prompts");
+//     kind.body = run;                                                     // void run(StageContext& context) { … }
+//     return kind;
 //   }
-//   void run_sample(StageContext& context) { … }                           // stages/sample.cpp
+//   const KindRegistration registered(25, make_kind);                           // its place in the order of the data flow
+//
+// The body of a kind that needs tensors registers itself in the engine library (engine/stages/body.h). Datasets and
+// models of a recipe are stages too, of kinds with a section of their own.
 //
 // Thread contract: a body runs in one thread at a time; a context's methods may be called from any thread.
 #pragma once
@@ -19,6 +22,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +42,50 @@ class StageContext;
 // Throws Cancelled when it stopped because context.cancelled().
 using StageBody = std::function<void(StageContext&)>;
 
+// The component that a stage chooses under `component` reads a folder: its parameter `path` is filled with that of the
+// artifact which the stage's `input` names, where the recipe gives no other.
+struct Feed {
+  std::string component, input;
+  bool unless_own = false;  // both may be given: the component's own path is meant, the input is for others
+};
+
+// A component that a stage uses only when another of its components asks for it: not a plain default, which would tie
+// every stage of the kind to its plugin. The recipe's check fills it in, so that what runs is in the resolved recipe,
+// the content key and the lock.
+struct NeededDefault {
+  std::string param;   // is null, and gets
+  Value value;         // when
+  std::string asker;   // the component of this parameter registered
+  std::string need;    // this need, and
+  std::string beside;  // this parameter is given
+};
+
+struct Checking;    // recipe/checking.h
+struct StageSpec;   // recipe/recipe.h
+struct Report;      // report/report.h
+struct Document;    // report/document.h
+struct ReportItem;  // report/sections.h
+
+class EstimateFacts;   // catalogue/estimate.h
+struct StageEstimate;  // likewise
+
+// One column of a sweep's table beside published numbers: a number, of which the mean over seeds is shown, or a text.
+struct ShownChoice {
+  std::string column;
+  std::optional<double> number;
+  std::string text = {};
+};
+
+// What a kind shows in reports. Null: nothing of its own.
+struct StageReport {
+  // Of one artifact, on a run's page.
+  std::function<void(Report&, const ReportItem&)> section = {};
+  // Of a sweep's rows side by side. `of`: which arms these are, a sentence.
+  std::function<void(Document&, const std::vector<ReportItem>&, const std::string& of)> by_row = {};
+  // What the recipe chose and what came of it, in the paper's layout.
+  std::function<std::vector<ShownChoice>(const ArtifactManifest&)> choices = {};
+};
+
 struct StageKind {
   std::string kind;                // "sample"
   std::string section = "stages";  // of the recipe; another one holds entries of this kind alone
@@ -49,10 +97,26 @@ struct StageKind {
   std::vector<ParamInfo> params;
   std::function<std::vector<ParamIssue>(const Value&)> check;  // rules between complete, valid parameters
   std::function<bool(const Value&)> uses_seed;                 // of resolved parameters; null: always
+  std::vector<Feed> feeds = {};
+  std::vector<NeededDefault> needed_defaults = {};
+  // When a recipe is checked. Components that read what the parameters name, beside those that are parameters:
+  std::function<void(Checking&, StageSpec&)> find_components = {};
+  // What the recipe as a whole does not allow, once the inputs are known:
+  std::function<void(Checking&, const StageSpec&)> rules = {};
+  // What `plumb plan` foretells of a stage; null: the time of an earlier run alone.
+  std::function<void(const EstimateFacts&, StageEstimate&)> estimate = {};
+  StageReport report = {};
   StageBody body = {};  // what runs, of a kind that needs no tensors; null: it is in the engine library
 };
 
-// Every stage kind, in the order of the data flow. Defined in catalogue/catalogue.cpp.
+// Makes a kind known when its library is loaded. `place`: among the kinds, in the order of the data flow; each has its
+// own. `make` is called once, when a kind is first looked for.
+class KindRegistration {
+ public:
+  KindRegistration(int place, StageKind (*make)());
+};
+
+// Every stage kind, in the order of their places.
 const std::vector<StageKind>& stage_catalogue();
 const StageKind* find_stage_kind(const std::string& kind);
 // Of the entries of a recipe's section that holds one kind alone; null for `stages`.

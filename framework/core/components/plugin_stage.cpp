@@ -9,6 +9,7 @@
 
 #include "framework/core/artifacts/checked_rows.h"
 #include "framework/core/artifacts/records_file.h"
+#include "framework/core/catalogue/estimate.h"
 #include "framework/core/components/make.h"
 #include "plumb/stage.h"
 
@@ -193,9 +194,42 @@ void run_plugin_stage(StageContext& context, const std::string& name) {
   guarded(stage.name(), stage.stage(), [&] { run.finish(); });  // what it wrote is its own doing, too
 }
 
+// Before a run: nobody listens.
+class NoHost final : public Host {
+ public:
+  void log(LogLevel, std::string_view) override {}
+  void progress(std::string_view, std::size_t, std::size_t) override {}
+  [[nodiscard]] bool cancelled() const override { return false; }
+  void parallel_for(std::size_t count, const std::function<void(std::size_t)>& body) override {
+    for (std::size_t i = 0; i < count; ++i) body(i);
+  }
+  [[nodiscard]] std::string scratch_folder() override { return fs::temp_directory_path().string(); }
+  [[nodiscard]] std::string recipe_folder() const override { return "."; }
+  [[nodiscard]] void* query(std::string_view) override { return nullptr; }
+};
+
+// An estimate that fails is none.
+void ask_for_estimate(const std::string& name, const ComponentInfo& info, const Registry& registry,
+                      const EstimateFacts& facts, StageEstimate& estimate) {
+  StageFacts known;
+  for (const ParamInfo& param : info.params) {
+    const auto rows = names_stages(param) ? facts.rows(param.name) : std::nullopt;
+    if (rows) known.rows[param.name] = *rows;
+  }
+  try {
+    NoHost host;
+    const StageNeeds needs = make<Stage>(registry, name, facts.params(), host).call(&Stage::estimate, known);
+    estimate.memory_bytes = needs.memory_bytes;
+    estimate.disk_bytes = needs.disk_bytes;
+    if (!estimate.seconds) estimate.seconds = needs.seconds;
+  } catch (...) {
+    return;
+  }
+}
+
 }  // namespace
 
-StageKind plugin_stage_kind(const KnownComponent& known, const std::string& name) {
+StageKind plugin_stage_kind(const KnownComponent& known, const std::string& name, const Registry& registry) {
   const ComponentInfo& info = known.info;
   StageKind out;
   out.kind = name;
@@ -206,6 +240,9 @@ StageKind plugin_stage_kind(const KnownComponent& known, const std::string& name
   if (!fixed) out.output_from = deciding_input(info);
   out.params = info.params;
   out.uses_seed = [draws = needs(info, "random")](const Value&) { return draws; };
+  out.estimate = [name, info, registry](const EstimateFacts& facts, StageEstimate& estimate) {
+    ask_for_estimate(name, info, registry, facts, estimate);
+  };
   out.body = [name](StageContext& context) { run_plugin_stage(context, name); };
   return out;
 }

@@ -1,11 +1,9 @@
-// What runs when a stage of some kind runs. The bodies need LibTorch, so they live in the engine library, which a run
-// opens only when a stage is not cached (door/engine.h).
+// What the engine library gives the core by C symbols: the bodies of the stage kinds that need LibTorch, and its threads.
+// A run opens it when such a stage is not cached and not before (door/engine.h).
 //
 //   auto* table = boost::dll::shared_library(engine).get<const StageBodies*()>("plumb_engine_stage_bodies")();
 //   table->at("sample")(context);
 //
-// To add a kind: declare `void run_KIND(StageContext& context)` here, add its line in bodies.cpp, and declare its
-// parameters in catalogue.cpp.
 // Thread contract: [any]; the table never changes. A body runs in one thread at a time.
 #pragma once
 
@@ -17,20 +15,6 @@
 namespace plumb {
 
 using StageBodies = std::map<std::string, StageBody>;  // by StageKind::kind
-
-void run_dataset(StageContext& context);
-void run_mix(StageContext& context);
-void run_tokenizer(StageContext& context);
-void run_model(StageContext& context);
-void run_language_model(StageContext& context);
-void run_sft(StageContext& context);
-void run_reward_model(StageContext& context);
-void run_sample(StageContext& context);
-void run_score(StageContext& context);
-void run_select(StageContext& context);
-void run_train(StageContext& context);
-void run_evaluate(StageContext& context);
-void run_report(StageContext& context);
 
 }  // namespace plumb
 

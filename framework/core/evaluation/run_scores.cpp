@@ -123,13 +123,13 @@ Result<RunScores> read_run(const fs::path& folder) {
   std::vector<std::string> evaluations;
   for (const Value& stage : record->at("stages").as_list()) {
     const std::string& status = stage.at("status").as_string();
-    if (stage.at("kind") == Value("evaluate") && (status == "done" || status == "cached")) {
+    if (stage.at("type") == Value(artifact_type::metrics) && (status == "done" || status == "cached")) {
       evaluations.push_back(stage.at("stage").as_string());
     }
   }
   if (evaluations.empty()) {
     return Error(ErrorCode::data,
-                 fmt::format("{} holds no finished evaluate stage; `plumb show` says what it holds", folder.string()));
+                 fmt::format("{} holds no finished evaluation; `plumb show` says what it holds", folder.string()));
   }
   for (const std::string& stage : evaluations) {
     Result<void> added = add_evaluation(run, folder / stage, evaluations.size() > 1 ? stage + ": " : "");

@@ -155,6 +155,11 @@ std::optional<std::int64_t> rows_behind(const PlannedStage& stage, const Plan& p
 
 }  // namespace
 
+std::optional<std::int64_t> rows_made_by(const PlannedStage& stage, const Plan& plan) {
+  const std::int64_t limit = integer_at(stage.manifest.params, "max_pairs", 0);
+  return limit > 0 ? std::optional(limit) : rows_behind(stage, plan);
+}
+
 std::optional<std::int64_t> rows_into(const PlannedStage& stage, const Plan& plan) {
   const std::optional<std::int64_t> rows = rows_behind(stage, plan);
   if (!rows || stage.manifest.stage_kind != "score") return rows;
@@ -163,6 +168,7 @@ std::optional<std::int64_t> rows_into(const PlannedStage& stage, const Plan& pla
 }
 
 std::optional<GpuEstimate> estimate_on(const PlannedStage& stage, const Plan& plan, int gpus, const Accelerator& on) {
+  if (stage.spec->of_plugin != nullptr) return std::nullopt;
   const StageEstimate model = estimate(stage, plan);
   const std::string& kind = stage.manifest.stage_kind;
   if (!model.parameters || !model.shape || kind == "model") return std::nullopt;

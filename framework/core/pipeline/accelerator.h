@@ -36,6 +36,9 @@ struct GpuEstimate {
 // Nothing for a stage without a model, or one that is cheap.
 std::optional<GpuEstimate> estimate_on(const PlannedStage& stage, const Plan& plan, int gpus, const Accelerator& on);
 
+// Rows of a stage's artifact, prompts with all their answers counted once, as far as the recipe says.
+std::optional<std::int64_t> rows_made_by(const PlannedStage& stage, const Plan& plan);
+
 // Rows that reach a stage, as far as the recipe says: limits of datasets, answers a prompt, max_pairs.
 std::optional<std::int64_t> rows_into(const PlannedStage& stage, const Plan& plan);
 

@@ -5,6 +5,7 @@
 
 #include "framework/core/artifacts/adapter_folder.h"
 #include "framework/core/artifacts/disk.h"
+#include "framework/core/pipeline/accelerator.h"
 
 namespace plumb {
 namespace {
@@ -176,6 +177,28 @@ void add_scorer(const PlannedStage& stage, const Plan& plan, StageEstimate& out)
   *out.memory_bytes += bytes_in(stage.manifest.params, "reward", known->size);
 }
 
+// What the plan knows of a stage.
+class PlannedFacts final : public EstimateFacts {
+ public:
+  PlannedFacts(const PlannedStage& stage, const Plan& plan) : stage_(stage), plan_(plan) {}
+  [[nodiscard]] const Value& params() const override { return stage_.manifest.params; }
+  [[nodiscard]] std::optional<std::int64_t> rows(const std::string& input) const override {
+    std::optional<std::int64_t> sum;
+    for (const StageInput& given : stage_.spec->inputs) {
+      if (given.param.substr(0, given.param.find('/')) != input) continue;
+      const PlannedStage* made = plan_.find(given.stage);
+      const std::optional<std::int64_t> rows = made == nullptr ? std::nullopt : rows_made_by(*made, plan_);
+      if (!rows) return std::nullopt;
+      sum = sum.value_or(0) + *rows;
+    }
+    return sum;
+  }
+
+ private:
+  const PlannedStage& stage_;
+  const Plan& plan_;
+};
+
 }  // namespace
 
 std::optional<DecoderSize> measure_decoder(const Value& config, std::uint64_t vocabulary) {
@@ -200,6 +223,10 @@ std::optional<DecoderSize> measure_decoder(const Value& config, std::uint64_t vo
 StageEstimate estimate(const PlannedStage& stage, const Plan& plan) {
   StageEstimate out;
   if (stage.earlier) out.seconds = stage.earlier->seconds;
+  if (stage.spec->kind->estimate) {
+    stage.spec->kind->estimate(PlannedFacts(stage, plan), out);
+    return out;
+  }
   const PlannedStage* model = origin(stage, plan);
   if (model == nullptr) return out;
   const std::optional<Known> known = known_of(*model, plan, &out);

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "framework/core/catalogue/estimate.h"
 #include "framework/core/pipeline/plan.h"
 
 namespace plumb {
@@ -25,18 +26,6 @@ struct DecoderSize {
   [[nodiscard]] std::uint64_t bytes(std::uint64_t width, bool int8 = false) const {
     return int8 ? (parameters - linear_weights) * width + linear_weights + 4 * linear_rows : parameters * width;
   }
-};
-
-struct StageEstimate {
-  struct Shape {
-    std::uint64_t hidden, layers, heads, kv_width;
-  };
-  std::optional<Shape> shape;                 // of the stage's model
-  std::optional<std::uint64_t> parameters;    // of the stage's model
-  std::optional<std::uint64_t> scored_by;     // parameters of the reward model that an online optimizer asks
-  std::optional<std::uint64_t> disk_bytes;    // of its artifact
-  std::optional<std::uint64_t> memory_bytes;  // at its peak
-  std::optional<double> seconds;              // that the most similar artifact took
 };
 
 StageEstimate estimate(const PlannedStage& stage, const Plan& plan);

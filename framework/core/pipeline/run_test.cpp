@@ -96,6 +96,9 @@ BOOST_AUTO_TEST_CASE(stages_run_once_and_their_artifacts_are_linked) {
   BOOST_TEST(sums.run().ran == 1U);
   BOOST_TEST(sums.counted == 1);
   BOOST_TEST(sums.summed == 2);
+  // A runner is handed what must run, in its order, and nothing else.
+  const std::vector<std::string> handed{"numbers", "total", "total"};
+  BOOST_TEST(sums.runner.stages == handed, boost::test_tools::per_element());
 }
 
 BOOST_AUTO_TEST_CASE(the_record_holds_recipe_lock_and_what_was_done) {

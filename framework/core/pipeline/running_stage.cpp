@@ -4,6 +4,7 @@
 #include <tbb/blocked_range.h>
 #include <tbb/parallel_for.h>
 
+#include "framework/core/components/hand_over.h"
 #include "framework/core/door/engine.h"
 #include "framework/core/pipeline/interruption.h"
 #include "framework/core/recipe/dotted_value.h"
@@ -56,6 +57,11 @@ RunningStage::RunningStage(const Setting& setting, const ArtifactWriter& writer)
       writer_(writer),
       params_(with_folders(*setting.planned.spec, setting.artifacts)),
       metrics_(writer.folder()) {
+  const auto folder = [&](const std::string& param) -> std::optional<std::string> {
+    const Artifact* given = optional_input(param);
+    return given == nullptr ? std::nullopt : std::optional(given->folder.string());
+  };
+  hand_over(*setting.planned.spec->kind, setting.registry, folder, params_);
   fs::remove_all(scratch_root());  // of an attempt that was killed
 }
 

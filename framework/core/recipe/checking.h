@@ -55,7 +55,12 @@ void check_model_references(Checking& checking);
 void find_tokenizer(Checking& checking, StageSpec& stage, const std::filesystem::path& folder, Mark mark,
                     const std::string& param);
 // The stage's input whose folder the framework gives the component as its parameter `path`; null when there is none.
-const Value* handed_over(const StageSpec& stage, const ComponentInfo& component, const std::string& param);
+const Value* handed_over(const StageSpec& stage, const ComponentUse& use, const std::string& param);
+// The stage that an input of `stage` names; null when it is not given, or does not exist.
+const StageSpec* input_of(Checking& checking, const StageSpec& stage, const std::string& param);
+const ParamInfo* find_param(const StageSpec& stage, const std::string& name);
+// Where a parameter stands, or an item of a list as "evaluators.1".
+Mark mark_of(const StageSpec& stage, const std::string& param);
 void connect(Checking& checking);
 void check_combinations(Checking& checking);
 // Inputs before the stages that use them, otherwise in the given order; complains of every cycle.

@@ -29,18 +29,11 @@ std::string stored_format(const fs::path& folder) {
   return format != nullptr && format->is_string() ? format->as_string() : std::string();
 }
 
-const StageSpec* input_of(Checking& c, const StageSpec& stage, const std::string& param) {
-  for (const StageInput& input : stage.inputs) {
-    if (input.param == param) return c.find(input.stage);
-  }
-  return nullptr;
-}
-
 // The entry of `models:` that a stage's model began as, whose chat format every later stage keeps; null when there is
 // none, as after a complaint.
 const StageSpec* origin_of(Checking& c, const StageSpec* model, std::set<std::string>& seen) {
   while (model != nullptr && model->kind != nullptr && seen.insert(model->name).second) {
-    if (model->kind->kind == "model") return model;
+    if (model->section == "models") return model;
     model = input_of(c, *model, "model");
   }
   return nullptr;
@@ -65,6 +58,7 @@ const Value* own_format(const StageSpec& stage, const ComponentUse& use) {
 // The inputs of a stage that conversations are written for.
 std::vector<std::string> written_for(const StageSpec& stage, Checking& c) {
   std::vector<std::string> out;
+  if (stage.of_plugin != nullptr) return out;  // nobody knows what it does with a model
   const StageSpec* data = input_of(c, stage, "data");
   const bool texts = data != nullptr && data->output == artifact_type::texts;
   const auto answers_elsewhere = [](const ComponentUse& use) {

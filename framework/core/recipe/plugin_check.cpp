@@ -57,7 +57,7 @@ std::optional<Value> params_for_rules(const StageSpec& stage, const ComponentUse
   for (const ParamInfo& param : info.params) {
     const Value* given = own.find(param.name);
     if (param.type != ParamType::path || (given != nullptr && given->is_string())) continue;
-    if (const Value* input = handed_over(stage, info, param.name)) own.set(param.name, *input);
+    if (const Value* input = handed_over(stage, use, param.name)) own.set(param.name, *input);
   }
   return own;
 }

@@ -38,8 +38,8 @@ bool find_kind(Checking& c, StageSpec& spec, const Value& name) {
     const auto names = c.registry.names("stage");
     const bool unique = std::find(names.begin(), names.end(), component->info.name) != names.end() &&
                         find_stage_kind(component->info.name) == nullptr;
-    spec.of_plugin =
-        std::make_shared<const StageKind>(plugin_stage_kind(*component, unique ? component->info.name : kind));
+    spec.of_plugin = std::make_shared<const StageKind>(
+        plugin_stage_kind(*component, unique ? component->info.name : kind, c.registry));
     spec.kind = spec.of_plugin.get();
     spec.components.push_back({kStageComponent, component});
   } catch (const Error& ambiguous) {

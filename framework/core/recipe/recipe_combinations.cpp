@@ -12,97 +12,6 @@
 namespace plumb {
 namespace {
 
-const ParamInfo* find_param(const StageSpec& stage, const std::string& name) {
-  for (const ParamInfo& info : stage.kind->params) {
-    if (info.name == name) return &info;
-  }
-  return nullptr;
-}
-
-// Of a parameter, or of an item of a list as "evaluators.1".
-Mark mark_of(const StageSpec& stage, const std::string& param) {
-  const auto dot = param.find('.');
-  const Value* value = stage.params.find(param.substr(0, dot));
-  if (value == nullptr) return {};
-  if (dot == std::string::npos || !value->is_list()) return value->mark;
-  return value->as_list().at(std::stoul(param.substr(dot + 1))).mark;
-}
-
-const StageSpec* input_of(Checking& c, const StageSpec& stage, const std::string& param) {
-  for (const StageInput& input : stage.inputs) {
-    if (input.param == param) return c.find(input.stage);
-  }
-  return nullptr;
-}
-
-// An optimizer learns from some types only.
-void check_optimizer_takes(Checking& c, const StageSpec& stage) {
-  for (const ComponentUse& use : stage.components) {
-    const auto& takes = use.component->info.takes;
-    if (use.param != "optimizer" || takes.empty()) continue;
-    for (const char* param : {"data", "eval"}) {
-      const StageSpec* data = input_of(c, stage, param);
-      if (data == nullptr || data->output.empty()) continue;
-      const auto& accepts = find_param(stage, param)->accepts;
-      if (std::find(accepts.begin(), accepts.end(), data->output) == accepts.end()) continue;  // complained of already
-      // Plain text is learnt as an answer to nothing.
-      const std::string type = data->output == artifact_type::texts ? artifact_type::demonstrations : data->output;
-      if (std::find(takes.begin(), takes.end(), type) != takes.end()) continue;
-      c.complain(stage, mark_of(stage, param), param,
-                 fmt::format("`{}` is of type {}, but the optimizer {} takes {}", data->name, data->output,
-                             use.component->info.name, joined(takes, " or ")));
-    }
-  }
-}
-
-// A reward model and a policy are trained by optimizers of different sorts.
-void check_optimizer_yields(Checking& c, const StageSpec& stage) {
-  for (const ComponentUse& use : stage.components) {
-    if (use.param != "optimizer") continue;
-    const auto trains_rewards = [](const ComponentInfo& info) {
-      return std::find(info.yields.begin(), info.yields.end(), artifact_type::reward_model) != info.yields.end();
-    };
-    const bool wanted = stage.output == artifact_type::reward_model;
-    const std::string& name = use.component->info.name;
-    if (trains_rewards(use.component->info) == wanted) continue;
-    std::vector<std::string> fit;
-    for (const KnownComponent* other : c.registry.all("optimizer")) {
-      if (trains_rewards(other->info)) fit.push_back(other->info.name);
-    }
-    c.complain(stage, mark_of(stage, use.param), use.param,
-               wanted ? fmt::format("{} trains no reward model; those that do: {}", name, joined(fit))
-                      : fmt::format("{} trains reward models; the stage kind reward_model takes it", name));
-  }
-}
-
-// Keys of a stage that optimizers of one sort alone read.
-void check_optimizer_reads(Checking& c, const StageSpec& stage) {
-  for (const ComponentUse& use : stage.components) {
-    const auto& takes = use.component->info.takes;
-    if (use.param != "optimizer" || takes.empty()) continue;
-    const bool online = std::find(takes.begin(), takes.end(), artifact_type::prompts) != takes.end();
-    if (online) continue;
-    for (const char* param : {"reward_model", "reward", "rollout", "value_model"}) {
-      const Value* value = stage.params.find(param);
-      if (value == nullptr || value->is_null()) continue;
-      c.complain(stage, value->mark, param,
-                 fmt::format("has no effect: the optimizer {} takes {} and makes no answers of its own",
-                             use.component->info.name, joined(takes, " or ")));
-    }
-  }
-}
-
-// The threshold on rewards asks for data that have rewards.
-void check_threshold(Checking& c, const StageSpec& stage) {
-  const Value* threshold = stage.params.find("desirable_above");
-  const StageSpec* data = input_of(c, stage, "data");
-  if (threshold == nullptr || threshold->is_null() || data == nullptr || data->output.empty()) return;
-  if (data->output == artifact_type::scored) return;
-  c.complain(stage, threshold->mark, "desirable_above",
-             fmt::format("has no effect: `{}` is of type {}; only scored answers are split by reward", data->name,
-                         data->output));
-}
-
 // Whether the prompts behind a stage come with the dataset's own preference.
 bool has_annotations(Checking& c, const StageSpec& stage, std::set<std::string>& seen) {
   if (!seen.insert(stage.name).second) return false;
@@ -181,23 +90,6 @@ void check_needs(Checking& c, const StageSpec& stage) {
   }
 }
 
-// Random weights with fewer rows than their tokenizer has tokens.
-void check_vocabulary(Checking& c, const StageSpec& stage) {
-  if (stage.kind->kind != "model") return;
-  const Value& config = stage.params.at("config");
-  const Value* rows = config.is_map() ? config.find("vocab_size") : nullptr;
-  const StageSpec* tokenizer = input_of(c, stage, "tokenizer");
-  if (rows == nullptr || rows->type() != Value::Type::integer || tokenizer == nullptr || tokenizer->kind == nullptr)
-    return;
-  const Value* tokens = tokenizer->kind->kind == "tokenizer" && tokenizer->params.at("path").is_null()
-                            ? tokenizer->params.find("vocabulary_size")
-                            : nullptr;
-  if (tokens == nullptr || tokens->type() != Value::Type::integer || tokens->as_int() <= rows->as_int()) return;
-  c.complain(stage, rows->mark, "config.vocab_size",
-             fmt::format("found {}, but the tokenizer `{}` has {} tokens; leave it out, or make it at least that",
-                         rows->as_int(), tokenizer->name, tokens->as_int()));
-}
-
 // A component's chat format is the framework's own: only it knows the names.
 void check_chat_formats(Checking& c, const StageSpec& stage) {
   for (const ComponentUse& use : stage.components) {
@@ -219,15 +111,34 @@ void check_chat_formats(Checking& c, const StageSpec& stage) {
 
 }  // namespace
 
+const ParamInfo* find_param(const StageSpec& stage, const std::string& name) {
+  for (const ParamInfo& info : stage.kind->params) {
+    if (info.name == name) return &info;
+  }
+  return nullptr;
+}
+
+// Of a parameter, or of an item of a list as "evaluators.1".
+Mark mark_of(const StageSpec& stage, const std::string& param) {
+  const auto dot = param.find('.');
+  const Value* value = stage.params.find(param.substr(0, dot));
+  if (value == nullptr) return {};
+  if (dot == std::string::npos || !value->is_list()) return value->mark;
+  return value->as_list().at(std::stoul(param.substr(dot + 1))).mark;
+}
+
+const StageSpec* input_of(Checking& c, const StageSpec& stage, const std::string& param) {
+  for (const StageInput& input : stage.inputs) {
+    if (input.param == param) return c.find(input.stage);
+  }
+  return nullptr;
+}
+
 void check_combinations(Checking& checking) {
   for (const StageSpec& stage : checking.stages) {
     if (stage.kind == nullptr) continue;
-    check_optimizer_takes(checking, stage);
-    check_optimizer_yields(checking, stage);
-    check_optimizer_reads(checking, stage);
-    check_threshold(checking, stage);
+    if (stage.kind->rules) stage.kind->rules(checking, stage);
     check_needs(checking, stage);
-    check_vocabulary(checking, stage);
     check_chat_formats(checking, stage);
   }
 }

@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "framework/core/artifacts/disk.h"
-#include "framework/core/catalogue/needed_defaults.h"
 #include "framework/core/components/choice.h"
+#include "framework/core/components/hand_over.h"
 #include "framework/core/recipe/checking.h"
 #include "framework/core/recipe/dotted_value.h"
 #include "framework/core/recipe/foreign_keys.h"
@@ -14,14 +14,6 @@ namespace plumb {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Kinds whose `path` the framework hands over from an input of the stage, and that input.
-const char* path_input(const std::string& component_kind) {
-  if (component_kind == "reward-model") return "reward_model";
-  if (component_kind == "generator") return "model";
-  if (component_kind == "judge") return "reward_model";
-  return nullptr;
-}
 
 std::string article(const std::string& noun) {
   return (std::string("aeiou").find(noun[0]) != std::string::npos ? "an " : "a ") + noun;
@@ -82,7 +74,7 @@ class Components {
         if (key != "name") given.set(key, parameter);
       }
     }
-    std::vector<ParamInfo> infos = declared(kind, *known, given);
+    std::vector<ParamInfo> infos = declared(kind, *known, given, here);
     refuse_isolation(*known, given, here);
     const std::vector<ParamInfo> isolation = isolation_params(known->info);
     infos.insert(infos.end(), isolation.begin(), isolation.end());
@@ -156,20 +148,21 @@ class Components {
   }
 
   // The component's declaration, with `path` optional when an input of the stage provides it.
-  std::vector<ParamInfo> declared(const std::string& kind, const KnownComponent& known, const Value& given) {
+  std::vector<ParamInfo> declared(const std::string& kind, const KnownComponent& known, const Value& given,
+                                  const std::string& here) {
     std::vector<ParamInfo> infos = known.info.params;
-    const char* input = path_input(kind);
-    const auto path = std::find_if(infos.begin(), infos.end(), [](const ParamInfo& i) { return i.name == "path"; });
-    if (input == nullptr || path == infos.end()) return infos;
-    const Value* provided = stage_.params.find(input);
-    const Value* own = given.find("path");
+    const Feed* feed = feed_of(*stage_.kind, known.info, here);
+    if (feed == nullptr) return infos;
+    const auto path = std::find_if(infos.begin(), infos.end(), [](const ParamInfo& i) { return i.name == kFedParam; });
+    const Value* provided = stage_.params.find(feed->input);
+    const Value* own = given.find(kFedParam);
     const bool needed = path->required || path->default_value == Value("");
-    if (kind == "judge" && own != nullptr) return infos;  // the stage's reward model may be for others
+    if (feed->unless_own && own != nullptr) return infos;
     if (own != nullptr && provided != nullptr && !provided->is_null()) {
-      c_.complain(stage_, own->mark, input, "gives the path already; give one of the two");
+      c_.complain(stage_, own->mark, feed->input, "gives the path already; give one of the two");
     } else if (own == nullptr && needed && (provided == nullptr || provided->is_null())) {
       c_.complain(
-          stage_, given.mark, input,
+          stage_, given.mark, feed->input,
           fmt::format("required by the {} {}, but missing: the stage whose result it reads", kind, known.info.name));
     }
     path->required = false;
@@ -186,7 +179,7 @@ void fill_needed_defaults(const Checking& c, StageSpec& stage) {
     const Value* value = stage.params.find(param);
     return value != nullptr && !value->is_null();
   };
-  for (const NeededDefault& unless_given : needed_defaults(stage.kind->kind)) {
+  for (const NeededDefault& unless_given : stage.kind->needed_defaults) {
     if (given(unless_given.param) || !given(unless_given.beside)) continue;
     const KnownComponent* asker = find_chosen(c, unless_given.asker, stage.params.find(unless_given.asker));
     if (asker == nullptr) continue;
@@ -211,34 +204,11 @@ void check_opened_folders(Checking& c, StageSpec& stage) {
   }
 }
 
-// The folder of the tokenizer that a model takes from a `tokenizer` stage, or null when that stage trains one.
-const Value* existing_tokenizer(Checking& c, const StageSpec& model) {
-  const StageSpec* source = c.find(model.params.at("tokenizer").as_string());
-  if (source == nullptr || source->kind == nullptr || source->kind->kind != "tokenizer") return nullptr;
-  const Value* path = source->params.find("path");
-  return path != nullptr && path->is_string() ? path : nullptr;
-}
-
-// The tokenizer plugin that reads what a `tokenizer` stage writes.
-void add_tokenizer(Checking& c, StageSpec& stage) {
-  if (const Value* path = existing_tokenizer(c, stage)) {
-    find_tokenizer(c, stage, path->as_string(), stage.params.at("tokenizer").mark, "tokenizer");
-    return;
-  }
-  constexpr const char* file = "tokenizer.json";
-  if (const KnownComponent* reader = c.registry.claiming("tokenizer", file)) {
-    stage.components.push_back({"tokenizer", reader});
-  } else {
-    c.complain(stage, stage.params.at("tokenizer").mark, "tokenizer",
-               fmt::format("no tokenizer plugin reads {}; there are: {}", file, joined(c.registry.names("tokenizer"))));
-  }
-}
-
 }  // namespace
 
-const Value* handed_over(const StageSpec& stage, const ComponentInfo& component, const std::string& param) {
-  const char* input = path_input(component.kind.substr(0, component.kind.find('/')));
-  const Value* name = param == "path" && input != nullptr ? stage.params.find(input) : nullptr;
+const Value* handed_over(const StageSpec& stage, const ComponentUse& use, const std::string& param) {
+  const Feed* feed = param == kFedParam ? feed_of(*stage.kind, use.component->info, use.param) : nullptr;
+  const Value* name = feed == nullptr ? nullptr : stage.params.find(feed->input);
   return name != nullptr && name->is_string() ? name : nullptr;
 }
 
@@ -301,15 +271,7 @@ void check_components(Checking& checking) {
     if (stage.kind != nullptr) check_opened_folders(checking, stage);
   }
   for (StageSpec& stage : checking.stages) {
-    if (stage.kind == nullptr) continue;
-    const Value* folder = stage.kind->kind == "tokenizer" ? stage.params.find("path") : nullptr;
-    std::error_code error;
-    if (folder != nullptr && folder->is_string() && fs::exists(folder->as_string(), error)) {
-      find_tokenizer(checking, stage, folder->as_string(), folder->mark, "path");
-    }
-    if (stage.kind->kind != "model") continue;
-    if (const Value& path = stage.params.at("path"); path.is_string()) check_model_folder(checking, stage);
-    if (stage.params.at("tokenizer").is_string()) add_tokenizer(checking, stage);
+    if (stage.kind != nullptr && stage.kind->find_components) stage.kind->find_components(checking, stage);
   }
 }
 

@@ -163,7 +163,8 @@ std::set<std::string> component_kinds(const Registry& registry) {
 std::vector<StageKind> all_kinds(const Registry& registry) {
   std::vector<StageKind> out = stage_catalogue();
   for (const std::string& name : registry.names("stage")) {
-    if (find_stage_kind(name) == nullptr) out.push_back(plugin_stage_kind(*registry.find("stage", name), name));
+    if (find_stage_kind(name) == nullptr)
+      out.push_back(plugin_stage_kind(*registry.find("stage", name), name, registry));
   }
   return out;
 }

@@ -99,12 +99,13 @@ std::string KnownComponent::title() const {
   return without_revision(info.kind) + " `" + info.name + "` of " + plugin->id + " " + plugin->version;
 }
 
-Registry::Registry(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Registry::Registry(std::shared_ptr<State> state) : state_(std::move(state)) {}
 Registry::Registry(Registry&&) noexcept = default;
+Registry::Registry(const Registry&) = default;
 Registry::~Registry() = default;
 
 Registry Registry::scan(const PluginSearch& search) {
-  auto state = std::make_unique<State>();
+  auto state = std::make_shared<State>();
   std::vector<fs::path> files = search.files;
   for (const fs::path& folder : search.folders) {
     const auto found = files_in(folder, state->candidates);

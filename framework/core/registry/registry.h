@@ -58,6 +58,7 @@ class Registry {
  public:
   static Registry scan(const PluginSearch& search);
   Registry(Registry&&) noexcept;
+  Registry(const Registry&);  // the same plugins: what one loads is loaded for both
   ~Registry();
 
   [[nodiscard]] const std::vector<PluginCandidate>& candidates() const;
@@ -81,8 +82,8 @@ class Registry {
 
  private:
   struct State;
-  explicit Registry(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  explicit Registry(std::shared_ptr<State> state);
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace plumb

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "framework/core/artifacts/disk.h"
+#include "framework/core/catalogue/stage.h"
 #include "framework/core/report/html.h"
 #include "framework/core/report/sections.h"
 
@@ -44,20 +45,31 @@ class Ancestry {
   std::set<std::string> seen_;
 };
 
+// Results before what led to them: from the last kind of the data flow to the first. Then stages that plugins provide.
+void add_sections(Report& report, const std::vector<ReportItem>& items) {
+  const std::vector<StageKind>& kinds = stage_catalogue();
+  for (auto kind = kinds.rbegin(); kind != kinds.rend(); ++kind) {
+    for (const ReportItem& item : items) {
+      if (kind->report.section && item.artifact.manifest.stage_kind == kind->kind) kind->report.section(report, item);
+    }
+  }
+  for (const ReportItem& item : items) {
+    if (find_stage_kind(item.artifact.manifest.stage_kind) == nullptr) add_summary(report, item);
+  }
+}
+
 Report report_of(const ReportRequest& request) {
-  std::vector<ReportItem> items, evaluations, pairs, models;
+  std::vector<ReportItem> items, evaluations, models;
   for (const auto& [name, artifact] : request.items) {
     const ReportItem item{name, *artifact};
     const std::string& type = artifact->manifest.type;
     items.push_back(item);
     if (type == artifact_type::metrics) evaluations.push_back(item);
-    if (type == artifact_type::pairs) pairs.push_back(item);
     if (type == artifact_type::model || type == artifact_type::reward_model) models.push_back(item);
   }
   Report report;
   report.page.title = request.title.empty() ? "Report" : request.title;
-  for (const ReportItem& item : evaluations) add_scores(report, item);
-  for (const ReportItem& item : pairs) add_pairs(report, item);
+  add_sections(report, items);
   add_answers(report, evaluations, request.examples);
   add_training(report, models);
   add_rows(report, accounted(request));

@@ -28,6 +28,7 @@ Artifact evaluation_in(const std::filesystem::path& folder) {
   write_evaluations(folder, {{"judge-score", gold}}).value();
   Artifact artifact{folder, {}};
   artifact.manifest.type = artifact_type::metrics;
+  artifact.manifest.stage_kind = "evaluate";
   artifact.manifest.params = Value::map({{"models", Value::list({"sft", "dpo"})},
                                          {"baseline", "sft"},
                                          {"judge", Value::map({{"name", "gold"}})},
@@ -47,6 +48,7 @@ Artifact pairs_in(const std::filesystem::path& folder) {
   write_file(folder / "gaps.json", to_json(to_value(gaps, 1.735))).value();
   Artifact artifact{folder, {}};
   artifact.manifest.type = artifact_type::pairs;
+  artifact.manifest.stage_kind = "select";
   artifact.manifest.params =
       Value::map({{"policy", Value::map({{"name", "reward-gap"}, {"eta", 0.85}, {"delta", Value()}})}});
   artifact.manifest.summary =
@@ -189,6 +191,7 @@ BOOST_AUTO_TEST_CASE(failed_judgements_stand_beside_their_numbers) {
   write_evaluations(folder / "rated", {{"mt-bench", rated}}).value();
   Artifact artifact{folder / "rated", {}};
   artifact.manifest.type = artifact_type::metrics;
+  artifact.manifest.stage_kind = "evaluate";
   artifact.manifest.params = Value::map({{"models", Value::list({"sft"})}});
   const Report report = write_report({.title = "", .items = {{"rated", &artifact}}}).value();
   BOOST_TEST(contains(report.text, "6.30 ± 0.40 (2 failed)"));

@@ -1,8 +1,8 @@
-// The sections of a run's report, one function for each kind of artifact that it can show. Each adds to the page and,
+// The sections of a run's report that are not one stage kind's own (StageKind::report). Each adds to the page and,
 // where a terminal's reader wants it, to the text.
 //
 //   add_scores(report, item);             // an evaluation: means, differences and what they say
-//   add_pairs(report, item);              // a selection: histogram of gaps, pairs(δ), audit
+//   add_summary(report, item);            // of any stage: what its summary says
 //   add_answers(report, item, 5);         // an evaluation: answers of all models side by side
 //   add_training(report, models);         // models: curves and where they lie
 //   add_rows(report, manifests);          // rows left out, cut or merged, stage by stage
@@ -30,7 +30,7 @@ struct ReportItem {
 };
 
 void add_scores(Report& report, const ReportItem& item);
-void add_pairs(Report& report, const ReportItem& item);
+void add_summary(Report& report, const ReportItem& item);
 // A section for each evaluation that has such prompts. Throws Error(recipe) for a chosen one that none of them has.
 void add_answers(Report& report, const std::vector<ReportItem>& evaluations, const Examples& examples);
 void add_training(Report& report, const std::vector<ReportItem>& models);
@@ -41,13 +41,6 @@ void add_timings(Report& report, const std::vector<ReportItem>& items);
 void add_curves(Document& page, const std::vector<ReportItem>& models);
 // Answers of models to the same prompts, of each model the first. Throws Error(recipe) for a chosen prompt without answers.
 void add_answers(Document& page, const std::vector<EvaluatedAnswer>& answers, const Examples& examples);
-// The paper's Figure 2 of a pairs artifact: all gaps through the sigmoid, σ(gap/τ), their mean and deviation, and η.
-std::optional<Figure> sigmoid_histogram(const ReportItem& pairs);
-// The same of the raw gaps, with δ = τ ln(η / (1 − η)).
-std::optional<Figure> gap_histogram(const ReportItem& pairs);
-// How many pairs each threshold would have kept, with the user's own marked.
-std::optional<Figure> threshold_curve(const ReportItem& pairs);
-
 // Over-optimisation of the rows of a comparison: what there is of it in words, every row's reward against its score by
 // a judge as a point of a figure for each reward model, and in numbers. Nothing where no row has both.
 void add_tradeoffs(Document& page, const Comparison& comparison);

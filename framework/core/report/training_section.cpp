@@ -65,7 +65,7 @@ struct Trained {
   std::map<std::string, Points> curves;
 };
 
-// "train dpo", "sft"
+// The kind of stage, and the loss where that is not its name.
 std::string what_is_learnt(const ArtifactManifest& manifest) {
   const Value* optimizer = manifest.params.is_map() ? manifest.params.find("optimizer") : nullptr;
   if (optimizer != nullptr && optimizer->is_map()) optimizer = optimizer->find("name");
@@ -151,6 +151,22 @@ void add_training(Report& report, const std::vector<ReportItem>& models) {
   });
   if (last == models.rend()) return;
   report.page.add(Paragraph{{"Talk to one: ", Code{"plumb chat '" + last->artifact.folder.string() + "'"}}});
+}
+
+Bullets summary_bullets(const Value& summary) {
+  Bullets bullets;
+  if (!summary.is_map()) return bullets;
+  for (const auto& [key, value] : summary.as_map()) {
+    if (!value.is_map() && key != RowAccount::key)
+      bullets.items.push_back({{fmt::format("{}: {}", key, show_value(value))}});
+  }
+  return bullets;
+}
+
+void add_summary(Report& report, const ReportItem& item) {
+  report.page.add(Heading{2, item.name});
+  report.page.add(Paragraph{{"Stage ", Code{item.artifact.manifest.stage_kind}, "."}});
+  report.page.add(summary_bullets(item.artifact.manifest.summary));
 }
 
 void add_rows(Report& report, const std::vector<std::pair<std::string, ArtifactManifest>>& stages) {

@@ -143,12 +143,13 @@ BOOST_AUTO_TEST_CASE(figures_hold_every_row) {
     return std::string();
   };
   // One histogram for both, as they chose from the same responses, with both thresholds.
-  BOOST_TEST(contains(csv("low-gaps.csv"), "low: δ = 0.400,0.4\n\"high: η = 0.9, τ = 1.2: δ = 2.200\",2.2\n"));
+  BOOST_TEST(
+      contains(csv("low-gaps.csv"), "low: δ = 0.400,0.4\n\"high: reward-gap (eta 0.9, tau 1.2): δ = 2.200\",2.2\n"));
   BOOST_TEST(contains(csv("low-gaps.csv"), "mean "));
   // Three gaps of 2, 2.5 and 0.5: all above 0, none above the largest.
   BOOST_TEST(contains(csv("low-thresholds.csv"), "pairs,0,3\n"));
   BOOST_TEST(contains(csv("low-thresholds.csv"), "pairs,2.5,0\n"));
-  BOOST_TEST(contains(csv("low-thresholds.csv"), "\"high: η = 0.9, τ = 1.2: δ = 2.200\",2.2\n"));
+  BOOST_TEST(contains(csv("low-thresholds.csv"), "\"high: reward-gap (eta 0.9, tau 1.2): δ = 2.200\",2.2\n"));
   BOOST_TEST(csv("reward-against-gold.csv") == "series,reward,gold\nlow,0.5,0.7\nhigh,1.25,0.771\n");
   BOOST_TEST(csv("training-rewards-margins.csv") ==
              "series,update,rewards/margins\nlow,1,0.1\nlow,2,0.2\nlow,3,0.30000000000000004\n"

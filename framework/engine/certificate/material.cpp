@@ -208,7 +208,8 @@ std::vector<Subject> subjects_of(const fs::path& run_or_model) {
     const std::string& type = stage.at("type").as_string();
     if (status != "done" && status != "cached") continue;
     if (type != artifact_type::model && type != artifact_type::reward_model) continue;
-    if (stage.at("kind").as_string() == "model") continue;  // a start: what became of it is measured
+    if (kind_of_section("models")->kind == stage.at("kind").as_string())
+      continue;  // a start: what became of it is measured
     const std::string& name = stage.at("stage").as_string();
     out.push_back(subject_at(name, run_or_model / name));
   }

@@ -9,9 +9,9 @@
 #include "framework/core/artifacts/records_file.h"
 #include "framework/core/catalogue/settings.h"
 #include "framework/core/components/make.h"
-#include "framework/core/door/bodies.h"
 #include "framework/core/evaluation/answers.h"
 #include "framework/core/evaluation/evaluation_file.h"
+#include "framework/engine/stages/body.h"
 
 namespace plumb {
 namespace {
@@ -62,22 +62,6 @@ AnswerSources gather(StageContext& context, const EvaluateSettings& settings) {
   return sources;
 }
 
-// A judge that reads a model's folder gets the stage's reward model, unless the recipe gives it one of its own.
-Made<Judge> make_judge(StageContext& context, const ComponentRef& chosen) {
-  Value params = chosen.params.is_null() ? Value::map() : chosen.params;
-  const Artifact* reward = context.optional_input("reward_model");
-  const KnownComponent* known = context.registry().find("judge", chosen.name);
-  if (reward != nullptr && known != nullptr) {
-    const auto& infos = known->info.params;
-    const bool reads = std::any_of(infos.begin(), infos.end(), [](const ParamInfo& info) {
-      return info.name == "path" && info.type == ParamType::path;
-    });
-    const Value* own = params.find("path");
-    if (reads && (own == nullptr || own->is_null() || *own == Value(""))) params.set("path", reward->folder.string());
-  }
-  return make<Judge>(context, {chosen.name, params});
-}
-
 Evaluation run_evaluator(StageContext& context, const ComponentRef& chosen, Answers& answers) {
   const auto evaluator = make<Evaluator>(context, chosen);
   try {
@@ -100,14 +84,12 @@ Value summary_of(const Metric& metric, const Evaluation& evaluation) {
   return summary;
 }
 
-}  // namespace
-
-void run_evaluate(StageContext& context) {
+void run(StageContext& context) {
   const EvaluateSettings settings = evaluate_params().parse(context.params());
   auto* models = static_cast<LanguageModels*>(context.query(LanguageModels::service));
   if (models == nullptr) throw Error(ErrorCode::run_failed, "this process offers no language models to evaluate");
   Made<Judge> judge;
-  if (settings.judge) judge = make_judge(context, *settings.judge);
+  if (settings.judge) judge = make<Judge>(context, *settings.judge);
 
   Answers answers(gather(context, settings), *models, judge.bare().get(), context);
   std::vector<std::pair<std::string, Evaluation>> evaluations;
@@ -125,5 +107,9 @@ void run_evaluate(StageContext& context) {
     for (const Metric& metric : evaluation.metrics) context.summarise(metric.name, summary_of(metric, evaluation));
   }
 }
+
+const BodyRegistration registered("evaluate", run);
+
+}  // namespace
 
 }  // namespace plumb

@@ -1,9 +1,8 @@
 #include <boost/test/unit_test.hpp>
 
 #include "framework/core/artifacts/records_file.h"
-#include "framework/core/door/bodies.h"
 #include "framework/core/evaluation/evaluation_file.h"
-#include "framework/engine/stages/test_stage.h"
+#include "framework/core/kinds/test_stage.h"
 
 namespace plumb {
 namespace {
@@ -81,7 +80,7 @@ BOOST_AUTO_TEST_CASE(evaluators_judge_and_reward_model_work_together) {
   TestStage stage(params({"bad", "good"}));
   stage.models = &models;
   give(stage, {"bad", "good"});
-  run_evaluate(stage);
+  run_stage("evaluate", stage);
 
   std::map<std::string, Metric> metrics;
   for (const Metric& metric : read_metrics(stage.folder()).value()) metrics[metric.name] = metric;
@@ -107,7 +106,7 @@ BOOST_AUTO_TEST_CASE(a_broken_model_is_not_blamed_on_the_evaluator) {
   TestStage stage(params({"bad", "broken"}));
   stage.models = &models;
   give(stage, {"bad", "broken"});
-  BOOST_CHECK_EXCEPTION(run_evaluate(stage), Error, [](const Error& error) {
+  BOOST_CHECK_EXCEPTION(run_stage("evaluate", stage), Error, [](const Error& error) {
     return error.code() == ErrorCode::data && std::string(error.what()) == "config.json is missing";
   });
 }

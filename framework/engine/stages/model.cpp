@@ -9,7 +9,6 @@
 #include "framework/core/artifacts/adapter_folder.h"
 #include "framework/core/artifacts/disk.h"
 #include "framework/core/catalogue/settings.h"
-#include "framework/core/door/bodies.h"
 #include "framework/core/registry/registry.h"
 #include "framework/engine/modeling/end_tokens.h"
 #include "framework/engine/modeling/language_model.h"
@@ -17,6 +16,7 @@
 #include "framework/engine/modeling/model_links.h"
 #include "framework/engine/modeling/reward_head.h"
 #include "framework/engine/modeling/tokenizer_choice.h"
+#include "framework/engine/stages/body.h"
 
 namespace plumb {
 namespace fs = std::filesystem;
@@ -132,11 +132,13 @@ void make_random(const ModelSettings& settings, StageContext& context) {
   summarise(model, context);
 }
 
-}  // namespace
-
-void run_model(StageContext& context) {
+void run(StageContext& context) {
   const ModelSettings settings = model_params().parse(context.params());
   settings.path ? take_existing(settings, context) : make_random(settings, context);
 }
+
+const BodyRegistration registered("model", run);
+
+}  // namespace
 
 }  // namespace plumb

@@ -7,11 +7,10 @@
 #include "framework/core/artifacts/disk.h"
 #include "framework/core/components/load_tokenizer.h"
 #include "framework/core/data/bpe_training.h"
-#include "framework/core/door/bodies.h"
+#include "framework/core/kinds/test_stage.h"
 #include "framework/engine/modeling/end_tokens.h"
 #include "framework/engine/modeling/grouped_forward.h"
 #include "framework/engine/modeling/language_model.h"
-#include "framework/engine/stages/test_stage.h"
 
 namespace {
 
@@ -36,7 +35,7 @@ std::unique_ptr<TestStage> random_model(std::uint64_t seed, const std::string& a
   BpeTrainer trainer;
   for (int i = 0; i < 4; ++i) trainer.add("give three fruits not plum , please . one two three");
   write_tokenizer(trainer.train(280).value(), stage.add_input("tokenizer", "bpe", artifact_type::tokenizer)).value();
-  run_model(stage);
+  run_stage("model", stage);
   return made;
 }
 
@@ -88,17 +87,17 @@ BOOST_AUTO_TEST_CASE(weights_depend_on_the_seed_and_are_normal) {
 BOOST_AUTO_TEST_CASE(an_existing_folder_is_linked_and_checked) {
   const auto made = random_model(3);
   TestStage stage(Value::map({{"path", made->folder().string()}, {"chat_format", "hh"}}));
-  run_model(stage);
+  run_stage("model", stage);
   BOOST_TEST(std::filesystem::is_symlink(stage.folder() / "model.safetensors"));
   LanguageModel model = open(stage.folder(), stage);
   BOOST_TEST(model.chat_format->name() == "hh");
   BOOST_REQUIRE(model.tokenizer != nullptr);
-  run_model(stage);  // an interrupted attempt left its links
+  run_stage("model", stage);  // an interrupted attempt left its links
 
   TestStage absent(Value::map({{"path", "/no/such/folder"}}));
-  BOOST_CHECK_THROW(run_model(absent), Error);
+  BOOST_CHECK_THROW(run_stage("model", absent), Error);
   std::ofstream(made->folder() / "model.safetensors") << "short";
-  BOOST_CHECK_THROW(run_model(stage), Error);
+  BOOST_CHECK_THROW(run_stage("model", stage), Error);
 }
 
 // transformers' generate: the list of generation_config.json, else config.json's, else the tokenizer's.

@@ -14,11 +14,7 @@ namespace {
 constexpr std::size_t kMeasuredAtOnce = 256;  // prompts between two looks at whether to stop
 
 Made<RewardModel> make_reward(const ComponentRef& reward, StageContext& context) {
-  Value params = reward.params.is_null() ? Value::map() : reward.params;
-  if (const Artifact* model = context.optional_input("reward_model"); model != nullptr) {
-    params.set("path", model->folder.string());
-  }
-  const auto made = make<RewardModel>(context, {reward.name, params});
+  const auto made = make<RewardModel>(context, reward);
   return {made.bare(), "reward " + reward.name, context.name()};  // by the recipe's key
 }
 

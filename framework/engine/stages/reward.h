@@ -1,6 +1,6 @@
 // The reward component of a stage and its answers, checked.
 //
-//   StageReward reward(settings.reward, context);          // with the stage's input `reward_model` as its path
+//   StageReward reward(settings.reward, context);          // its path is filled in (components/hand_over.h)
 //   const OverlongAnswers overlong = reward.settle_overlong(groups);   // what the model cannot read whole
 //   reward.fill(groups);                                   // every response has a finite reward now
 //

@@ -3,14 +3,15 @@
 // Output: a reward-model folder, HF's …ForSequenceClassification with one label and the head `score`; with
 // LoRA an adapter's folder that brings the head (training_stage.h).
 #include "framework/core/catalogue/settings.h"
-#include "framework/core/door/bodies.h"
+#include "framework/engine/stages/body.h"
 #include "framework/engine/stages/training_rows.h"
 #include "framework/engine/stages/training_stage.h"
 #include "framework/engine/training/score_objective.h"
 
 namespace plumb {
+namespace {
 
-void run_reward_model(StageContext& context) {
+void run(StageContext& context) {
   const RewardModelSettings settings = reward_model_params().parse(context.params());
   const auto optimizer = make_optimizer(settings.optimizer, Optimizer::Batch::scores, context).as<ScoreOptimizer>();
   LanguageModel model = open_trainee(context, settings.training, settings.lora, /*reward=*/true);
@@ -29,5 +30,9 @@ void run_reward_model(StageContext& context) {
   train_and_save(model, objective, shuffled(objective.size()), eval ? &*eval : nullptr, settings.training,
                  settings.merge, context);
 }
+
+const BodyRegistration registered("reward_model", run);
+
+}  // namespace
 
 }  // namespace plumb

@@ -10,7 +10,7 @@
 #include "framework/core/artifacts/prompts.h"
 #include "framework/core/catalogue/settings.h"
 #include "framework/core/components/make.h"
-#include "framework/core/door/bodies.h"
+#include "framework/engine/stages/body.h"
 #include "framework/engine/stages/durable_groups.h"
 #include "plumb/generator.h"
 
@@ -72,16 +72,6 @@ std::size_t block_size(const SampleSettings& settings) {
   return static_cast<std::size_t>(std::max<std::int64_t>(1, responses / settings.k));
 }
 
-Made<Generator> make_generator(StageContext& context, const SampleSettings& settings) {
-  Value params = settings.generator.params.is_null() ? Value::map() : settings.generator.params;
-  const KnownComponent* known = context.registry().find("generator", settings.generator.name);
-  const auto takes_path = [](const ParamInfo& info) { return info.name == "path"; };
-  if (known != nullptr && std::any_of(known->info.params.begin(), known->info.params.end(), takes_path)) {
-    params.set("path", context.input("model").folder.string());
-  }
-  return make<Generator>(context, {settings.generator.name, params});
-}
-
 class Sampler {
  public:
   Sampler(StageContext& context, const SampleSettings& settings, const std::vector<Task>& tasks)
@@ -89,7 +79,7 @@ class Sampler {
         tasks_(tasks),
         sampling_{settings.k,     settings.max_new_tokens, settings.temperature,
                   settings.top_k, settings.top_p,          context.random().derive("sample").key()},
-        generator_(make_generator(context, settings)) {}
+        generator_(make<Generator>(context, settings.generator)) {}
 
   // Groups of the prompts [begin, end). Throws Cancelled when the run is to stop.
   std::vector<ResponseGroup> sample(std::size_t begin, std::size_t end) {
@@ -171,9 +161,7 @@ void summarise(StageContext& context, const std::filesystem::path& rows, std::in
   context.account(account);
 }
 
-}  // namespace
-
-void run_sample(StageContext& context) {
+void run(StageContext& context) {
   const SampleSettings settings = sample_params().parse(context.params());
   std::vector<Task> tasks = read_tasks(context.input("prompts"));
   if (tasks.empty()) {
@@ -197,5 +185,9 @@ void run_sample(StageContext& context) {
   summarise(context, work, settings.max_new_tokens);
   context.account(repeated);
 }
+
+const BodyRegistration registered("sample", run);
+
+}  // namespace
 
 }  // namespace plumb

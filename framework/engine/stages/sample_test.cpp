@@ -5,8 +5,7 @@
 
 #include "framework/core/artifacts/prompts.h"
 #include "framework/core/artifacts/records_file.h"
-#include "framework/core/door/bodies.h"
-#include "framework/engine/stages/test_stage.h"
+#include "framework/core/kinds/test_stage.h"
 
 namespace plumb {
 namespace {
@@ -79,7 +78,7 @@ struct Sampled {
     }
   }
   std::string run() {
-    run_sample(stage);
+    run_stage("sample", stage);
     return read_file(stage.folder() / "responses.jsonl").value();
   }
   TestStage stage;

@@ -8,8 +8,8 @@
 #include <cmath>
 
 #include "framework/core/catalogue/settings.h"
-#include "framework/core/door/bodies.h"
 #include "framework/core/evaluation/reward_gaps.h"
+#include "framework/engine/stages/body.h"
 #include "framework/engine/stages/durable_groups.h"
 #include "framework/engine/stages/reward.h"
 
@@ -80,9 +80,7 @@ void summarise_rounding(const ScoreSettings& settings, const std::vector<Respons
                                                        {"share_of_them_tied", rounded.tied}}));
 }
 
-}  // namespace
-
-void run_score(StageContext& context) {
+void run(StageContext& context) {
   const ScoreSettings settings = score_params().parse(context.params());
   std::vector<ResponseGroup> groups = read_groups(context.input("responses").folder / "responses.jsonl").value();
   if (std::all_of(groups.begin(), groups.end(), [](const ResponseGroup& g) { return g.responses.empty(); })) {
@@ -118,5 +116,9 @@ void run_score(StageContext& context) {
   context.summarise("raw_min", raw.least);
   context.summarise("raw_max", raw.most);
 }
+
+const BodyRegistration registered("score", run);
+
+}  // namespace
 
 }  // namespace plumb

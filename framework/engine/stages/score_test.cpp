@@ -3,8 +3,7 @@
 #include <limits>
 
 #include "framework/core/artifacts/records_file.h"
-#include "framework/core/door/bodies.h"
-#include "framework/engine/stages/test_stage.h"
+#include "framework/core/kinds/test_stage.h"
 
 namespace plumb {
 namespace {
@@ -77,7 +76,7 @@ struct Scored {
     }
   }
   std::string run() {
-    run_score(stage);
+    run_stage("score", stage);
     return read_file(stage.folder() / "responses.jsonl").value();
   }
   TestStage stage;

@@ -2,12 +2,13 @@
 //
 // Output: a model folder, or an adapter's (training_stage.h).
 #include "framework/core/catalogue/settings.h"
-#include "framework/core/door/bodies.h"
+#include "framework/engine/stages/body.h"
 #include "framework/engine/stages/training_rows.h"
 #include "framework/engine/stages/training_stage.h"
 #include "framework/engine/training/token_objective.h"
 
 namespace plumb {
+namespace {
 
 void run_sft(StageContext& context) {
   const SftSettings settings = sft_params().parse(context.params());
@@ -40,5 +41,9 @@ void run_language_model(StageContext& context) {
 
   train_and_save(model, objective, shuffled(objective.size()), nullptr, settings.training, "none", context);
 }
+
+const BodyRegistration sft("sft", run_sft), language_model("language_model", run_language_model);
+
+}  // namespace
 
 }  // namespace plumb

@@ -7,8 +7,8 @@
 #include "framework/core/artifacts/records_file.h"
 #include "framework/core/catalogue/settings.h"
 #include "framework/core/data/bpe_training.h"
-#include "framework/core/door/bodies.h"
 #include "framework/engine/modeling/tokenizer_choice.h"
+#include "framework/engine/stages/body.h"
 
 namespace plumb {
 namespace {
@@ -66,11 +66,13 @@ void train(const TokenizerSettings& settings, StageContext& context) {
   }
 }
 
-}  // namespace
-
-void run_tokenizer(StageContext& context) {
+void run(StageContext& context) {
   const TokenizerSettings settings = tokenizer_params().parse(context.params());
   settings.path ? take_existing(*settings.path, context) : train(settings, context);
 }
+
+const BodyRegistration registered("tokenizer", run);
+
+}  // namespace
 
 }  // namespace plumb

@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "framework/core/catalogue/settings.h"
-#include "framework/core/door/bodies.h"
 #include "framework/engine/modeling/lora.h"
+#include "framework/engine/stages/body.h"
 #include "framework/engine/stages/reward.h"
 #include "framework/engine/stages/training_rows.h"
 #include "framework/engine/stages/training_stage.h"
@@ -251,10 +251,12 @@ class TrainStage {
   LanguageModel model_;
 };
 
-}  // namespace
-
-void run_train(StageContext& context) {
+void run(StageContext& context) {
   TrainStage(context).run();
 }
+
+const BodyRegistration registered("train", run);
+
+}  // namespace
 
 }  // namespace plumb

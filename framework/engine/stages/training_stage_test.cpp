@@ -5,9 +5,9 @@
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 
+#include "framework/core/kinds/test_stage.h"
 #include "framework/engine/modeling/language_model.h"
 #include "framework/engine/rollout/random_models.h"
-#include "framework/engine/stages/test_stage.h"
 
 namespace plumb {
 namespace {

@@ -1,7 +1,7 @@
 #include <boost/test/unit_test.hpp>
 #include <fstream>
 
-#include "framework/engine/stages/test_stage.h"
+#include "framework/core/kinds/test_stage.h"
 #include "framework/engine/stages/test_texts.h"
 #include "framework/engine/stages/training_rows.h"
 

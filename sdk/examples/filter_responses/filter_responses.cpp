@@ -71,6 +71,7 @@ class FilterResponses final : public plumb::Stage {
 
 }  // namespace
 
-PLUMB_PLUGIN(registrar, "org.example.filter-responses", "1.0.0", "Apache-2.0", "answers that a rule lets through") {
+PLUMB_PLUGIN(registrar, "org.example.filter-responses", "1.0.0", "Apache-2.0",
+             "answers that a rule lets through" PLUMB_STATUS("stable")) {
   registrar.add<FilterResponses>("filter-responses").yields({"responses", "scored"});
 }

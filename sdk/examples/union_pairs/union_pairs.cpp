@@ -77,6 +77,7 @@ class UnionPairs final : public plumb::Stage {
 
 }  // namespace
 
-PLUMB_PLUGIN(registrar, "org.example.union-pairs", "1.0.0", "Apache-2.0", "the pairs of several rounds in one") {
+PLUMB_PLUGIN(registrar, "org.example.union-pairs", "1.0.0", "Apache-2.0",
+             "the pairs of several rounds in one" PLUMB_STATUS("stable")) {
   registrar.add<UnionPairs>("union-pairs").yields({"pairs"});
 }

@@ -1,6 +1,9 @@
 // Rows of artifacts as JSON: the one place that knows their columns. Names are TRL's where TRL has one, so that
 // pairs.jsonl, demonstrations.jsonl and preferences.jsonl load there unchanged.
 //
+//   const plumb::Value row = plumb::to_value(plumb::Prompt{"p1", {{"user", "Name three fruits."}}, {}});
+//   const std::string line = plumb::to_json(row);
+// The columns of each file:
 //   prompts.jsonl         prompt_id, prompt: [{role, content}…], extra columns
 //   demonstrations.jsonl  id, messages
 //   preferences.jsonl     id, prompt_id, prompt, chosen: [{role: assistant, content}], rejected, chosen_reward?,
@@ -8,9 +11,6 @@
 //   responses.jsonl       prompt_id, prompt, prompt_ids, responses: [{text, ids, finish, reward?}], annotation?
 //   pairs.jsonl           preferences' columns, and chosen_index and rejected_index into that prompt's row of
 //                         responses.jsonl (-1: the dataset's own answer)
-//
-//   const plumb::Value row = plumb::to_value(plumb::Prompt{"p1", {{"user", "Name three fruits."}}, {}});
-//   const std::string line = plumb::to_json(row);
 //
 // Thread contract: functions of their arguments.
 #pragma once

@@ -16,11 +16,13 @@
 //         if (static_cast<std::int64_t>(run.written()) < count_) run.write(prompt);
 //       }
 //     }
-//     …
-//   };
-//   registrar.add<FirstRows>("first-rows").yields({"prompts"});
 //
-//   stages: {few: {stage: first-rows, prompts: train-prompts, count: 10}}        # in a recipe
+//    private:
+//     std::int64_t count_;
+//   };
+//
+// Registered by `registrar.add<FirstRows>("first-rows").yields({"prompts"})`, a recipe has it as
+// `few: {stage: first-rows, prompts: train-prompts, count: 10}`.
 //
 // Inputs are the parameters that name stages (`.accepts({…})`); the settings hold the names that the recipe gives, the
 // rows and folders come from StageRun. Register what it yields: one of row_types() (plumb/rows.h). With several, the

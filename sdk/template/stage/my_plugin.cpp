@@ -49,6 +49,7 @@ class MyPlugin final : public plumb::Stage {
 
 }  // namespace
 
-PLUMB_PLUGIN(registrar, "org.example.my-plugin", "0.1.0", "Apache-2.0", "the answers of at most so many words") {
+PLUMB_PLUGIN(registrar, "org.example.my-plugin", "0.1.0", "Apache-2.0",
+             "the answers of at most so many words" PLUMB_STATUS("experimental")) {
   registrar.add<MyPlugin>("my-plugin").yields({"responses", "scored"});
 }

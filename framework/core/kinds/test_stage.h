@@ -2,7 +2,7 @@
 //
 //   TestStage stage({{"scored", "rewards"}, {"policy", "reward-gap"}});
 //   stage.add_input("scored", "rewards", artifact_type::scored);      // write its files under the returned folder
-//   run_select(stage);
+//   run_stage("select", stage);
 //   stage.summary.at("pairs").as_int();
 //
 // Plugins are those of the build. Parallel loops run in the calling thread.
@@ -10,12 +10,15 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "framework/core/artifacts/test_folder.h"
 #include "framework/core/catalogue/stage.h"
+#include "framework/core/components/hand_over.h"
+#include "framework/core/door/engine.h"
 #include "framework/core/registry/registry.h"
 #include "plumb/language_models.h"
 
@@ -26,6 +29,18 @@ class TestStage final : public StageContext {
   explicit TestStage(Value params) : params_(std::move(params)) {
     std::filesystem::create_directories(folder());
     std::filesystem::create_directories(work_folder());
+  }
+
+  // What a run does before the body sees the parameters: defaults, and the folders of inputs for components.
+  void complete(const StageKind& kind) {
+    Value complete;
+    if (!check_params(kind.params, params_, &complete).empty()) return;  // the body says what is wrong
+    const auto folder = [this](const std::string& param) -> std::optional<std::string> {
+      const Artifact* given = optional_input(param);
+      return given == nullptr ? std::nullopt : std::optional(given->folder.string());
+    };
+    hand_over(kind, registry(), folder, complete);
+    params_ = std::move(complete);
   }
 
   // `param` as the stage's settings have it; several with one param make a list.
@@ -98,5 +113,12 @@ class TestStage final : public StageContext {
   Value params_;
   std::vector<std::pair<std::string, std::pair<std::string, Artifact>>> inputs_;
 };
+
+// Runs the body of a kind, wherever it is.
+inline void run_stage(const std::string& kind, TestStage& stage) {
+  const StageKind& known = *find_stage_kind(kind);
+  stage.complete(known);
+  known.body ? known.body(stage) : Engine::open().body(kind)(stage);
+}
 
 }  // namespace plumb::test

@@ -1,4 +1,4 @@
-// Stage `select`: scored responses in, preference pairs or demonstrations out, with the audit of every pair looked at.
+// Kind `select`: scored responses in, preference pairs or demonstrations out, with the audit of every pair looked at.
 //
 // Output of pairs: pairs.jsonl (loads in TRL), responses.jsonl (the unique responses they use), audit.jsonl, gaps.json.
 // Output of demonstrations: demonstrations.jsonl, gaps.json.
@@ -9,15 +9,35 @@
 #include <set>
 
 #include "framework/core/artifacts/records_file.h"
-#include "framework/core/catalogue/settings.h"
+#include "framework/core/catalogue/declared.h"
 #include "framework/core/components/make.h"
-#include "framework/core/door/bodies.h"
 #include "framework/core/evaluation/reward_gaps.h"
+#include "framework/core/kinds/select_report.h"
 #include "framework/core/telemetry/text.h"
 #include "plumb/selection_policy.h"
 
 namespace plumb {
 namespace {
+
+namespace type = artifact_type;
+
+struct SelectSettings {  // stage: select
+  std::string scored;
+  ComponentRef policy{"reward-gap", {}};
+  std::int64_t max_pairs = 0;  // 0: all; else a seeded subsample of this size (paper's Table 6)
+  bool deduplicate = true;     // one of several identical responses of a prompt
+};
+
+Declared<SelectSettings> declare_select() {
+  Declared<SelectSettings> d{"turn scored answers into pairs or demonstrations", "RS-DPO, section 2.4"};
+  auto& p = d.params;
+  using S = SelectSettings;
+  p.add(&S::scored, "scored", "answers with rewards").accepts({type::scored}).required();
+  p.add(&S::policy, "policy", "which answers make a pair").component("selection-policy");
+  p.add(&S::max_pairs, "max_pairs", "a random part of this size, by the run's seed; 0: all").at_least(0).unit("pairs");
+  p.add(&S::deduplicate, "deduplicate", "take one of several equal answers to a prompt");
+  return d;
+}
 
 // Of several identical responses to one prompt the first is kept: a pair of equal texts teaches nothing, and a repeated
 // pair would count twice.
@@ -221,10 +241,8 @@ void account(StageContext& context, const Used& used) {
   context.account(account);
 }
 
-}  // namespace
-
-void run_select(StageContext& context) {
-  const SelectSettings settings = select_params().parse(context.params());
+void run(StageContext& context) {
+  const SelectSettings settings = declare_select().with_rules().parse(context.params());
   std::vector<ResponseGroup> groups = read_groups(context.input("scored").folder / "responses.jsonl").value();
   require_rewards(groups);
   std::size_t duplicates = 0, responses = 0;
@@ -290,5 +308,16 @@ void run_select(StageContext& context) {
     context.summarise("reward_length_correlation", *correlation);
   }
 }
+
+StageKind make_kind() {
+  StageKind kind = declare_select().kind("select", "*", "policy");
+  kind.report = {.section = add_selection, .by_row = add_selections, .choices = selection_choices};
+  kind.body = run;
+  return kind;
+}
+
+const KindRegistration registered(100, make_kind);
+
+}  // namespace
 
 }  // namespace plumb

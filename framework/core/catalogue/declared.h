@@ -1,4 +1,4 @@
-// How catalogue_*.cpp declare stage kinds: parameters first, then the rules between them.
+// How kinds/*.cpp declare stage kinds: parameters first, then the rules between them.
 //
 //   Declared<TokenizerSettings> d{"train a byte-level BPE tokenizer"};
 //   d.params.add(&TokenizerSettings::data, "data", "text to learn from").accepts({…}).required();
@@ -10,12 +10,13 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "framework/core/catalogue/settings.h"
 #include "framework/core/catalogue/stage.h"
+#include "plumb/params.h"
 
 namespace plumb {
 
@@ -69,20 +70,5 @@ class Declared {
   friend class Declared;
   std::vector<std::function<std::string(const S&)>> rules_;
 };
-
-// One function for each kind, in the order of the data flow; stage_catalogue() lists them.
-StageKind dataset_kind();
-StageKind mix_kind();
-StageKind model_kind();
-StageKind tokenizer_kind();
-StageKind language_model_kind();
-StageKind sft_kind();
-StageKind reward_model_kind();
-StageKind sample_kind();
-StageKind score_kind();
-StageKind select_kind();
-StageKind train_kind();
-StageKind evaluate_kind();
-StageKind report_kind();
 
 }  // namespace plumb

@@ -1,4 +1,4 @@
-// Stage `dataset`: the rows of a data source, converted, shuffled and cut, as one file of records.
+// Kind `dataset`: the rows of a data source, converted, shuffled and cut, as one file of records.
 //
 // Output: prompts.jsonl, demonstrations.jsonl (also of texts: one message of the assistant each) or preferences.jsonl.
 // A prompt made of a preference keeps it as `annotation: {chosen, rejected}` among its extra columns (prompts.h).
@@ -10,14 +10,48 @@
 
 #include "framework/core/artifacts/prompts.h"
 #include "framework/core/artifacts/records_file.h"
-#include "framework/core/catalogue/settings.h"
+#include "framework/core/catalogue/declared.h"
 #include "framework/core/components/make.h"
-#include "framework/core/door/bodies.h"
 #include "plumb/data_source.h"
 #include "plumb/json_rows.h"
 
 namespace plumb {
 namespace {
+
+namespace type = artifact_type;
+
+struct DatasetSettings {          // datasets.NAME
+  ComponentRef source;            // data-source
+  std::int64_t limit = 0;         // first rows after the shuffle; 0: all
+  std::int64_t skip = 0;          // rows left out before the limit: disjoint splits of one source
+  bool shuffle = false;           // by the run's seed
+  std::string count_by = "rows";  // what skip, limit and shuffle move: "rows", or "prompts" with all their rows
+  std::optional<std::string> as;  // convert the rows: "prompts", "texts" or "demonstrations"; absent: as yielded
+};
+
+Declared<DatasetSettings> declare_dataset() {
+  Declared<DatasetSettings> d{"rows of a data source, as one file of records"};
+  auto& p = d.params;
+  p.add(&DatasetSettings::source, "source", "where the rows come from").component("data-source").required();
+  p.add(&DatasetSettings::as, "as",
+        "another type of row made of each: the prompt of a preference or demonstration, the chosen answer of a "
+        "preference "
+        "as a demonstration, the plain text")
+      .choices({type::prompts, type::demonstrations, type::texts});
+  p.add(&DatasetSettings::shuffle, "shuffle", "shuffle by the run's seed before skip and limit");
+  p.add(&DatasetSettings::count_by, "count_by",
+        "what shuffle, skip and limit count: rows; or prompts, each with all its rows, so that disjoint parts of one "
+        "source share no prompt")
+      .choices({"rows", "prompts"});
+  p.add(&DatasetSettings::skip, "skip", "rows (or prompts) left out at the start, for disjoint parts of one source")
+      .at_least(0);
+  p.add(&DatasetSettings::limit, "limit", "rows (or prompts) kept after those; 0 keeps all").at_least(0);
+  d.rule([](const DatasetSettings& s) -> std::string {
+    const bool counts = s.shuffle || s.skip > 0 || s.limit > 0;
+    return counts || s.count_by == "rows" ? "" : "count_by: has no effect without shuffle, skip or limit";
+  });
+  return d;
+}
 
 std::string type_of(const Record& record) {
   return std::holds_alternative<Prompt>(record)       ? artifact_type::prompts
@@ -201,10 +235,8 @@ Parts parts_of(const std::vector<Record>& rows, bool by_prompt) {
   return parts;
 }
 
-}  // namespace
-
-void run_dataset(StageContext& context) {
-  const DatasetSettings settings = dataset_params().parse(context.params());
+void run(StageContext& context) {
+  const DatasetSettings settings = declare_dataset().with_rules().parse(context.params());
   const auto source = make<DataSource>(context, settings.source);
   Rows data = read_rows(context, source, settings);
 
@@ -239,5 +271,17 @@ void run_dataset(StageContext& context) {
   context.summarise("read", static_cast<std::int64_t>(data.read));
   context.account(data.account);
 }
+
+StageKind make_kind() {
+  StageKind kind = declare_dataset().kind("dataset", "*", "source");
+  kind.section = "datasets";
+  kind.uses_seed = [](const Value& params) { return params.at("shuffle").as_bool(); };
+  kind.body = run;
+  return kind;
+}
+
+const KindRegistration registered(10, make_kind);
+
+}  // namespace
 
 }  // namespace plumb

@@ -1,6 +1,10 @@
+#include "framework/core/kinds/select_report.h"
+
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "framework/core/artifacts/disk.h"
 #include "framework/core/report/sections.h"
@@ -9,20 +13,35 @@
 namespace plumb {
 namespace {
 
-// "reward-gap (eta 0.85, tau 1)": parameters that are not set are left out.
-std::string named_policy(const Value& params) {
+// "reward-gap", and its parameters that are set: {eta, 0.85}, {tau, 1}.
+struct Policy {
+  std::string name = "?";
+  std::vector<std::pair<std::string, Value>> settings;
+};
+
+Policy policy_of(const Value& params) {
+  Policy out;
   const Value* policy = params.is_map() ? params.find("policy") : nullptr;
-  if (policy == nullptr) return "?";
-  if (policy->is_string()) return policy->as_string();
-  std::string name, settings;
+  if (policy == nullptr) return out;
+  if (policy->is_string()) out.name = policy->as_string();
+  if (!policy->is_map()) return out;
   for (const auto& [key, value] : policy->as_map()) {
     if (key == "name") {
-      name = show_value(value);
+      out.name = show_value(value);
     } else if (!value.is_null()) {
-      settings += fmt::format("{}{} {}", settings.empty() ? "" : ", ", key, show_value(value));
+      out.settings.emplace_back(key, value);
     }
   }
-  return settings.empty() ? name : fmt::format("{} ({})", name, settings);
+  return out;
+}
+
+// "reward-gap (eta 0.85, tau 1)"
+std::string shown(const Policy& policy) {
+  std::string settings;
+  for (const auto& [key, value] : policy.settings) {
+    settings += fmt::format("{}{} {}", settings.empty() ? "" : ", ", key, show_value(value));
+  }
+  return settings.empty() ? policy.name : fmt::format("{} ({})", policy.name, settings);
 }
 
 const Value* entry(const Value& map, std::string_view key) {
@@ -35,7 +54,7 @@ std::string kept_line(const ArtifactManifest& manifest) {
     return found == nullptr ? std::string("?") : show_value(*found);
   };
   std::string line = fmt::format("{} pairs from {} of {} prompts by {}", count("pairs"), count("prompts_used"),
-                                 count("prompts"), named_policy(manifest.params));
+                                 count("prompts"), shown(policy_of(manifest.params)));
   if (entry(manifest.summary, "delta") != nullptr) line += fmt::format(": reward gap > δ = {}", count("delta"));
   if (entry(manifest.summary, "overlong_dropped") != nullptr) {
     line += fmt::format("; {} answers too long for the reward model were left out", count("overlong_dropped"));
@@ -46,20 +65,21 @@ std::string kept_line(const ArtifactManifest& manifest) {
   return line;
 }
 
-// The η and τ that the user chose, where they are what gives the threshold.
-std::string chosen(const Value& params) {
-  const Value* policy = entry(params, "policy");
-  if (policy == nullptr || !policy->is_map()) return {};
-  const Value *eta = entry(*policy, "eta"), *tau = entry(*policy, "tau"), *delta = entry(*policy, "delta");
-  const bool itself = delta != nullptr && !delta->is_null();
-  if (eta == nullptr || tau == nullptr || itself) return {};
-  return fmt::format("η = {}, τ = {}: ", show_value(*eta), show_value(*tau));
+// The policy that gave a threshold, where it is not a parameter of it itself.
+std::string chosen_by(const Value& params, double threshold) {
+  const Policy policy = policy_of(params);
+  const bool itself = std::any_of(policy.settings.begin(), policy.settings.end(), [&](const auto& setting) {
+    const Value& value = setting.second;
+    return value.type() == Value::Type::real && value.as_double() == threshold;
+  });
+  return policy.settings.empty() || itself ? "" : shown(policy) + ": ";
 }
 
 std::vector<ChartMark> threshold_mark(const Value& gaps, const Value& params) {
   const Value* threshold = gaps.find("threshold");
   if (threshold == nullptr || threshold->is_null()) return {};
-  return {{threshold->as_double(), fmt::format("{}δ = {:.3f}", chosen(params), threshold->as_double())}};
+  const double delta = threshold->as_double();
+  return {{delta, fmt::format("{}δ = {:.3f}", chosen_by(params, delta), delta)}};
 }
 
 Value read_gaps(const Artifact& pairs) {
@@ -132,18 +152,6 @@ void add_audit(Document& page, const Value& summary) {
   page.add(std::move(table));
 }
 
-}  // namespace
-
-Bullets summary_bullets(const Value& summary) {
-  Bullets bullets;
-  if (!summary.is_map()) return bullets;
-  for (const auto& [key, value] : summary.as_map()) {
-    if (!value.is_map() && key != RowAccount::key)
-      bullets.items.push_back({{fmt::format("{}: {}", key, show_value(value))}});
-  }
-  return bullets;
-}
-
 std::optional<Figure> gap_histogram(const ReportItem& pairs) {
   const Value gaps = read_gaps(pairs.artifact);
   if (gaps.find("histogram") == nullptr) return std::nullopt;
@@ -162,7 +170,58 @@ std::optional<Figure> threshold_curve(const ReportItem& pairs) {
   return thresholds == nullptr ? std::nullopt : std::optional(curve(pairs, gaps, *thresholds));
 }
 
-void add_pairs(Report& report, const ReportItem& item) {
+// Rows that choose from the same responses have the same gaps: one figure with the threshold of each.
+std::vector<Figure> joined(const std::vector<ReportItem>& pairs,
+                           std::optional<Figure> (*figure_of)(const ReportItem&)) {
+  const auto sets_a_threshold = [](const ChartMark& mark) { return mark.label.find("δ") != std::string::npos; };
+  std::vector<std::pair<std::string, Figure>> figures;  // by what they draw
+  for (const ReportItem& item : pairs) {
+    std::optional<Figure> figure = figure_of(item);
+    if (!figure) continue;
+    const std::string drawn = to_csv(Chart{.lines = figure->chart.lines, .bars = figure->chart.bars});
+    auto found = std::find_if(figures.begin(), figures.end(), [&](const auto& known) { return known.first == drawn; });
+    if (found == figures.end()) {
+      found = figures.insert(figures.end(), {drawn, *figure});
+      std::erase_if(found->second.chart.marks, sets_a_threshold);
+      found->second.chart.title += fmt::format(" of {}", item.name);
+    } else {
+      found->second.chart.title += ", " + item.name;
+    }
+    for (const ChartMark& mark : figure->chart.marks) {
+      if (sets_a_threshold(mark)) found->second.chart.marks.push_back({mark.x, item.name + ": " + mark.label});
+    }
+  }
+  std::vector<Figure> out;
+  for (auto& known : figures) out.push_back(std::move(known.second));
+  return out;
+}
+
+// Why pairs were kept or not, a column a reason.
+void add_audits(Document& page, const std::vector<ReportItem>& pairs) {
+  std::vector<Value> counts;
+  std::set<std::string> names;
+  for (const ReportItem& item : pairs) {
+    const Value& summary = item.artifact.manifest.summary;
+    const Value* reasons = summary.is_map() ? summary.find("reasons") : nullptr;
+    counts.push_back(reasons != nullptr && reasons->is_map() ? *reasons : Value::map());
+    for (const auto& [reason, count] : counts.back().as_map()) names.insert(reason);
+  }
+  if (names.empty()) return;
+  Table table{{"row"}, {}};
+  table.header.insert(table.header.end(), names.begin(), names.end());
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    table.rows.push_back({pairs[i].name});
+    for (const std::string& name : names)
+      table.rows.back().push_back(counts[i].find(name) == nullptr ? "" : show_value(*counts[i].find(name)));
+  }
+  page.add(Paragraph{{"The audit: pairs of responses looked at, by why they were kept or not."}});
+  page.add(std::move(table));
+}
+
+}  // namespace
+
+void add_selection(Report& report, const ReportItem& item) {
+  if (item.artifact.manifest.type != artifact_type::pairs) return;
   const std::string line = kept_line(item.artifact.manifest);
   report.text += fmt::format("{}: {}\n", item.name, line);
   report.page.add(Heading{2, item.name});
@@ -177,6 +236,51 @@ void add_pairs(Report& report, const ReportItem& item) {
   Table table = figure->table;
   report.page.add(std::move(*figure));
   report.page.add(Folded{"Pairs at round values of η", std::move(table)});
+}
+
+void add_selections(Document& page, const std::vector<ReportItem>& selections, const std::string& of) {
+  std::vector<ReportItem> pairs;
+  for (const ReportItem& item : selections) {
+    if (item.artifact.manifest.type == artifact_type::pairs) pairs.push_back(item);
+  }
+  if (pairs.empty()) return;
+  page.add(Heading{2, "What the selections kept"});
+  page.add(Paragraph{{of}});
+  static constexpr std::pair<const char*, const char*> kColumns[] = {
+      {"pairs", "pairs"},
+      {"prompts_used", "prompts used"},
+      {"delta", "δ"},
+      {"gap_mean", "mean gap"},
+      {"gap_deviation", "deviation"},
+      {"longer_chosen_fraction", "chosen is longer"},
+      {"reward_length_correlation", "reward with length"},
+      {"tied_pairs", "tied pairs"},
+      {"duplicate_responses", "duplicate responses"},
+      {"normalise", "rewards normalised"}};
+  Table table{{"row"}, {}};
+  for (const auto& column : kColumns) table.header.emplace_back(column.second);
+  for (const ReportItem& item : pairs) {
+    table.rows.push_back({item.name});
+    const Value& summary = item.artifact.manifest.summary;
+    for (const auto& column : kColumns) {
+      const Value* found = summary.is_map() ? summary.find(column.first) : nullptr;
+      table.rows.back().push_back(found == nullptr ? "" : show_value(*found));
+    }
+  }
+  page.add(std::move(table));
+  add_audits(page, pairs);
+  for (Figure& figure : joined(pairs, sigmoid_histogram)) page.add(std::move(figure));
+  for (Figure& figure : joined(pairs, gap_histogram)) page.add(std::move(figure));
+  for (Figure& figure : joined(pairs, threshold_curve)) page.add(std::move(figure));
+}
+
+std::vector<ShownChoice> selection_choices(const ArtifactManifest& manifest) {
+  const Value* count = entry(manifest.summary, "pairs");
+  if (count == nullptr) count = entry(manifest.summary, "demonstrations");
+  if (count == nullptr) return {};
+  std::vector<ShownChoice> out{{"sample size here", count->as_double()}};
+  for (const auto& [key, value] : policy_of(manifest.params).settings) out.push_back({key, {}, show_value(value)});
+  return out;
 }
 
 }  // namespace plumb

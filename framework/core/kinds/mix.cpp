@@ -1,4 +1,4 @@
-// Stage `mix`: rows of several datasets in one file, each with the dataset's name as its column `source`.
+// Kind `mix`: rows of several datasets in one file, each with the dataset's name as its column `source`.
 //
 // Output: as the inputs' (dataset.cpp). Ids begin with the dataset's name, so that they stay unique.
 #include <fmt/format.h>
@@ -6,13 +6,53 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <set>
 
 #include "framework/core/artifacts/records_file.h"
-#include "framework/core/catalogue/settings.h"
-#include "framework/core/door/bodies.h"
+#include "framework/core/catalogue/declared.h"
 
 namespace plumb {
 namespace {
+
+namespace type = artifact_type;
+
+struct MixSettings {              // stage: mix
+  std::vector<std::string> data;  // datasets of one type
+  Value weights;                  // by dataset: the part of its rows that is taken, above 0 and at most 1; absent: all
+  std::int64_t limit = 0;         // of the mixture; 0: all
+};
+
+std::string broken_mix(const MixSettings& s) {
+  if (s.data.empty()) return "data: the list is empty; name at least one dataset";
+  if (std::set<std::string>(s.data.begin(), s.data.end()).size() != s.data.size()) {
+    return "data: the same dataset stands in the list twice";
+  }
+  if (s.weights.is_null()) return {};
+  if (!s.weights.is_map()) return "weights: must be a map from datasets to the part of each that is taken";
+  for (const auto& [name, weight] : s.weights.as_map()) {
+    if (std::find(s.data.begin(), s.data.end(), name) == s.data.end()) {
+      return "weights: " + name + " is not in `data`";
+    }
+    const bool number = weight.type() == Value::Type::integer || weight.type() == Value::Type::real;
+    if (!number || !(weight.as_double() > 0 && weight.as_double() <= 1)) {
+      return "weights: of " + name + ": wanted a number above 0 and at most 1, the part of its rows that is taken";
+    }
+  }
+  return {};
+}
+
+Declared<MixSettings> declare_mix() {
+  Declared<MixSettings> d{"rows of several datasets in one, shuffled by the run's seed"};
+  auto& p = d.params;
+  p.add(&MixSettings::data, "data", "the datasets, all of one type; each has its own `limit`")
+      .accepts({type::prompts, type::demonstrations, type::preferences, type::texts})
+      .required();
+  p.add(&MixSettings::weights, "weights",
+        "by dataset, the part of its rows that is taken, drawn by the run's seed: {hh: 0.1}; absent: all of them");
+  p.add(&MixSettings::limit, "limit", "rows of the mixture; 0 keeps all").at_least(0).unit("rows");
+  d.rule(broken_mix);
+  return d;
+}
 
 // Rows of one type, with what makes an id and a column of each.
 template <class T>
@@ -103,14 +143,22 @@ void mix(StageContext& context, const MixSettings& settings) {
   context.account(account);
 }
 
-}  // namespace
-
-void run_mix(StageContext& context) {
-  const MixSettings settings = mix_params().parse(context.params());
+void run(StageContext& context) {
+  const MixSettings settings = declare_mix().with_rules().parse(context.params());
   const std::string& type = context.inputs("data").front().second->manifest.type;
   if (type == artifact_type::prompts) return mix<Prompt>(context, settings);
   if (type == artifact_type::preferences) return mix<Preference>(context, settings);
   mix<Demonstration>(context, settings);
 }
+
+StageKind make_kind() {
+  StageKind kind = declare_mix().kind("mix", "*", "data");
+  kind.body = run;
+  return kind;
+}
+
+const KindRegistration registered(20, make_kind);
+
+}  // namespace
 
 }  // namespace plumb

@@ -2,8 +2,7 @@
 #include <cmath>
 
 #include "framework/core/artifacts/records_file.h"
-#include "framework/core/door/bodies.h"
-#include "framework/engine/stages/test_stage.h"
+#include "framework/core/kinds/test_stage.h"
 
 namespace plumb {
 namespace {
@@ -36,7 +35,7 @@ BOOST_AUTO_TEST_SUITE(select)
 BOOST_AUTO_TEST_CASE(pairs_above_the_threshold_with_their_audit) {
   TestStage stage(with_policy(Value::map({{"name", "reward-gap"}, {"eta", 0.85}, {"tau", 1.0}})));
   give(stage, two_prompts);
-  run_select(stage);
+  run_stage("select", stage);
   // δ = ln(0.85 / 0.15) = 1.7346: gaps 3 and 2.
   BOOST_TEST(stage.summary.at("pairs").as_int() == 2);
   BOOST_TEST(stage.summary.at("prompts_used").as_int() == 1);
@@ -82,7 +81,7 @@ BOOST_AUTO_TEST_CASE(a_seeded_subsample_keeps_the_order) {
   for (int i = 0; i < 20; ++i) many.push_back(group("p" + std::to_string(i), {{"a", 2.0}, {"b", 0.0}}));
   for (TestStage* stage : {&whole, &part, &same, &other}) {
     give(*stage, many);
-    run_select(*stage);
+    run_stage("select", *stage);
     texts.push_back(read_file(stage->folder() / "pairs.jsonl").value());
   }
   BOOST_TEST(whole.summary.at("pairs").as_int() == 20);
@@ -98,7 +97,7 @@ BOOST_AUTO_TEST_CASE(a_seeded_subsample_keeps_the_order) {
 BOOST_AUTO_TEST_CASE(identical_responses_count_once) {
   TestStage stage(with_policy(Value::map({{"name", "reward-gap"}, {"eta", 0.6}, {"tau", 1.0}})));
   give(stage, {group("p1", {{"a", 3.0}, {"a", 3.0}, {"b", 0.0}, {"b", 0.0}})});
-  run_select(stage);
+  run_stage("select", stage);
   BOOST_TEST(stage.summary.at("pairs").as_int() == 1);
   BOOST_TEST(stage.summary.at("duplicate_responses").as_int() == 2);
   BOOST_TEST(stage.accounted.line() ==
@@ -108,7 +107,7 @@ BOOST_AUTO_TEST_CASE(identical_responses_count_once) {
   kept.set("deduplicate", false);
   TestStage repeated(kept);
   give(repeated, {group("p1", {{"a", 3.0}, {"a", 3.0}, {"b", 0.0}, {"b", 0.0}})});
-  run_select(repeated);
+  run_stage("select", repeated);
   BOOST_TEST(repeated.summary.at("pairs").as_int() == 4);
   BOOST_TEST(repeated.summary.at("tied_pairs").as_int() == 2);
 }
@@ -116,7 +115,7 @@ BOOST_AUTO_TEST_CASE(identical_responses_count_once) {
 BOOST_AUTO_TEST_CASE(rejection_sampling_gives_demonstrations) {
   TestStage stage(with_policy(Value::map({{"name", "rejection-sampling"}})));
   give(stage, two_prompts);
-  run_select(stage);
+  run_stage("select", stage);
   const auto rows = read_demonstrations(stage.folder() / "demonstrations.jsonl").value();
   BOOST_REQUIRE(rows.size() == 2U);
   BOOST_TEST(rows[0].messages.back().content == "a");
@@ -126,7 +125,7 @@ BOOST_AUTO_TEST_CASE(rejection_sampling_gives_demonstrations) {
 BOOST_AUTO_TEST_CASE(nothing_kept_and_nothing_scored_are_errors) {
   TestStage none(with_policy(Value::map({{"name", "reward-gap"}, {"eta", 0.99}, {"tau", 1.0}})));
   give(none, two_prompts);
-  BOOST_CHECK_EXCEPTION(run_select(none), Error, [](const Error& error) {
+  BOOST_CHECK_EXCEPTION(run_stage("select", none), Error, [](const Error& error) {
     return error.code() == ErrorCode::data &&
            std::string(error.what()) ==
                "policy reward-gap kept nothing of 2 prompts, whose reward gaps must be above 4.595. The 4 pairs have "
@@ -137,7 +136,7 @@ BOOST_AUTO_TEST_CASE(nothing_kept_and_nothing_scored_are_errors) {
   std::vector<ResponseGroup> groups = two_prompts;
   groups[1].responses[0].reward.reset();
   give(unscored, groups);
-  BOOST_CHECK_EXCEPTION(run_select(unscored), Error, [](const Error& error) {
+  BOOST_CHECK_EXCEPTION(run_stage("select", unscored), Error, [](const Error& error) {
     return std::string(error.what()).find("prompt p2, response 0") != std::string::npos;
   });
 }

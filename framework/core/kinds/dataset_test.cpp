@@ -6,8 +6,7 @@
 #include <set>
 
 #include "framework/core/artifacts/records_file.h"
-#include "framework/core/door/bodies.h"
-#include "framework/engine/stages/test_stage.h"
+#include "framework/core/kinds/test_stage.h"
 
 namespace plumb {
 namespace {
@@ -29,14 +28,14 @@ std::vector<std::string> prompt_ids(TestStage& stage) {
 std::vector<std::string> run_for_ids(const Value& params, std::uint64_t seed = 7) {
   TestStage stage(params);
   stage.seed_ = seed;
-  run_dataset(stage);
+  run_stage("dataset", stage);
   return prompt_ids(stage);
 }
 
 std::string refusal(const Value& params, ErrorCode code) {
   TestStage stage(params);
   try {
-    run_dataset(stage);
+    run_stage("dataset", stage);
   } catch (const Error& error) {
     BOOST_TEST(static_cast<int>(error.code()) == static_cast<int>(code));
     return error.what();
@@ -77,7 +76,7 @@ BOOST_AUTO_TEST_CASE(rows_left_out_are_counted_by_reason_from_archives_too) {
   for (const char* file : {"rows.jsonl", "rows.jsonl.gz", "rows.jsonl.zst"}) {
     TestStage stage(Value::map(
         {{"source", Value::map({{"name", "webgpt"}, {"path", (folder / file).string()}, {"malformed", "skip"}})}}));
-    run_dataset(stage);
+    run_stage("dataset", stage);
     BOOST_TEST_CONTEXT(file << ": " << to_json(stage.summary)) {
       BOOST_TEST(stage.summary.at("rows").as_int() == 1);
       BOOST_TEST(stage.accounted.line() ==
@@ -89,7 +88,7 @@ BOOST_AUTO_TEST_CASE(rows_left_out_are_counted_by_reason_from_archives_too) {
 
 BOOST_AUTO_TEST_CASE(writes_the_source_in_order) {
   TestStage stage(dataset("prompts", 30));
-  run_dataset(stage);
+  run_stage("dataset", stage);
   const auto ids = prompt_ids(stage);
   BOOST_REQUIRE(ids.size() == 30U);
   BOOST_TEST(ids.front() == "train-000000");
@@ -132,7 +131,7 @@ BOOST_AUTO_TEST_CASE(parts_counted_by_prompts_share_none) {
                     {"skip", skip},
                     {"limit", limit}}));
     stage.seed_ = seed;
-    run_dataset(stage);
+    run_stage("dataset", stage);
     std::multiset<std::string> questions;
     for (const Preference& row : read_preferences(stage.folder() / "preferences.jsonl").value()) {
       questions.insert(row.prompt.messages.front().content);
@@ -173,8 +172,8 @@ BOOST_AUTO_TEST_CASE(a_demonstration_without_a_user_becomes_no_prompt_and_is_cou
 
 BOOST_AUTO_TEST_CASE(preferences_become_prompts_with_their_annotation) {
   TestStage pairs(dataset("preferences", 20)), prompts(dataset("preferences", 20, {{"as", "prompts"}}));
-  run_dataset(pairs);
-  run_dataset(prompts);
+  run_stage("dataset", pairs);
+  run_stage("dataset", prompts);
   const auto from = read_preferences(pairs.folder() / "preferences.jsonl").value();
   const auto to = read_prompts(prompts.folder() / "prompts.jsonl").value();
   BOOST_REQUIRE(from.size() == to.size());
@@ -189,7 +188,7 @@ BOOST_AUTO_TEST_CASE(preferences_become_prompts_with_their_annotation) {
 BOOST_AUTO_TEST_CASE(demonstrations_become_prompts_and_texts) {
   TestStage shown(dataset("demonstrations", 20)), prompts(dataset("demonstrations", 20, {{"as", "prompts"}}));
   TestStage texts(dataset("demonstrations", 20, {{"as", "texts"}}));
-  for (TestStage* stage : {&shown, &prompts, &texts}) run_dataset(*stage);
+  for (TestStage* stage : {&shown, &prompts, &texts}) run_stage("dataset", *stage);
   const auto from = read_demonstrations(shown.folder() / "demonstrations.jsonl").value();
   const auto to = read_prompts(prompts.folder() / "prompts.jsonl").value();
   const auto plain = read_demonstrations(texts.folder() / "demonstrations.jsonl").value();
@@ -215,7 +214,7 @@ BOOST_AUTO_TEST_CASE(refuses_what_leaves_no_row_or_cannot_be_converted) {
 BOOST_AUTO_TEST_CASE(stops_when_asked_to) {
   TestStage stage(dataset("prompts", 5));
   stage.cancel = true;
-  BOOST_CHECK_THROW(run_dataset(stage), Cancelled);
+  BOOST_CHECK_THROW(run_stage("dataset", stage), Cancelled);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -2,8 +2,7 @@
 #include <set>
 
 #include "framework/core/artifacts/records_file.h"
-#include "framework/core/door/bodies.h"
-#include "framework/engine/stages/test_stage.h"
+#include "framework/core/kinds/test_stage.h"
 
 namespace plumb {
 namespace {
@@ -24,7 +23,7 @@ std::vector<Preference> mixed(const Value& more, std::uint64_t seed, TestStage* 
       rows.write(to_value(Preference{id, {"q" + id, {{"user", id}}, {}}, "good", "bad", {}, {}, {}}));
     }
   }
-  run_mix(stage);
+  run_stage("mix", stage);
   return read_preferences(stage.folder() / "preferences.jsonl").value();
 }
 

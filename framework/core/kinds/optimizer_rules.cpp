@@ -1,0 +1,91 @@
+#include "framework/core/kinds/optimizer_rules.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace plumb {
+namespace {
+
+// An optimizer learns from some types only.
+void check_takes(Checking& c, const StageSpec& stage) {
+  for (const ComponentUse& use : stage.components) {
+    const auto& takes = use.component->info.takes;
+    if (use.param != "optimizer" || takes.empty()) continue;
+    for (const char* param : {"data", "eval"}) {
+      const StageSpec* data = input_of(c, stage, param);
+      if (data == nullptr || data->output.empty()) continue;
+      const auto& accepts = find_param(stage, param)->accepts;
+      if (std::find(accepts.begin(), accepts.end(), data->output) == accepts.end()) continue;  // complained of already
+      // Plain text is learnt as an answer to nothing.
+      const std::string type = data->output == artifact_type::texts ? artifact_type::demonstrations : data->output;
+      if (std::find(takes.begin(), takes.end(), type) != takes.end()) continue;
+      c.complain(stage, mark_of(stage, param), param,
+                 fmt::format("`{}` is of type {}, but the optimizer {} takes {}", data->name, data->output,
+                             use.component->info.name, joined(takes, " or ")));
+    }
+  }
+}
+
+// A reward model and a policy are trained by optimizers of different sorts.
+void check_yields(Checking& c, const StageSpec& stage) {
+  for (const ComponentUse& use : stage.components) {
+    if (use.param != "optimizer") continue;
+    const auto trains_rewards = [](const ComponentInfo& info) {
+      return std::find(info.yields.begin(), info.yields.end(), artifact_type::reward_model) != info.yields.end();
+    };
+    const bool wanted = stage.output == artifact_type::reward_model;
+    const std::string& name = use.component->info.name;
+    if (trains_rewards(use.component->info) == wanted) continue;
+    std::vector<std::string> fit;
+    for (const KnownComponent* other : c.registry.all("optimizer")) {
+      if (trains_rewards(other->info)) fit.push_back(other->info.name);
+    }
+    c.complain(stage, mark_of(stage, use.param), use.param,
+               wanted ? fmt::format("{} trains no reward model; those that do: {}", name, joined(fit))
+                      : fmt::format("{} trains reward models; the stage kind reward_model takes it", name));
+  }
+}
+
+// Keys of a stage that optimizers of one sort alone read.
+void check_reads(Checking& c, const StageSpec& stage) {
+  for (const ComponentUse& use : stage.components) {
+    const auto& takes = use.component->info.takes;
+    if (use.param != "optimizer" || takes.empty()) continue;
+    const bool online = std::find(takes.begin(), takes.end(), artifact_type::prompts) != takes.end();
+    if (online) continue;
+    for (const char* param : {"reward_model", "reward", "rollout", "value_model"}) {
+      const Value* value = stage.params.find(param);
+      if (value == nullptr || value->is_null()) continue;
+      c.complain(stage, value->mark, param,
+                 fmt::format("has no effect: the optimizer {} takes {} and makes no answers of its own",
+                             use.component->info.name, joined(takes, " or ")));
+    }
+  }
+}
+
+// The threshold on rewards asks for data that have rewards.
+void check_threshold(Checking& c, const StageSpec& stage) {
+  const Value* threshold = stage.params.find("desirable_above");
+  const StageSpec* data = input_of(c, stage, "data");
+  if (threshold == nullptr || threshold->is_null() || data == nullptr || data->output.empty()) return;
+  if (data->output == artifact_type::scored) return;
+  c.complain(stage, threshold->mark, "desirable_above",
+             fmt::format("has no effect: `{}` is of type {}; only scored answers are split by reward", data->name,
+                         data->output));
+}
+
+}  // namespace
+
+void check_optimizer(Checking& checking, const StageSpec& stage) {
+  check_takes(checking, stage);
+  check_yields(checking, stage);
+}
+
+void check_alignment(Checking& checking, const StageSpec& stage) {
+  check_optimizer(checking, stage);
+  check_reads(checking, stage);
+  check_threshold(checking, stage);
+}
+
+}  // namespace plumb

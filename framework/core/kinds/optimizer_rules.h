@@ -1,0 +1,17 @@
+// What the kinds that train ask of their optimizer and of the rest of the recipe.
+//
+//   kind.rules = check_optimizer;
+//
+// Thread contract: as recipe/checking.h.
+#pragma once
+
+#include "framework/core/recipe/checking.h"
+
+namespace plumb {
+
+// The optimizer learns from the data's type, and trains what the stage makes.
+void check_optimizer(Checking& checking, const StageSpec& stage);
+// And reads the parameters that are given for some optimizers alone.
+void check_alignment(Checking& checking, const StageSpec& stage);
+
+}  // namespace plumb
