@@ -17,7 +17,7 @@ use() {
   cat >"$folder/CMakeLists.txt" <<END
 cmake_minimum_required(VERSION 3.25)
 project(one LANGUAGES CXX)
-find_package(PlumbSdk 0.1 REQUIRED)
+find_package(PlumbSdk 0.2 REQUIRED)
 plumb_add_plugin(one ${tensor:-} SOURCES one.cpp)
 END
   {

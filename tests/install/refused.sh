@@ -15,7 +15,7 @@ cp "$source/tests/plugins/broken/misbehaving.cpp" .
 cat >CMakeLists.txt <<'END'
 cmake_minimum_required(VERSION 3.25)
 project(refused LANGUAGES CXX)
-find_package(PlumbSdk 0.1 REQUIRED)
+find_package(PlumbSdk 0.2 REQUIRED)
 foreach(other fitting sdk torch cxx11abi)
   plumb_add_plugin(${other} SOURCES misbehaving.cpp)
 endforeach()
