@@ -60,7 +60,11 @@ void each_row(const fs::path& file, Result<T> (*from)(const Value&, const std::s
 class PluginRun final : public StageRun {
  public:
   PluginRun(StageContext& context, const ComponentInfo& info)
-      : context_(context), info_(info), rows_(context.work_folder() / "rows.jsonl"), saved_(rows_.count()) {
+      : context_(context),
+        info_(info),
+        type_(info.yields.size() == 1 ? info.yields.front() : inputs(deciding_input(info)).at(0).type),
+        rows_(context.work_folder() / "rows.jsonl"),
+        saved_(rows_.count()) {
     if (!rows_.damage().empty()) context.log(LogLevel::warning, rows_.damage());
     if (saved_ > 0) context.log(LogLevel::info, fmt::format("{} rows were written before", saved_));
   }
@@ -104,17 +108,14 @@ class PluginRun final : public StageRun {
     }
   }
 
-  [[nodiscard]] std::string output_type() const override {
-    if (info_.yields.size() == 1) return info_.yields.front();
-    return inputs(deciding_input(info_)).at(0).type;
-  }
+  [[nodiscard]] std::string output_type() const override { return type_; }
 
   void write(const StageRow& row) override {
     if (context_.cancelled()) {
       rows_.end_block(true);
       throw Cancelled{};
     }
-    if (const std::string wrong = wrong_row(output_type(), row); !wrong.empty()) {
+    if (const std::string wrong = wrong_row(type_, row); !wrong.empty()) {
       throw Error(ErrorCode::plugin, "writes a row that cannot stand in its output: " + wrong);
     }
     if (written_++ >= saved_) rows_.write(to_value(row));
@@ -158,21 +159,20 @@ class PluginRun final : public StageRun {
                               written_, saved_));
     }
     if (written_ == 0) {
-      throw Error(ErrorCode::data, fmt::format("gave no row of {}: nothing of its inputs passes", output_type()));
+      throw Error(ErrorCode::data, fmt::format("gave no row of {}: nothing of its inputs passes", type_));
     }
     rows_.end_block(true);
-    const std::string type = output_type();
     std::map<std::string, RowWriter> files;
-    for (const std::string& file : row_files(type)) files.try_emplace(file, context_.folder() / file);
+    for (const std::string& file : row_files(type_)) files.try_emplace(file, context_.folder() / file);
     std::unordered_set<std::string> ids;
     for_each_row(context_.work_folder() / "rows.jsonl", [&](const Value& row, const std::string&) -> Result<void> {
-      const Value& identified = type == artifact_type::pairs ? row.at("group") : row;
+      const Value& identified = type_ == artifact_type::pairs ? row.at("group") : row;
       const Value* id = identified.find("id");
       const std::string& name = (id == nullptr ? identified.at("prompt_id") : *id).as_string();
       if (!ids.insert(name).second) {
         return Error(ErrorCode::plugin, fmt::format("wrote two rows with the id `{}`; each row has its own", name));
       }
-      each_line(type, row, [&](const std::string& file, const Value& line) { files.at(file).write(line); });
+      each_line(type_, row, [&](const std::string& file, const Value& line) { files.at(file).write(line); });
       return {};
     }).value();
     for (auto& [name, file] : files) file.flush();
@@ -181,6 +181,7 @@ class PluginRun final : public StageRun {
  private:
   StageContext& context_;
   const ComponentInfo& info_;
+  const std::string type_;
   CheckedRows rows_;
   std::size_t saved_, written_ = 0;
 };
