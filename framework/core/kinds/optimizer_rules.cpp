@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "plumb/description.h"
+
 namespace plumb {
 namespace {
 
@@ -47,19 +49,29 @@ void check_yields(Checking& c, const StageSpec& stage) {
   }
 }
 
-// Keys of a stage that optimizers of one sort alone read.
+// Keys of a stage that only optimizers read that ask for them, or make answers of their own.
 void check_reads(Checking& c, const StageSpec& stage) {
+  static const std::vector<std::pair<std::string, std::string>> asked = {{"reference", "reference"},
+                                                                         {"reward_model", "reward-model"},
+                                                                         {"reward", "reward-model"},
+                                                                         {"value_model", "values"},
+                                                                         {"rollout", ""}};
   for (const ComponentUse& use : stage.components) {
-    const auto& takes = use.component->info.takes;
-    if (use.param != "optimizer" || takes.empty()) continue;
-    const bool online = std::find(takes.begin(), takes.end(), artifact_type::prompts) != takes.end();
-    if (online) continue;
-    for (const char* param : {"reward_model", "reward", "rollout", "value_model"}) {
+    const ComponentInfo& info = use.component->info;
+    if (use.param != "optimizer" || info.takes.empty()) continue;
+    const bool online = std::find(info.takes.begin(), info.takes.end(), artifact_type::prompts) != info.takes.end();
+    const auto needs = [&](const std::string& what) {
+      return std::any_of(info.needs.begin(), info.needs.end(),
+                         [&](const std::string& need) { return parse_need(need).what == what; });
+    };
+    for (const auto& [param, what] : asked) {
       const Value* value = stage.params.find(param);
-      if (value == nullptr || value->is_null()) continue;
+      if (value == nullptr || value->is_null() || (what.empty() ? online : needs(what))) continue;
       c.complain(stage, value->mark, param,
-                 fmt::format("has no effect: the optimizer {} takes {} and makes no answers of its own",
-                             use.component->info.name, joined(takes, " or ")));
+                 online || param == "reference"
+                     ? fmt::format("has no effect: the optimizer {} does not ask for it", info.name)
+                     : fmt::format("has no effect: the optimizer {} takes {} and makes no answers of its own",
+                                   info.name, joined(info.takes, " or ")));
     }
   }
 }
