@@ -1,7 +1,7 @@
 // Which examples make up each update: seeded shuffles, a pure function of (seed, update), so that a resumed run needs
 // nothing but the update's number.
 //
-//   BatchPlan plan({.examples = 5695, .batch_size = 64, .epochs = 2}, orders_of(pairs, "capped", 8), random);
+//   BatchPlan plan({.examples = 5695, .batch_size = 64, .epochs = 2}, pair_order("capped", 8, groups), random);
 //   for (std::int64_t u = 0; u < plan.updates(); ++u) train(plan.batch(u));
 //
 // Each epoch visits every example once, cut into batches of exactly batch_size; the rest of an epoch is a shorter batch

@@ -1,6 +1,6 @@
 // When a request is asked again, and after how long.
 //
-//   if (worth_retrying(response.status, response.body)) sleep(wait_before(attempt, asked_to_wait, limits, uniform));
+//   if (verdict_on(status, body) == Verdict::again) sleep(wait_before(attempt, asked, limits, random.uniform()));
 //
 // Thread contract: functions are [any].
 #pragma once
