@@ -67,13 +67,13 @@ class Check:
     def __init__(self, program, scratch, tests):
         self.tests = tests
         self.plumb, self.scratch, self.judge = Plumb(program, scratch), scratch, None
-        self.entries, self.optional, self.problems = {}, [], []
+        self.entries, self.elsewhere, self.problems = {}, [], []
         scenarios, files = {}, {}
         for table in TABLES:
             read = yaml.safe_load((HERE / table).read_text())
             scenarios.update(read.get("scenarios", {}))
             files.update(yaml.safe_load((HERE / read["files"]).read_text()) if "files" in read else {})
-            self.optional += read.get("optional", [])
+            self.elsewhere += read.get("elsewhere", [])
             for group in read["effects"]:
                 for prefix, at in group["of"].items():
                     for parameter, said in group["parameters"].items():
@@ -96,13 +96,10 @@ class Check:
         self.judge = Judge()
 
     def missing(self):
-        known = known_parameters(self.plumb)
-        for name in known:
-            if name not in self.entries:
-                self.problems.append(f"{name}: no entry in the tables")
-        for name in self.entries:
-            if name not in known and not name.startswith(tuple(self.optional)):
-                self.problems.append(f"{name}: an entry for a parameter that is not there")
+        elsewhere = tuple(self.elsewhere)
+        known = [name for name in known_parameters(self.plumb) if not name.startswith(elsewhere)]
+        self.problems += [f"{name}: no entry in the tables" for name in known if name not in self.entries]
+        self.problems += [f"{name}: an entry for a parameter that is not there" for name in self.entries if name not in known]
         return known
 
     def filled(self, value, who):
