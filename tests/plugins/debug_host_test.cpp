@@ -215,6 +215,7 @@ BOOST_AUTO_TEST_CASE(a_plugin_that_speaks_after_its_end_ends_the_run) {
                  "plumb: debug host: stage `responses`: generator `echo` of test.broken-answers 1.0.0: "
                  "Host::log: wanted no call of the host after the component's end; found a call on thread "),
              watched.err);
+  BOOST_TEST(!has(watched.err, "must have called exit"), watched.err);
 }
 
 BOOST_AUTO_TEST_CASE(the_smoke_recipe_is_clean) {

@@ -18,6 +18,7 @@
 #include <new>
 
 #include "plumb/error.h"
+#include "sdk/debug_host/debug_host.h"
 
 namespace plumb {
 namespace {
@@ -26,7 +27,8 @@ namespace {
 struct Note {
   std::atomic<bool> ended{false};
   std::atomic<int> status{0};
-  std::atomic<int> crash{0};  // the signal
+  std::atomic<int> crash{0};         // the signal
+  std::atomic<bool> watched{false};  // by the debug host, which ends a process in which a plugin breaks its contract
   std::array<char, 256> stage{};
   std::array<char, 1024> plugins{};
   std::array<char, 64> memory{};
@@ -132,8 +134,9 @@ class Guardian {
     std::string text = stage.empty() ? note->ended ? "after the last stage" : "outside of the stages"
                                      : fmt::format("stage `{}`", stage);
     if (signal == 0) {
-      text += fmt::format(": the process ended with status {} before its work was done; a plugin must have called exit",
-                          status);
+      text += fmt::format(": the process ended with status {} before its work was done; {}", status,
+                          note->watched ? "the debug host ended it, as it says above, or a plugin called exit"
+                                        : "a plugin must have called exit");
     } else if (signal == SIGKILL) {
       text += killed_for_memory() > killed_before_ ? ": the kernel killed the process because memory ran out"
                                                    : ": the process was killed (SIGKILL)";
@@ -194,6 +197,7 @@ int run_guarded(const std::function<int()>& work) {
 
 void note_running(const RunningNow& now) {
   if (note == nullptr) return;
+  note->watched = debug_host::wanted();
   put(note->stage, now.stage);
   put(note->plugins, now.plugins);
   put(note->memory, now.memory);
