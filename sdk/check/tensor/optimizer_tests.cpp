@@ -175,9 +175,8 @@ void resume(Context& c) {
   }
 }
 
-// Two processes, each with an optimizer of its own and half of the batch; losses and gradients are added by their
-// shares.
-void two_ranks(Context& c) {
+// Losses and gradients of both halves are added by their shares.
+void two_halves(Context& c) {
   const Inputs whole = ordinary(c);
   try {
     require_sum(c, whole);
@@ -191,17 +190,17 @@ void two_ranks(Context& c) {
   double sum = 0;
   std::vector<at::Tensor> shared;
   for (const std::int64_t first : {std::int64_t{0}, half}) {
-    Inputs rank = whole.part(first, first == 0 ? half : whole.rows() - half);
-    for (at::Tensor& leaf : rank.leaves) leaf = leaf.detach().clone().set_requires_grad(true);
-    const Loss loss = loss_of(c, rank);
-    sum += rank.share * loss.value.item<double>();
+    Inputs part = whole.part(first, first == 0 ? half : whole.rows() - half);
+    for (at::Tensor& leaf : part.leaves) leaf = leaf.detach().clone().set_requires_grad(true);
+    const Loss loss = loss_of(c, part);
+    sum += part.share * loss.value.item<double>();
     loss.value.backward();
-    for (std::size_t i = 0; i < rank.leaves.size(); ++i) {
+    for (std::size_t i = 0; i < part.leaves.size(); ++i) {
       const at::Tensor own =
-          rank.share * (rank.leaves[i].grad().defined() ? rank.leaves[i].grad() : rank.leaves[i] * 0);
+          part.share * (part.leaves[i].grad().defined() ? part.leaves[i].grad() : part.leaves[i] * 0);
       if (first == 0) {
         shared.push_back(own.detach());
-      } else {  // of rollouts each rank has the whole tensor and a gradient in its rows
+      } else {  // of rollouts each half has the whole tensor and a gradient in its rows
         const bool rows = whole.batch == Optimizer::Batch::rollouts;
         shared[i] = rows ? shared[i] + own.detach() : at::cat({shared[i], own.detach()});
       }
@@ -209,12 +208,12 @@ void two_ranks(Context& c) {
   }
   const double together = alone.value.item<double>();
   require(std::abs(sum - together) <= 1e-9 * (1 + std::abs(together)),
-          "in one process the loss is " + exact(together) + ", from two with half the batch each " + exact(sum));
+          "the loss of the batch is " + exact(together) + ", of its halves together " + exact(sum));
   for (std::size_t i = 0; i < shared.size(); ++i) {
     const at::Tensor& leaf = whole.leaves[i];
     const double apart = largest_difference(shared[i], leaf.grad().defined() ? leaf.grad() : leaf.detach() * 0);
-    require(apart <= 1e-9,
-            "the gradients of " + whole.names[i] + " from one process and from two differ by " + exact(apart));
+    require(apart <= 1e-9, "the gradients of " + whole.names[i] +
+                               " of the batch and of its halves together differ by " + exact(apart));
   }
 }
 
@@ -276,7 +275,7 @@ Kind optimizer_kind() {
           {"optimizer.padding", "what stands in the padding does not count", padding},
           {"optimizer.untouched", "does not write into the batch", untouched},
           {"optimizer.resume-equals-straight", "goes on after a checkpoint as if there had been none", resume, true},
-          {"optimizer.two-ranks-agree", "two processes with half the batch each give its loss and gradient", two_ranks},
+          {"optimizer.two-halves-agree", "two halves of the batch give its loss and gradient", two_halves},
       }};
 }
 

@@ -333,7 +333,7 @@ BOOST_AUTO_TEST_CASE(optimizing) {
                         {"remembers-losses", "optimizer.resume-equals-straight failed"},
                         {"forgets-state", "optimizer.resume-equals-straight failed"},
                         {"rounds-state", "optimizer.resume-equals-straight failed"},
-                        {"forgets-odd-pair", "optimizer.two-ranks-agree failed"},
+                        {"forgets-odd-pair", "optimizer.two-halves-agree failed"},
                     });
 }
 
