@@ -27,7 +27,7 @@ const std::vector<KindWords>& kind_words() {
        {"reward-model"},
        {"demonstrations", "pairs", "preferences", "scored", "prompts"},
        {"reference", "mismatched", "reward-model", "values"}},
-      {"evaluator", {}, {}, {"judge", "reward-model", "baseline", "one-answer"}},
+      {"evaluator", {}, {}, {"judge", "reward-model", "baseline", "one-answer", "second-turn"}},
       {"judge", {"score", "preference", "text"}, {}, {"language-models"}},
       {"generator", {}, {}, {"language-models"}},
       {"model", {}, {}, {}},

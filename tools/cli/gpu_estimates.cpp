@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <iostream>
 #include <set>
 
@@ -14,24 +13,20 @@
 namespace plumb::cli {
 namespace {
 
-constexpr std::array<int, 1> kGpus{1};  // one process on one device is all there is
-
 struct Row {
   std::string stage;
   std::size_t times = 0;
-  std::array<std::uint64_t, kGpus.size()> bytes{};
-  std::array<double, kGpus.size()> seconds{};
+  std::uint64_t bytes = 0;
+  double seconds = 0;
   bool timed = true;
 };
 
 void add(Row& row, const PlannedStage& stage, const Plan& plan, const Accelerator& on) {
   ++row.times;
-  for (std::size_t i = 0; i < kGpus.size(); ++i) {
-    const auto estimated = estimate_on(stage, plan, kGpus[i], on);
-    row.bytes[i] = std::max(row.bytes[i], estimated->bytes);
-    if (estimated->seconds) row.seconds[i] += *estimated->seconds;
-    row.timed = row.timed && estimated->seconds.has_value();
-  }
+  const auto estimated = estimate_on(stage, plan, on);
+  row.bytes = std::max(row.bytes, estimated->bytes);
+  row.seconds += estimated->seconds.value_or(0);
+  row.timed = row.timed && estimated->seconds.has_value();
 }
 
 std::vector<Row> rows_of(const std::vector<Plan>& plans, const Accelerator& on) {
@@ -40,7 +35,7 @@ std::vector<Row> rows_of(const std::vector<Plan>& plans, const Accelerator& on) 
   for (const Plan& plan : plans) {
     for (const PlannedStage& stage : plan.stages) {
       if (stage.state != StageState::run || !seen.insert(stage.manifest.key).second) continue;
-      if (!estimate_on(stage, plan, 1, on)) continue;
+      if (!estimate_on(stage, plan, on)) continue;
       auto row = std::find_if(rows.begin(), rows.end(), [&](const Row& r) { return r.stage == stage.spec->name; });
       if (row == rows.end()) row = rows.insert(row, Row{.stage = stage.spec->name});
       add(*row, stage, plan, on);
@@ -53,28 +48,21 @@ std::vector<Row> rows_of(const std::vector<Plan>& plans, const Accelerator& on) 
 
 void print_gpu_estimates(const std::vector<Plan>& plans) {
   const Accelerator on;
-  Table table{{"stage", "times"}, {}};
-  for (int gpus : kGpus) {
-    table.header.push_back(fmt::format("on {}: each", gpus));
-    table.header.emplace_back("time");
-  }
-  std::array<double, kGpus.size()> total{};
+  Table table{{"stage", "times", "memory", "time"}, {}};
+  double total = 0;
   for (const Row& row : rows_of(plans, on)) {
-    table.rows.push_back({row.stage, std::to_string(row.times)});
-    for (std::size_t i = 0; i < kGpus.size(); ++i) {
-      total[i] += row.seconds[i];
-      table.rows.back().push_back(in_bytes(row.bytes[i]) + (row.bytes[i] > on.memory ? " !" : ""));
-      table.rows.back().push_back(row.timed ? show_duration(row.seconds[i]) : "?");
-    }
+    total += row.seconds;
+    table.rows.push_back({row.stage, std::to_string(row.times),
+                          in_bytes(row.bytes) + (row.bytes > on.memory ? " !" : ""),
+                          row.timed ? show_duration(row.seconds) : "?"});
   }
-  table.rows.push_back({"together", ""});
-  for (double seconds : total) table.rows.back().insert(table.rows.back().end(), {"", show_duration(seconds)});
+  table.rows.push_back({"together", "", "", show_duration(total)});
   std::cout << "\n" << to_text(table, "");
   std::cout << fmt::format(
-      "\none process on one device is all there is; estimates for a GPU with {} ({:.0f}e12 operations/s, of which "
-      "{:.0f} % are reached), {} tokens a row, one pair "
-      "a "
-      "prompt;\n! does not fit, ? the number of rows is not known from the recipe\n",
+      "\nestimates for one GPU with {} ({:.0f}e12 operations/s, of which {:.0f} % are reached), whatever devices the "
+      "recipe names.\nOne process on one device is all there is: more GPUs do not help a stage. Memory: rows of "
+      "max_length tokens, dense attention;\ntime: {} tokens a row, one pair a prompt. ! does not fit, ? the number of "
+      "rows is not known from the recipe\n",
       in_bytes(on.memory), on.operations / 1e12, 100 * on.reached, kAssumedTokens);
 }
 

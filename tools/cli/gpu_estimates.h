@@ -1,4 +1,4 @@
-// `plumb plan --gpus`: memory and time of the stages to be run on one GPU.
+// `plumb plan --gpus`: memory and time of the stages to be run on a GPU.
 // Thread contract: as a verb.
 #pragma once
 

@@ -21,10 +21,16 @@ struct StageEstimate {
   };
   std::optional<Shape> shape;                 // of the stage's model
   std::optional<std::uint64_t> parameters;    // of the stage's model
+  std::uint64_t head = 0;                     // of these, the map to logits
   std::optional<std::uint64_t> scored_by;     // parameters of the reward model that an online optimizer asks
   std::optional<std::uint64_t> disk_bytes;    // of its artifact
-  std::optional<std::uint64_t> memory_bytes;  // at its peak
-  std::optional<double> seconds;              // that the most similar artifact took
+  std::optional<std::uint64_t> memory_bytes;  // at its peak, where the stage computes
+  // Of these, what is there beside activations: an update, which comes after them, needs more.
+  std::optional<std::uint64_t> resting_bytes;
+  std::uint64_t width = 4;            // bytes of an activation
+  std::uint64_t answers_at_once = 0;  // of a stage that samples
+  double cache_bytes = 0;             // keys and values of one full answer
+  std::optional<double> seconds;      // that the most similar artifact took
 };
 
 class EstimateFacts {

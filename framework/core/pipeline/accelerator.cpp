@@ -23,15 +23,6 @@ bool is_map_at(const Value& params, const char* key) {
   return value != nullptr && value->is_map();
 }
 
-// Of the stage's own numbers, or of its generator's: {generator: {name: local, dtype: bfloat16}}.
-std::uint64_t width_of(const Value& params) {
-  const auto is_bfloat16 = [](const Value* map) {
-    const Value* dtype = map != nullptr && map->is_map() ? map->find("dtype") : nullptr;
-    return dtype != nullptr && *dtype == Value("bfloat16");
-  };
-  return is_bfloat16(&params) || is_bfloat16(params.find("generator")) ? 2 : 4;
-}
-
 const PlannedStage* input_of(const PlannedStage& stage, const Plan& plan, const char* param) {
   for (const StageInput& input : stage.spec->inputs) {
     if (input.param == param) return plan.find(input.stage);
@@ -39,40 +30,41 @@ const PlannedStage* input_of(const PlannedStage& stage, const Plan& plan, const 
   return nullptr;
 }
 
-// Bytes of one layer's activations for one token: 34 a hidden unit in 2-byte numbers, attention recomputed from its
-// log-sum-exp (Korthikanti et al. 2022, equation 2 without its quadratic term).
-double activation_bytes(const StageEstimate::Shape& shape, double tokens, std::uint64_t width) {
-  const double layer = 17.0 * static_cast<double>(width * shape.hidden) * tokens;
-  return static_cast<double>(shape.layers) * layer;
+// Bytes that rows of `length` tokens keep for the backward pass. Of a layer, 25 numbers of the weights' type a hidden
+// unit (measured on Llama-2-7B). Attention off the CPU is dense (modeling/plain_attention.cpp): masked scores and their
+// exponentials in float32, their weights in the weights' type, each [rows, heads, length, length].
+double activation_bytes(const StageEstimate& model, double rows, double length) {
+  const auto width = static_cast<double>(model.width);
+  const double linear = 25 * width * static_cast<double>(model.shape->hidden) * length;
+  const double scores = static_cast<double>(model.shape->heads) * length * length * (4 + 4 + width);
+  return static_cast<double>(model.shape->layers) * rows * (linear + scores);
 }
 
 struct Work {
   const StageEstimate& model;
   const Value& params;
-  int gpus;
   const Accelerator& on;
 
   [[nodiscard]] double weights() const { return static_cast<double>(*model.parameters); }
-  [[nodiscard]] double operations() const { return on.operations * on.reached * gpus; }
+  [[nodiscard]] double operations() const { return on.operations * on.reached; }
 };
 
-// Each GPU answers its part of the prompts with the whole model. A step of decoding reads all weights and the cache;
-// as many answers go together as memory holds.
-GpuEstimate answering(const Work& w, const char* count, std::optional<std::int64_t> rows) {
-  const auto width = static_cast<double>(width_of(w.params));
-  const auto k = static_cast<double>(integer_at(w.params, count, 1));
-  const auto length = static_cast<double>(integer_at(w.params, "max_new_tokens", kAssumedTokens));
-  const double weights = w.weights() * width;
-  const double cache = length * 2 * static_cast<double>(w.model.shape->layers * w.model.shape->kv_width) * width;
-  const double room = 0.9 * static_cast<double>(w.on.memory) - weights;
-  const double together = std::max(k, room / cache);
+// A step of decoding reads all weights, and of each answer the part of the cache that is full.
+double answering_seconds(const Work& w, double answers, double length) {
+  const double batch = std::min(answers, std::max(1.0, static_cast<double>(w.model.answers_at_once)));
+  const double weights = w.weights() * static_cast<double>(w.model.width);
+  const double reading = answers / batch * length * (weights + batch * w.model.cache_bytes / 2) / w.on.traffic;
+  const double computing = 2 * w.weights() * answers * length / w.operations();
+  return std::max(reading, computing);
+}
+
+GpuEstimate answering(const Work& w, const char* count, double models, std::optional<std::int64_t> rows) {
   GpuEstimate out;
-  out.bytes = static_cast<std::uint64_t>(weights + k * cache);
+  out.bytes = *w.model.memory_bytes;
   if (!rows) return out;
-  const double answers = static_cast<double>(*rows) * k / w.gpus, batch = std::min(answers, together);
-  const double reading = answers / batch * length * (weights + batch * cache / 2) / w.on.traffic;
-  const double computing = 2 * w.weights() * answers * length / (w.on.operations * w.on.reached);
-  out.seconds = std::max(reading, computing);
+  const double answers = models * static_cast<double>(*rows * integer_at(w.params, count, 1));
+  out.seconds =
+      answering_seconds(w, answers, static_cast<double>(integer_at(w.params, "max_new_tokens", kAssumedTokens)));
   return out;
 }
 
@@ -96,23 +88,20 @@ std::optional<double> online_seconds(const Work& w, const Rows& rows, double vis
   const double tokens = answers * static_cast<double>(kAssumedTokens);
   const double visits = static_cast<double>(integer_at(rollout, "inner_epochs", 4));
   const double computed = (visit * visits + 4) * w.weights() + 2 * static_cast<double>(w.model.scored_by.value_or(0));
-  const Work sampling{w.model, rollout, w.gpus, w.on};
-  return computed * tokens / w.operations() +
-         *answering(sampling, "responses", static_cast<std::int64_t>(answers / responses)).seconds;
+  const auto length = static_cast<double>(integer_at(rollout, "max_new_tokens", kAssumedTokens));
+  return computed * tokens / w.operations() + answering_seconds(w, answers, length);
 }
 
 GpuEstimate training(const Work& w, const Rows& rows) {
-  const auto width = static_cast<double>(width_of(w.params));
   const bool lora = is_map_at(w.params, "lora");
   const double of_a_row = rows.pairs ? 2 : 1;
   const auto batch = static_cast<double>(integer_at(w.params, "batch_size", 1));
   const auto micro = static_cast<double>(integer_at(w.params, "micro_batch_size", 0));
   const auto length = static_cast<double>(integer_at(w.params, "max_length", kAssumedTokens));
-  const double at_once = std::max(1.0, (micro > 0 ? micro : batch) / w.gpus) * of_a_row;
-  const double activations = activation_bytes(*w.model.shape, at_once * length, static_cast<std::uint64_t>(width));
+  const double activations = activation_bytes(w.model, (micro > 0 ? micro : batch) * of_a_row, length);
   GpuEstimate out;
-  out.bytes = *w.model.memory_bytes / static_cast<std::uint64_t>(w.gpus) + static_cast<std::uint64_t>(activations);
-  const double visit = lora ? 4 : 6;
+  out.bytes = std::max(*w.model.memory_bytes, *w.model.resting_bytes + static_cast<std::uint64_t>(activations));
+  const double visit = (lora ? 4 : 6) + 2 * static_cast<double>(w.model.head) / w.weights();
   if (rows.prompts) {
     out.seconds = online_seconds(w, rows, visit);
     return out;
@@ -153,6 +142,18 @@ std::optional<std::int64_t> rows_behind(const PlannedStage& stage, const Plan& p
   return std::nullopt;
 }
 
+// How often each prompt is answered: once by every model, and twice where an evaluator holds a second turn.
+double answers_of_evaluators(const PlannedStage& stage) {
+  const auto models = std::count_if(stage.spec->inputs.begin(), stage.spec->inputs.end(),
+                                    [](const StageInput& input) { return input.param.starts_with("models/"); });
+  bool second = false;
+  for (const ComponentUse& use : stage.spec->components) {
+    const auto& needs = use.component->info.needs;
+    second = second || std::find(needs.begin(), needs.end(), "second-turn") != needs.end();
+  }
+  return static_cast<double>(std::max<std::ptrdiff_t>(1, models)) * (second ? 2 : 1);
+}
+
 }  // namespace
 
 std::optional<std::int64_t> rows_made_by(const PlannedStage& stage, const Plan& plan) {
@@ -167,15 +168,15 @@ std::optional<std::int64_t> rows_into(const PlannedStage& stage, const Plan& pla
   return *rows * (answers == nullptr ? 1 : integer_at(answers->manifest.params, "k", 1));
 }
 
-std::optional<GpuEstimate> estimate_on(const PlannedStage& stage, const Plan& plan, int gpus, const Accelerator& on) {
+std::optional<GpuEstimate> estimate_on(const PlannedStage& stage, const Plan& plan, const Accelerator& on) {
   if (stage.spec->of_plugin != nullptr) return std::nullopt;
-  const StageEstimate model = estimate(stage, plan);
+  const StageEstimate model = estimate(stage, plan, true);
   const std::string& kind = stage.manifest.stage_kind;
   if (!model.parameters || !model.shape || kind == "model") return std::nullopt;
-  const Work work{model, stage.manifest.params, gpus, on};
+  const Work work{model, stage.manifest.params, on};
   const auto rows = rows_into(stage, plan);
-  if (kind == "sample") return answering(work, "k", rows);
-  if (kind == "evaluate") return answering(work, "samples", rows);
+  if (kind == "sample") return answering(work, "k", 1, rows);
+  if (kind == "evaluate") return answering(work, "samples", answers_of_evaluators(stage), rows);
   if (kind == "score") return scoring(work, rows);
   if (!model.memory_bytes || stage.manifest.params.find("learning_rate") == nullptr) return std::nullopt;
   const PlannedStage* data = input_of(stage, plan, "data");

@@ -1,14 +1,15 @@
-// What a stage would need on GPUs: arithmetic from configurations and settings, before weights or data are there.
+// What a stage would need on a GPU: arithmetic from configurations and settings, before weights or data are there.
 //
-//   for (int gpus : {1, 2, 8}) auto e = estimate_on(stage, plan, gpus, Accelerator{});
+//   auto e = estimate_on(stage, plan, Accelerator{});
 //   e->bytes > accelerator.memory → it does not fit
 //
-// Assumed: training shards weights, gradients and moments over the GPUs and gives each its part of a micro batch;
-// sampling and scoring give each a whole model and a part of the prompts. Rows have min(max_length, kAssumedTokens)
-// tokens; a selection yields one pair a prompt or `max_pairs`, so a reward gap that keeps more takes as much longer. A
-// token costs 2 operations a weight forwards, and 4 more backwards when the weights are trained, 2 when adapters are.
-// An online optimizer samples its answers, scores them, computes them once without gradients by policy and reference,
-// and visits them rollout.inner_epochs times. Thread contract: functions are [any].
+// One process on one device is all there is, so these are the numbers of one GPU. For time, rows have min(max_length,
+// kAssumedTokens) tokens and a selection yields one pair a prompt or `max_pairs`, so a reward gap that keeps more takes
+// as much longer; for memory, rows have max_length tokens. A token costs 2 operations a weight forwards, and 4 more
+// backwards when the weights are trained, 2 when adapters are; logits that are too many to keep are computed twice. An
+// online optimizer samples its answers, scores them, computes them once without gradients by policy and reference, and
+// visits them rollout.inner_epochs times.
+// Thread contract: functions are [any].
 #pragma once
 
 #include <cstdint>
@@ -29,12 +30,12 @@ struct Accelerator {
 inline constexpr std::int64_t kAssumedTokens = 512;
 
 struct GpuEstimate {
-  std::uint64_t bytes = 0;        // on each GPU
+  std::uint64_t bytes = 0;        // at the peak
   std::optional<double> seconds;  // absent when nothing says how many rows there are
 };
 
 // Nothing for a stage without a model, or one that is cheap.
-std::optional<GpuEstimate> estimate_on(const PlannedStage& stage, const Plan& plan, int gpus, const Accelerator& on);
+std::optional<GpuEstimate> estimate_on(const PlannedStage& stage, const Plan& plan, const Accelerator& on);
 
 // Rows of a stage's artifact, prompts with all their answers counted once, as far as the recipe says.
 std::optional<std::int64_t> rows_made_by(const PlannedStage& stage, const Plan& plan);

@@ -11,7 +11,7 @@ using plumb::Value;
 namespace {
 
 const Value& kLlama = plumb::test::llama_2_7b;
-const double kParameters = 6738415616;
+const double kParameters = 6738415616, kHead = 32000.0 * 4096, kGib = 1 << 30;
 const auto near = boost::test_tools::tolerance(1e-9);
 
 struct Chain {
@@ -36,9 +36,9 @@ struct Chain {
     recipe.add("aligned", "train", Value::map(), {{"model", "sft"}, {"data", "pairs"}}, "model");
     recipe.add("aligned-on-few", "train", Value::map(), {{"model", "sft"}, {"data", "few"}}, "model");
   }
-  [[nodiscard]] plumb::GpuEstimate of(const char* stage, int gpus) {
+  [[nodiscard]] plumb::GpuEstimate of(const char* stage) {
     plan = plumb::make_plan(recipe.get(), plumb::ArtifactStore(folder.path())).value();
-    return plumb::estimate_on(*plan.find(stage), plan, gpus, {}).value();
+    return plumb::estimate_on(*plan.find(stage), plan, {}).value();
   }
   plumb::test::Folder folder;
   plumb::test::TestRecipe recipe;
@@ -58,48 +58,53 @@ Value sft() {
 
 BOOST_AUTO_TEST_SUITE(accelerator)
 
-// 9,000 rows, twice, 512 tokens, 6 operations a weight; 8 GPUs at 40 % of 312e12.
+// 9,000 rows, twice, 512 tokens, 6 operations a weight and 2 more for logits that are computed again, at 40 % of 312e12.
 BOOST_AUTO_TEST_CASE(full_training_takes_six_operations_a_weight_and_token) {
   Chain chain(sft());
-  const auto eight = chain.of("sft", 8);
-  BOOST_TEST(*eight.seconds == 6 * kParameters * 9000 * 2 * 512 / (8 * 312e12 * 0.4), near);
-  // 16 bytes a weight (bfloat16 weight and gradient, float32 master and two moments), an eighth on each; activations of
-  // one row of 4,096 tokens: 34 bytes a hidden unit in each of 32 layers.
-  const double activations = 4096.0 * 4096 * 32 * 34;
-  BOOST_TEST(static_cast<double>(eight.bytes) == kParameters * 16 / 8 + activations,
-             boost::test_tools::tolerance(1e-6));
-  BOOST_TEST(*chain.of("sft", 1).seconds == 8 * *eight.seconds, near);
+  BOOST_TEST(*chain.of("sft").seconds == (6 * kParameters + 2 * kHead) * 9000 * 2 * 512 / (312e12 * 0.4), near);
 }
 
 BOOST_AUTO_TEST_CASE(adapters_save_moments_and_a_third_of_the_work) {
   Value lora = sft();
   lora.set("lora", Value::map({{"r", 8}}));
-  Chain chain(lora), full(sft());
-  BOOST_TEST(*chain.of("sft", 8).seconds == *full.of("sft", 8).seconds * 4 / 6, near);
-  BOOST_TEST(chain.of("sft", 1).bytes < full.of("sft", 1).bytes);
+  Chain chain(lora);
+  BOOST_TEST(*chain.of("sft").seconds == (4 * kParameters + 2 * kHead) * 9000 * 2 * 512 / (312e12 * 0.4), near);
 }
 
-// 16 answers of 512 tokens to 9,000 prompts. What is read decides: 13.5 GB of weights a step, and the caches.
-BOOST_AUTO_TEST_CASE(sampling_reads_the_weights_for_every_step) {
+// Measured on the code, on a device that only counts: after one forward pass of a row 5.65, 16.35 and 52.75 GiB are
+// kept beside the weights. Attention's scores grow with the square of the length.
+BOOST_AUTO_TEST_CASE(activations_are_those_of_dense_attention) {
+  for (const auto& [length, measured] : {std::pair{512, 5.65}, {1024, 16.35}, {2048, 52.75}}) {
+    Value lora = sft();
+    lora.set("lora", Value::map({{"r", 8}}));
+    lora.set("micro_batch_size", 1);
+    lora.set("max_length", length);
+    Chain chain(lora);
+    const double frozen = 2 * kParameters + 32.0 * 8 * (4096 + 4096) * 2 * 16;
+    const double kept = (static_cast<double>(chain.of("sft").bytes) - frozen) / kGib;
+    BOOST_TEST(kept == measured, boost::test_tools::tolerance(0.02));
+  }
+}
+
+// Measured likewise: 128 answers of 512 tokens to 8 prompts of 256 reach 72.8 GiB while the cache moves for the last
+// time. The rows in flight count, not the 16 answers to a prompt. 13.5 GB of weights are read for every step.
+BOOST_AUTO_TEST_CASE(sampling_holds_the_rows_in_flight) {
   Chain chain(sft());
-  const auto one = chain.of("answers", 1);
+  const auto one = chain.of("answers");
+  BOOST_TEST(static_cast<double>(one.bytes) / kGib == 72.8, boost::test_tools::tolerance(1e-3));
   const double cache = 512.0 * 2 * 32 * 4096 * 2;
-  BOOST_TEST(static_cast<double>(one.bytes) == 2 * kParameters + 16 * cache, boost::test_tools::tolerance(1e-6));
-  const double together = (0.9 * (std::uint64_t{40} << 30) - 2 * kParameters) / cache;
-  const double steps = 9000.0 * 16 / together * 512;
-  BOOST_TEST(*one.seconds == steps * (2 * kParameters + together * cache / 2) / 1.555e12, near);
-  BOOST_TEST(*chain.of("answers", 8).seconds == *one.seconds / 8, near);
+  const double steps = 9000.0 * 16 / 128 * 512;
+  BOOST_TEST(*one.seconds == steps * (2 * kParameters + 128 * cache / 2) / 1.555e12, near);
 }
 
-// 6,400 answers of 512 tokens: sampled with float32 weights, which are read for every step; then policy and reference
-// forwards (2 + 2) and four visits of an adapter (4 each).
+// 6,400 answers of 512 tokens, 64 at once: sampled with float32 weights, which are read for every step; then policy and
+// reference forwards (2 + 2) and four visits of an adapter (4 each).
 BOOST_AUTO_TEST_CASE(an_online_optimizer_samples_and_visits_its_answers) {
   Chain chain(sft());
   const double cache = 512.0 * 2 * 32 * 4096 * 4;
-  const double together = (0.9 * (std::uint64_t{40} << 30) - 4 * kParameters) / cache;
-  const double sampling = 6400 / together * 512 * (4 * kParameters + together * cache / 2) / 1.555e12;
-  const double computing = (4 + 4 * 4) * kParameters * 6400 * 512 / (312e12 * 0.4);
-  BOOST_TEST(*chain.of("ppo", 1).seconds == sampling + computing, near);
+  const double sampling = 6400.0 / 64 * 512 * (4 * kParameters + 64 * cache / 2) / 1.555e12;
+  const double computing = ((4 + 4 * 4) * kParameters + 4 * 2 * kHead) * 6400 * 512 / (312e12 * 0.4);
+  BOOST_TEST(*chain.of("ppo").seconds == sampling + computing, near);
 }
 
 BOOST_AUTO_TEST_CASE(rows_follow_limits_and_are_unknown_without) {

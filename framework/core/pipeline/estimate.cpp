@@ -5,6 +5,7 @@
 
 #include "framework/core/artifacts/adapter_folder.h"
 #include "framework/core/artifacts/disk.h"
+#include "framework/core/catalogue/cache_growth.h"
 #include "framework/core/pipeline/accelerator.h"
 
 namespace plumb {
@@ -55,6 +56,7 @@ const PlannedStage* origin(const PlannedStage& stage, const Plan& plan) {
 
 Value config_of(const PlannedStage& model) {
   const Value* path = path_of_component(model.manifest.params, "reward");
+  if (path == nullptr) path = path_of_component(model.manifest.params, "judge");
   if (path == nullptr) path = model.manifest.params.find("path");
   if (path == nullptr || !path->is_string()) {
     const Value* config = model.manifest.params.find("config");
@@ -94,15 +96,22 @@ bool is_at(const Value& params, const char* key, const char* wanted) {
   return found != nullptr && *found == Value(wanted);
 }
 
-std::uint64_t width_at(const Value& params) {
-  return is_at(params, "dtype", "bfloat16") ? 2 : 4;
+// The numbers of a model: {dtype: bfloat16, device: cuda, weights: int8} of a stage or of one of its components.
+struct Numbers {
+  std::uint64_t width = 4;
+  bool int8 = false, gpu = false;
+};
+
+Numbers numbers_in(const Value* params, bool on_gpu) {
+  if (params == nullptr || !params->is_map()) return {.gpu = on_gpu};
+  const Value* device = params->find("device");
+  const bool cuda = device != nullptr && device->is_string() && device->as_string().starts_with("cuda");
+  return {is_at(*params, "dtype", "bfloat16") ? 2U : 4U, is_at(*params, "weights", "int8"), on_gpu || cuda};
 }
 
-// As a component of the stage holds it: {generator: {name: local, dtype: bfloat16}}.
 std::uint64_t bytes_in(const Value& params, const char* component, const DecoderSize& size) {
-  const Value* of = params.find(component);
-  if (of == nullptr) return size.bytes(4);
-  return size.bytes(width_at(*of), is_at(*of, "dtype", "int8"));
+  const Numbers numbers = numbers_in(params.find(component), false);
+  return size.bytes(numbers.width, numbers.int8);
 }
 
 // The model that scores, by the stage's own component or by an input.
@@ -120,37 +129,97 @@ bool has_input(const PlannedStage& stage, const char* param) {
                      [&](const StageInput& input) { return input.param == param; });
 }
 
-void estimate_training(const PlannedStage& stage, const Known& model, StageEstimate& out) {
+bool optimizer_says(const PlannedStage& stage, const std::vector<std::string> ComponentInfo::*list, const char* what) {
+  for (const ComponentUse& use : stage.spec->components) {
+    const auto& said = use.component->info.*list;
+    if (use.param == "optimizer" && std::find(said.begin(), said.end(), what) != said.end()) return true;
+  }
+  return false;
+}
+
+// Whether the stage trains on answers of its own to prompts.
+bool samples_itself(const PlannedStage& stage, const Plan& plan) {
+  for (const StageInput& input : stage.spec->inputs) {
+    const PlannedStage* data = input.param == "data" ? plan.find(input.stage) : nullptr;
+    if (data != nullptr) return data->spec->output == artifact_type::prompts;
+  }
+  return false;
+}
+
+// Whether a second model stays beside the one that is trained, to be its reference. That of pairs is computed before
+// the first update and closed; under an adapter the model itself is one, with the adapter off.
+bool keeps_reference(const PlannedStage& stage, const Plan& plan, bool lora) {
+  const bool online = samples_itself(stage, plan);
+  if (online && !optimizer_says(stage, &ComponentInfo::needs, "reference")) return false;
+  if (has_input(stage, "reference"))
+    return online || optimizer_says(stage, &ComponentInfo::takes, artifact_type::scored);
+  return online && !lora;
+}
+
+void estimate_training(const PlannedStage& stage, const Plan& plan, const Known& model, const Numbers& numbers,
+                       StageEstimate& out) {
   const Value& params = stage.manifest.params;
-  const std::uint64_t width = width_at(params);
-  // A bfloat16 weight has a float32 master copy; both moments are float32.
-  const std::uint64_t trained_bytes = width + width + 8 + (width == 2 ? 4 : 0);
+  const std::uint64_t models = has_input(stage, "value_model") ? 2 : 1;  // a critic has a base of its own
   const Value* lora = params.find("lora");
-  if (lora != nullptr && lora->is_map()) {
+  const bool adapted = lora != nullptr && lora->is_map();
+  const std::uint64_t reference =
+      keeps_reference(stage, plan, adapted) ? model.size.bytes(numbers.width, numbers.int8) : 0;
+  if (adapted) {
     if (!model.shape) return;
-    // The frozen base is the reference, too; an adapter is float32 throughout. A critic has a base of its own.
+    // The frozen base is the reference, too; an adapter is float32 throughout: value, gradient, two moments.
     const std::uint64_t adapter = adapter_parameters(*model.shape, size_at(*lora, "r").value_or(8));
     out.disk_bytes = adapter * 4;
     if (is_at(params, "merge", "float32")) *out.disk_bytes += model.size.bytes(4);
     if (is_at(params, "merge", "bfloat16")) *out.disk_bytes += model.size.bytes(2);
-    const std::uint64_t base = model.size.bytes(width, is_at(params, "weights", "int8"));
-    out.memory_bytes = (base + adapter * 16) * (has_input(stage, "value_model") ? 2 : 1) +
-                       (has_input(stage, "reference") ? model.size.bytes(width) : 0);
+    out.memory_bytes = (model.size.bytes(numbers.width, numbers.int8) + adapter * 16) * models + reference;
+    out.resting_bytes = out.memory_bytes;
     return;
   }
-  const Value* optimizer = params.find("optimizer");
-  // A frozen copy is the reference of full fine-tuning on pairs.
-  const bool reference = params.find("reference") != nullptr && optimizer != nullptr;
-  out.memory_bytes = model.size.parameters * (trained_bytes + (reference ? width : 0));
-  out.disk_bytes = model.size.parameters * width;
+  // Value, gradient, two float32 moments. A bfloat16 weight has a float32 master copy, and its gradient becomes float32
+  // for the update.
+  const std::uint64_t resting = numbers.width == 2 ? 2 + 2 + 8 + 4 : 4 + 4 + 8;
+  out.resting_bytes = model.size.parameters * resting * models + reference;
+  out.memory_bytes = *out.resting_bytes + (numbers.width == 2 ? 4 * model.size.parameters * models : 0);
+  out.disk_bytes = model.size.parameters * numbers.width;
 }
 
-void estimate_answers(const Value& params, const char* count, const Known& model, StageEstimate& out) {
-  const auto k = size_at(params, count), length = size_at(params, "max_new_tokens");
-  if (!model.shape || !k || !length) return;
-  // Keys and values of one prompt's answers, float32.
-  const std::uint64_t cache = *k * *length * model.shape->layers * 2 * model.shape->kv_width * 4;
-  out.memory_bytes = bytes_in(params, "generator", model.size) + cache;
+struct Answering {
+  std::uint64_t in_flight, length, to_a_prompt;
+  std::optional<std::uint64_t> all;
+};
+
+// Keys and values of the answers that are sampled together and of their prompts, in the type of the weights.
+void add_cache(const Answering& answers, const Known& model, const Numbers& numbers, StageEstimate& out) {
+  if (!model.shape || !out.memory_bytes) return;
+  const std::uint64_t token = model.shape->layers * 2 * model.shape->kv_width * numbers.width;
+  const std::uint64_t rows = std::min(answers.in_flight, answers.all.value_or(answers.in_flight));
+  const std::uint64_t prompts = (rows + answers.to_a_prompt - 1) / answers.to_a_prompt;
+  const std::uint64_t places =
+      numbers.gpu ? static_cast<std::uint64_t>(peak_tokens(static_cast<std::int64_t>(answers.length))) : answers.length;
+  out.answers_at_once = rows;
+  out.cache_bytes = static_cast<double>(answers.length * token);
+  *out.memory_bytes += (rows * places + prompts * kAssumedPrompt) * token;
+}
+
+constexpr std::uint64_t kInFlight = 128;  // OpenOptions::rows, the generator's `rows`
+
+void estimate_answers(const PlannedStage& stage, const Plan& plan, const Known& model, bool on_gpu,
+                      StageEstimate& out) {
+  const Value& params = stage.manifest.params;
+  const bool sample = stage.manifest.stage_kind == "sample";
+  const Value* generator = sample ? params.find("generator") : nullptr;
+  const Numbers numbers = numbers_in(sample ? generator : &params, on_gpu);
+  out.width = numbers.width;
+  out.memory_bytes = model.size.bytes(numbers.width, numbers.int8);
+  const auto k = size_at(params, sample ? "k" : "samples"), length = size_at(params, "max_new_tokens");
+  if (!k || !length || *k == 0) return;
+  const auto rows = generator == nullptr ? std::nullopt : size_at(*generator, "rows");
+  const auto prompts = rows_into(stage, plan);
+  add_cache({.in_flight = rows.value_or(kInFlight),
+             .length = *length,
+             .to_a_prompt = *k,
+             .all = prompts ? std::optional(static_cast<std::uint64_t>(*prompts) * *k) : std::nullopt},
+            model, numbers, out);
 }
 
 // What is known of the model behind a stage from its configuration.
@@ -168,13 +237,54 @@ std::optional<Known> known_of(const PlannedStage& model, const Plan& plan, Stage
   return size ? std::optional(Known{*size, shape}) : std::nullopt;
 }
 
-// An online optimizer's reward model lies in memory beside the policy.
-void add_scorer(const PlannedStage& stage, const Plan& plan, StageEstimate& out) {
+// Of an online optimizer: its reward model lies in memory beside the policy, and so do the keys and values of the
+// answers that it samples.
+void add_rollouts(const PlannedStage& stage, const Plan& plan, const Known& policy, const Numbers& numbers,
+                  StageEstimate& out) {
   const PlannedStage* model = scorer(stage, plan);
   const auto known = model == nullptr ? std::nullopt : known_of(*model, plan);
+  std::uint64_t scoring = 0;
+  if (known) {
+    out.scored_by = known->size.parameters;
+    scoring = bytes_in(stage.manifest.params, "reward", known->size);
+  }
+  if (!out.memory_bytes) return;
+  *out.memory_bytes += scoring;
+  *out.resting_bytes += scoring;
+  if (!samples_itself(stage, plan)) return;
+  const Value* rollout = stage.manifest.params.find("rollout");
+  const Value none = Value::map();
+  const Value& how = rollout != nullptr && rollout->is_map() ? *rollout : none;
+  const std::uint64_t batch = size_at(stage.manifest.params, "batch_size").value_or(64);
+  StageEstimate sampling = out;  // the cache is gone before the first visit
+  sampling.memory_bytes = *out.resting_bytes;
+  add_cache({.in_flight = std::min(batch, kInFlight),
+             .length = size_at(how, "max_new_tokens").value_or(512),
+             .to_a_prompt = std::max<std::uint64_t>(1, size_at(how, "responses").value_or(1)),
+             .all = batch},
+            policy, numbers, sampling);
+  out.answers_at_once = sampling.answers_at_once;
+  out.cache_bytes = sampling.cache_bytes;
+  out.memory_bytes = std::max(*out.memory_bytes, *sampling.memory_bytes);
+}
+
+// The reward model of an evaluation: a judge holds one beside the policy; evaluators ask it after the policy is gone.
+void add_judge(const PlannedStage& stage, const Plan& plan, const Numbers& numbers, StageEstimate& out) {
+  const Value* judge = stage.manifest.params.find("judge");
+  const bool reads = judge != nullptr && judge->is_map() && judge->find("dtype") != nullptr;
+  const PlannedStage* model = nullptr;
+  for (const StageInput& input : stage.spec->inputs) {
+    if (input.param == "reward_model" && plan.find(input.stage) != nullptr)
+      model = origin(*plan.find(input.stage), plan);
+  }
+  if (reads && path_of_component(stage.manifest.params, "judge") != nullptr) model = &stage;
+  const auto known = model == nullptr ? std::nullopt : known_of(*model, plan);
   if (!known || !out.memory_bytes) return;
-  out.scored_by = known->size.parameters;
-  *out.memory_bytes += bytes_in(stage.manifest.params, "reward", known->size);
+  if (reads) {
+    *out.memory_bytes += bytes_in(stage.manifest.params, "judge", known->size);
+  } else {
+    out.memory_bytes = std::max(*out.memory_bytes, known->size.bytes(numbers.width, numbers.int8));
+  }
 }
 
 // What the plan knows of a stage.
@@ -217,10 +327,11 @@ std::optional<DecoderSize> measure_decoder(const Value& config, std::uint64_t vo
   const std::uint64_t head = flag_at(config, "tie_word_embeddings", false) ? 0 : vocabulary * h;
   return DecoderSize{.parameters = vocabulary * h + shape->layers * layer + (neox ? 2 * h : h) + head,
                      .linear_weights = shape->layers * weights,
-                     .linear_rows = shape->layers * rows};
+                     .linear_rows = shape->layers * rows,
+                     .head = vocabulary * h};
 }
 
-StageEstimate estimate(const PlannedStage& stage, const Plan& plan) {
+StageEstimate estimate(const PlannedStage& stage, const Plan& plan, bool on_gpu) {
   StageEstimate out;
   if (stage.earlier) out.seconds = stage.earlier->seconds;
   if (stage.spec->kind->estimate) {
@@ -232,18 +343,24 @@ StageEstimate estimate(const PlannedStage& stage, const Plan& plan) {
   const std::optional<Known> known = known_of(*model, plan, &out);
   if (!known) return out;
   out.parameters = known->size.parameters;
+  out.head = known->size.head;
   const Value& params = stage.manifest.params;
   const std::string& kind = stage.manifest.stage_kind;
+  const Numbers numbers = numbers_in(kind == "score" ? params.find("reward") : &params, on_gpu);
+  out.width = numbers.width;
   if (kind == "model") {
-    // A model by path is linked, not copied.
-    if (params.find("path") == nullptr || params.find("path")->is_null()) out.disk_bytes = known->size.bytes(4);
+    // A model by path is linked, and only its headers are read; random weights are drawn in float32.
+    const bool linked = params.find("path") != nullptr && !params.find("path")->is_null();
+    if (!linked) out.disk_bytes = known->size.bytes(4);
+    out.memory_bytes = linked ? 0 : known->size.bytes(4);
   } else if (kind == "sample" || kind == "evaluate") {
-    estimate_answers(params, kind == "sample" ? "k" : "samples", *known, out);
+    estimate_answers(stage, plan, *known, on_gpu, out);
+    if (kind == "evaluate") add_judge(stage, plan, numbers, out);
   } else if (kind == "score") {
-    out.memory_bytes = bytes_in(params, "reward", known->size);
+    out.memory_bytes = known->size.bytes(numbers.width, numbers.int8);
   } else if (params.find("learning_rate") != nullptr) {
-    estimate_training(stage, *known, out);
-    if (kind == "train") add_scorer(stage, plan, out);
+    estimate_training(stage, plan, *known, numbers, out);
+    if (kind == "train") add_rollouts(stage, plan, *known, numbers, out);
   }
   return out;
 }

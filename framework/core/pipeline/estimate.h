@@ -1,10 +1,10 @@
-// What a stage will need, as far as configurations tell: estimates, without activations and without what data decide.
+// What a stage will need, as far as configurations tell: estimates, without what data decide.
 //
 //   StageEstimate e = estimate(stage, plan);
-//   if (e.memory_bytes) …                       // weights, gradients, moments, caches of one prompt
+//   if (e.memory_bytes) …                       // weights, gradients, moments, keys and values; without activations
 //
 // Sizes come from config.json keys (or the recipe's `config`), never from weights. Time comes from the most similar
-// artifact that was made before.
+// artifact that was made before. Prompts are taken to have kAssumedPrompt tokens.
 // Thread contract: functions are [any].
 #pragma once
 
@@ -21,6 +21,7 @@ struct DecoderSize {
   std::uint64_t parameters = 0;
   // Of these, the weights of the layers' linear maps and how many rows they have: what 8-bit weights narrow.
   std::uint64_t linear_weights = 0, linear_rows = 0;
+  std::uint64_t head = 0;  // weights of the map to logits
 
   // In memory, `width` bytes each. `int8`: the linear weights in 8 bits, a float32 scale for each of their rows.
   [[nodiscard]] std::uint64_t bytes(std::uint64_t width, bool int8 = false) const {
@@ -28,7 +29,10 @@ struct DecoderSize {
   }
 };
 
-StageEstimate estimate(const PlannedStage& stage, const Plan& plan);
+inline constexpr std::int64_t kAssumedPrompt = 256;  // tokens
+
+// `on_gpu`: as if it computed on a GPU, whatever device the recipe names.
+StageEstimate estimate(const PlannedStage& stage, const Plan& plan, bool on_gpu = false);
 
 // Of a decoder with this config.json. Nothing when a size is missing. `vocabulary`: used when the configuration has
 // none.

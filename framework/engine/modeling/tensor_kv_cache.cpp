@@ -15,6 +15,7 @@
 #include <limits>
 #include <vector>
 
+#include "framework/core/catalogue/cache_growth.h"
 #include "framework/engine/modeling/kv_cache.h"
 #include "plumb/error.h"
 
@@ -29,7 +30,7 @@ struct Slab {
     const std::int64_t had_slots = keys.defined() ? keys.size(1) : 0, had_tokens = keys.defined() ? keys.size(3) : 0;
     if (slots <= had_slots && tokens <= had_tokens) return;
     const std::int64_t more_slots = slots <= had_slots ? had_slots : std::max(slots, 2 * had_slots);
-    const std::int64_t more_tokens = tokens <= had_tokens ? had_tokens : std::max(tokens, had_tokens * 3 / 2);
+    const std::int64_t more_tokens = grown_tokens(had_tokens, tokens);
     for (at::Tensor* old : {&keys, &values}) {
       at::Tensor grown = at::zeros({shape.layers, more_slots, shape.kv_heads, more_tokens, shape.head_dim}, options);
       if (had_slots > 0) grown.narrow(1, 0, had_slots).narrow(3, 0, had_tokens).copy_(*old);

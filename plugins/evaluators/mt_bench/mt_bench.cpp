@@ -324,5 +324,5 @@ class MtBench final : public plumb::Evaluator {
 
 PLUMB_PLUGIN(registrar, "org.plumbline.mt-bench", "1.0.0", "Apache-2.0",
              "MT-Bench: two-turn answers rated by a judge" PLUMB_STATUS("stable")) {
-  registrar.add<MtBench>("mt-bench").needs({"judge:score|text", "one-answer"});
+  registrar.add<MtBench>("mt-bench").needs({"judge:score|text", "one-answer", "second-turn"});
 }
