@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "plumb/placement.h"
+
 namespace plumb {
 inline namespace v1 {
 namespace {
@@ -182,7 +184,7 @@ class Checker {
 
   Value choice(const ParamInfo& info, const Value& value, const std::string& path) {
     const bool string = value.is_string();
-    if (!string || std::find(info.choices.begin(), info.choices.end(), value.as_string()) == info.choices.end()) {
+    if (!string || !is_choice(info.choices, value.as_string())) {
       add(path, value.mark, "found " + quoted(value) + ", wanted one of " + joined(info.choices),
           string ? nearest_name(value.as_string(), info.choices) : std::string());
     }

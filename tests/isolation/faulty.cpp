@@ -178,7 +178,7 @@ class Thorough final : public plumb::Evaluator {
     if (models == nullptr) throw plumb::Error(plumb::ErrorCode::plugin, "this host opens no models");
     const plumb::Prompt prompt{"p", {{"user", "hello"}}, {}};
     const auto policy = models->open_policy(settings_.model);
-    const auto head = models->open_reward(settings_.model, {.dtype = "bfloat16"});
+    const auto head = models->open_reward(settings_.model, {.placement = {.dtype = "bfloat16"}});
     std::vector<plumb::ResponseGroup> groups(2);
     plumb::Sampling sampling;
     sampling.responses = 2;

@@ -58,7 +58,7 @@ class FewModels final : public LanguageModels {
     return std::make_unique<EchoPolicy>();
   }
   std::unique_ptr<RewardHandle> open_reward(const std::string&, const OpenOptions& options) override {
-    if (options.dtype != "bfloat16") throw Error(ErrorCode::recipe, "wanted bfloat16");
+    if (options.placement.dtype != "bfloat16") throw Error(ErrorCode::recipe, "wanted bfloat16");
     ++opened;
     return std::make_unique<LengthReward>();
   }

@@ -202,7 +202,8 @@ BOOST_AUTO_TEST_CASE(a_reward_models_adapter_brings_its_head) {
   const at::NoGradGuard no_grad;
   const at::Tensor rewards = completion_rewards(one, groups, {});
   BOOST_TEST((rewards - completion_rewards(other, groups, {})).abs().max().item<double>() < 1e-5);
-  LanguageModel narrow = open_language_model(head, plugins(), host(), {.reward_head = true, .quantised = true});
+  LanguageModel narrow =
+      open_language_model(head, plugins(), host(), {.placement = {.weights = "int8"}, .reward_head = true});
   BOOST_TEST((rewards - completion_rewards(narrow, groups, {})).abs().max().item<double>() < 0.1);
   BOOST_TEST(made().manifest("scored").type == artifact_type::scored);
 }

@@ -105,8 +105,10 @@ BOOST_AUTO_TEST_CASE(configurations_that_cannot_be_computed_are_refused) {
        "no model folder");
   says(error_of([&] { static_cast<void>(open_language_model(folder / "no", plugins(), host(), {})); }),
        "no such folder");
-  says(error_of([&] { static_cast<void>(open_golden("micro-llama", {.dtype = "int3"})); }), "float32 and bfloat16");
-  says(error_of([&] { static_cast<void>(open_golden("micro-llama", {.device = "tpu"})); }), "cpu, cuda and cuda:N");
+  says(error_of([&] { static_cast<void>(open_golden("micro-llama", {.placement = {.dtype = "int3"}})); }),
+       "wanted one of float32, bfloat16");
+  says(error_of([&] { static_cast<void>(open_golden("micro-llama", {.placement = {.device = "tpu"}})); }),
+       "wanted one of cpu, cuda, cuda:N");
 }
 
 // Numbers that would make a model declare, or a plugin allocate, without end: said before either, with the whole path.

@@ -22,7 +22,8 @@ constexpr double kBeta = 0.1;
 // As `evaluate`, `sample`, `chat` and the others open a model.
 inline LanguageModel open_to_use(const std::filesystem::path& folder, const std::string& dtype = "float32",
                                  bool reward = false) {
-  return open_language_model(folder, plugins(), host(), {.dtype = dtype, .merge_adapter = true, .reward_head = reward});
+  return open_language_model(folder, plugins(), host(),
+                             {.placement = {.dtype = dtype}, .merge_adapter = true, .reward_head = reward});
 }
 
 // Mean implicit margin of all pairs.

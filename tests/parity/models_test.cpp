@@ -135,7 +135,7 @@ BOOST_AUTO_TEST_CASE(saving_what_was_loaded_gives_the_same_bytes) {
 BOOST_AUTO_TEST_CASE(bfloat16_stays_near_float32) {
   for (const Golden& golden : goldens_of_models) {
     const SafetensorsFile file = golden_tensors(golden.file);
-    LanguageModel model = open_golden(golden.model, {.dtype = "bfloat16", .tokenizer = false});
+    LanguageModel model = open_golden(golden.model, {.placement = {.dtype = "bfloat16"}, .tokenizer = false});
     const CompletionLogps logps = masked_logps(model, masked_rows(file), {});
     BOOST_TEST(logps.tokens.scalar_type() == at::kFloat);
     // 8 bits of mantissa over two layers: within 0.1 nat of the mean loss, and not equal to float32 by accident.

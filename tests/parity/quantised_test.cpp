@@ -76,7 +76,7 @@ BOOST_AUTO_TEST_CASE(a_product_stays_within_half_a_step_times_the_sum_of_its_inp
 BOOST_AUTO_TEST_CASE(a_model_keeps_tables_norms_and_head_and_its_log_probabilities_nearly) {
   for (const char* name : {"micro-llama", "micro-neox"}) {
     LanguageModel full = open_golden(name, {.tokenizer = false});
-    LanguageModel narrow = open_golden(name, {.quantised = true, .tokenizer = false});
+    LanguageModel narrow = open_golden(name, {.placement = {.weights = "int8"}, .tokenizer = false});
     std::size_t quantised = 0, kept = 0;
     for (const Parameter* parameter : narrow.parameters->all()) {
       if (parameter->tensor->scalar_type() == at::kChar) {
@@ -108,7 +108,8 @@ BOOST_AUTO_TEST_CASE(a_model_keeps_tables_norms_and_head_and_its_log_probabiliti
 
 BOOST_AUTO_TEST_CASE(an_adapter_is_trained_above_it_and_saved_into_the_full_weights) {
   const test::Folder folder;
-  LanguageModel narrow = open_golden("micro-llama", {.training = true, .quantised = true, .tokenizer = false});
+  LanguageModel narrow =
+      open_golden("micro-llama", {.placement = {.weights = "int8"}, .training = true, .tokenizer = false});
   LanguageModel full = open_golden("micro-llama", {.training = true, .tokenizer = false});
   attach_golden_adapter(narrow, "lora_init");
   attach_golden_adapter(full, "lora_init");
@@ -140,7 +141,8 @@ BOOST_AUTO_TEST_CASE(an_adapter_is_trained_above_it_and_saved_into_the_full_weig
 
 BOOST_AUTO_TEST_CASE(a_reward_model_scores_nearly_the_same) {
   LanguageModel full = open_golden("micro-neox-rm", {.reward_head = true, .tokenizer = false});
-  LanguageModel narrow = open_golden("micro-neox-rm", {.reward_head = true, .quantised = true, .tokenizer = false});
+  LanguageModel narrow =
+      open_golden("micro-neox-rm", {.placement = {.weights = "int8"}, .reward_head = true, .tokenizer = false});
   const std::vector<SequenceGroup> groups{{{1, 17, 30}, {{99, 4, 63, 2}, {21, 2}}}, {{8, 9}, {{2}}}};
   const at::NoGradGuard no_grad;
   const at::Tensor a = completion_rewards(full, groups, {}), b = completion_rewards(narrow, groups, {});
@@ -151,11 +153,13 @@ BOOST_AUTO_TEST_CASE(a_reward_model_scores_nearly_the_same) {
 
 BOOST_AUTO_TEST_CASE(an_adapters_folder_is_its_8_bit_base_with_the_adapter_beside_it) {
   const test::Folder folder;
-  LanguageModel trained = open_golden("micro-llama", {.training = true, .quantised = true, .tokenizer = false});
+  LanguageModel trained =
+      open_golden("micro-llama", {.placement = {.weights = "int8"}, .training = true, .tokenizer = false});
   attach_golden_adapter(trained, "lora_eval");
   save_language_model(trained, folder.path() / "adapter");
-  LanguageModel opened = open_language_model(folder.path() / "adapter", plugins(), host(),
-                                             {.merge_adapter = true, .quantised = true, .tokenizer = false});
+  LanguageModel opened =
+      open_language_model(folder.path() / "adapter", plugins(), host(),
+                          {.placement = {.weights = "int8"}, .merge_adapter = true, .tokenizer = false});
   BOOST_TEST(opened.quantised());
   BOOST_TEST(opened.lora.has_value());
   const std::vector<std::vector<TokenId>> rows{{1, 17, 30, 99, 4, 63, 55, 21}};

@@ -156,7 +156,8 @@ BOOST_AUTO_TEST_CASE(open_assistants_layout_is_a_reward_model) {
 // By hand: the head's weights as they are on disk, the sum in double over the hidden states of the 16-bit layers.
 BOOST_AUTO_TEST_CASE(a_16_bit_model_has_a_float32_head) {
   const at::NoGradGuard no_grad;
-  LanguageModel model = open_golden("micro-neox-rm", {.dtype = "bfloat16", .reward_head = true, .tokenizer = false});
+  LanguageModel model =
+      open_golden("micro-neox-rm", {.placement = {.dtype = "bfloat16"}, .reward_head = true, .tokenizer = false});
   const at::Tensor on_disk = read_model_tensors(golden("micro-neox-rm")).value().at("score.weight");
   BOOST_TEST(model.score->weight.equal(on_disk));
   BOOST_TEST((model.parameters->all().front()->tensor->scalar_type() == at::kBFloat16));

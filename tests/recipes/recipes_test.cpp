@@ -340,6 +340,43 @@ BOOST_AUTO_TEST_CASE(what_the_environment_lacks_is_said_before_a_run) {
   fs::remove_all(runs);
 }
 
+// No machine has a GPU 127.
+BOOST_AUTO_TEST_CASE(a_gpu_that_is_not_there_is_said_before_anything_runs) {
+  const std::string recipe = (kHere / "good" / "base.yaml").string();
+  const fs::path runs = fs::temp_directory_path() / ("plumb-no-runs-" + std::to_string(::getpid()));
+  for (const auto& [set, key] : {std::pair<std::string, std::string>{"stages.sft.device=cuda:127", "stages.sft.device"},
+                                 {"stages.answers.generator={name: local, device: cuda:127}", "generator.device"},
+                                 {"stages.gold.device=cuda:127", "stages.gold.device"}}) {
+    for (const std::string verb : {"validate", "plan", "run"}) {
+      BOOST_TEST_CONTEXT(verb << " " << key) {
+        std::vector<std::string> arguments{command(), verb, recipe, "--set", set};
+        if (verb != "validate") arguments.insert(arguments.end(), {"--runs", runs.string()});
+        const Outcome outcome = run(arguments);
+        BOOST_TEST(outcome.status == 2);
+        BOOST_TEST(outcome.text.find(key) != std::string::npos, outcome.text);
+        BOOST_TEST(outcome.text.find("cuda:127 cannot be used on this machine: no ") != std::string::npos,
+                   outcome.text);
+      }
+    }
+  }
+  const Outcome elsewhere =
+      run({command(), "plan", recipe, "--set", "stages.sft.device=cuda:127", "--runs", runs.string(), "--gpus"});
+  BOOST_TEST(elsewhere.status == 0);
+  BOOST_TEST(elsewhere.text.find("checked for another machine") != std::string::npos, elsewhere.text);
+  BOOST_TEST(!fs::exists(runs));
+}
+
+BOOST_AUTO_TEST_CASE(several_processes_are_refused) {
+  const std::string recipe = (kHere / "good" / "base.yaml").string();
+  for (const char* name : {"WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {
+    ::setenv(name, "2", 1);
+    const Outcome outcome = run({command(), "run", recipe, "--runs", "/nowhere"});
+    ::unsetenv(name);
+    BOOST_TEST(outcome.status == 2);
+    BOOST_TEST(outcome.text.find(std::string(name) + "=2 in the environment") != std::string::npos, outcome.text);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_plugin_that_was_asked_for_must_be_usable) {
   const std::string recipe = (kHere / "good" / "base.yaml").string();
   for (const char* file : {"not-a-plugin.plumb.so", "absent.plumb.so"}) {

@@ -11,6 +11,7 @@
 #include "framework/core/telemetry/output.h"
 #include "framework/core/telemetry/text.h"
 #include "tools/cli/command_host.h"
+#include "tools/cli/placement_options.h"
 #include "tools/cli/plugins_of_run.h"
 #include "tools/cli/verb.h"
 
@@ -19,7 +20,8 @@ namespace {
 
 namespace po = boost::program_options;
 
-using Certify = void(const std::filesystem::path&, const std::filesystem::path&, const Registry&, Host&, Value&);
+using Certify = void(const std::filesystem::path&, const std::filesystem::path&, const std::string&, const Registry&,
+                     Host&, Value&);
 
 // What is measured on real rows, in a line.
 void print_real(const Value& real) {
@@ -70,9 +72,10 @@ int run_certify(int argc, char** argv) {
                         "the folder of a run, such as runs/quickstart, or of a model")(
       "text", po::value<std::string>()->value_name("FILE"),
       "lines of real text, for a model whose training rows are not there")("json", "print JSON");
+  add_placement_options(options, {"device"});
   add_plugin_option(options);
   const auto given = parse_verb(argc, argv,
-                                {"RUN_OR_MODEL [--text FILE] [--plugin FILE]... [--json]",
+                                {"RUN_OR_MODEL [--text FILE] [--device DEVICE] [--plugin FILE]... [--json]",
                                  "Measures on your own weights and rows what must not matter: how a batch is composed, "
                                  "ordered, padded and packed,\n"
                                  "cached decoding, accumulation, saving and loading; and that training starts at its "
@@ -90,7 +93,7 @@ int run_certify(int argc, char** argv) {
   Value certificate;
   reinterpret_cast<Certify*>(Engine::open().symbol("plumb_engine_certify"))(
       (*given)["folder"].as<std::string>(), given->count("text") != 0 ? (*given)["text"].as<std::string>() : "",
-      registry, host, certificate);
+      placement_of(*given).device, registry, host, certificate);
   const bool holds = certificate.at("holds").as_bool();
   if (given->count("json") != 0) {
     unfiltered_output() << to_json(certificate, false, 2) << "\n";

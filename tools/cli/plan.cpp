@@ -176,8 +176,11 @@ int run_plan(int argc, char** argv) {
                  options, {"recipe"});
   if (!given) return 0;
   const bool json = given->count("json") != 0, gpus = given->count("gpus") != 0;
-  LoadedRecipe loaded = load_recipe(recipe_request(*given));
+  RecipeRequest request = recipe_request(*given);
+  request.devices_may_be_absent = gpus;
+  LoadedRecipe loaded = load_recipe(request);
   if (const int status = report_problems(loaded, json); status != 0) return status;
+  say_absent_device(loaded);
   std::vector<std::string> until = loaded.until;
   if (given->count("until") != 0) until = (*given)["until"].as<std::vector<std::string>>();
   const ArtifactStore store(std::filesystem::path((*given)["runs"].as<std::string>()) / ".artifacts");

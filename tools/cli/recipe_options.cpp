@@ -22,7 +22,7 @@ void add_recipe_options(po::options_description& options) {
 }
 
 void add_absence_option(po::options_description& options) {
-  options.add_options()("without-files", "weights and data that the recipe names need not be there yet");
+  options.add_options()("without-files", "weights, data and devices that the recipe names need not be there");
 }
 
 void add_arm_option(po::options_description& options) {
@@ -44,6 +44,14 @@ RecipeRequest recipe_request(const po::variables_map& given) {
   if (given.count("arm") != 0) request.arm = given["arm"].as<std::string>();
   request.files_may_be_absent = given.count("without-files") != 0;
   return request;
+}
+
+void say_absent_device(const LoadedRecipe& loaded) {
+  std::string absent = loaded.recipe.absent_device;
+  if (loaded.sweep) {
+    for (const Arm& arm : loaded.sweep->arms) absent = absent.empty() ? arm.recipe.absent_device : absent;
+  }
+  if (!absent.empty()) std::cerr << "note: " << absent << "; the recipe was checked for another machine\n";
 }
 
 int report_problems(const LoadedRecipe& loaded, bool json) {

@@ -26,6 +26,9 @@ void add_arm_option(boost::program_options::options_description& options);
 void add_code_option(boost::program_options::options_description& options);
 RecipeRequest recipe_request(const boost::program_options::variables_map& given);
 
+// On standard error, when the recipe names a device that may be absent and is: that it was checked for another machine.
+void say_absent_device(const LoadedRecipe& loaded);
+
 // Prints what is wrong: as text on standard error, or with `json` {"valid": false, "problems": […]} on standard output.
 // The exit status: 2, or 0 when nothing is wrong and nothing was printed.
 int report_problems(const LoadedRecipe& loaded, bool json);

@@ -13,6 +13,7 @@
 #include "framework/core/artifacts/artifact.h"
 #include "framework/core/door/engine.h"
 #include "framework/core/telemetry/output.h"
+#include "tools/cli/placement_options.h"
 #include "tools/cli/plugin_text.h"
 
 namespace plumb::cli {
@@ -72,9 +73,8 @@ void add_talk_options(po::options_description& options) {
       "the longest answer")("seed", po::value<std::uint64_t>()->default_value(1)->value_name("S"),
                             "the same seed gives the same answer")(
       "chat-format", po::value<std::string>()->default_value("")->value_name("NAME"),
-      "how turns are written, for a folder without plumb.json")(
-      "dtype", po::value<std::string>()->default_value("float32"), "of the weights: float32 or bfloat16")(
-      "device", po::value<std::string>()->default_value("cpu"), "cpu, or cuda with an index, such as cuda:0");
+      "how turns are written, for a folder without plumb.json");
+  add_placement_options(options);
   add_plugin_option(options);
 }
 
@@ -123,7 +123,7 @@ void clear_interrupt() {
 
 std::unique_ptr<Answerer> open_to_talk(const po::variables_map& given, const Registry& registry, Host& host) {
   const auto text = [&](const char* name) { return given[name].as<std::string>(); };
-  const OpenAnswerer how{text("model"), text("chat-format"), text("dtype"), text("device")};
+  const OpenAnswerer how{text("model"), text("chat-format"), placement_of(given)};
   check_folder(how.folder);
   return Engine::open().answerer(how, registry, host);
 }

@@ -22,9 +22,9 @@ namespace plumb::cli {
 
 inline constexpr const char* kTalkArguments =
     "[--system TEXT] [--greedy] [--temperature T] [--top-k K] [--top-p P] [--max-new-tokens N] [--seed S] "
-    "[--chat-format NAME] [--dtype TYPE] [--device DEVICE] [--plugin FILE]...";
+    "[--chat-format NAME] [--dtype TYPE] [--device DEVICE] [--weights KIND] [--plugin FILE]...";
 
-// MODEL and the options above.
+// MODEL and the options above, --chat-format and those of placement_options.h.
 void add_talk_options(boost::program_options::options_description& options);
 
 // Error(recipe) for a number that is out of range, and for --greedy with a temperature.

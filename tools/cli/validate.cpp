@@ -43,6 +43,7 @@ int run_validate(int argc, char** argv) {
   if (given->count("no-code") == 0) {
     if (const int status = report_plugin_problems(loaded, json); status != 0) return status;
   }
+  say_absent_device(loaded);
   const std::size_t arms = loaded.sweep ? loaded.sweep->arms.size() : 0;
   const auto stages = static_cast<std::int64_t>(arms > 0 ? loaded.sweep->arms.front().recipe.stages.size()
                                                          : loaded.recipe.stages.size());

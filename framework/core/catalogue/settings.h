@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "plumb/params.h"
+#include "plumb/placement.h"
 
 namespace plumb {
 
@@ -30,11 +31,10 @@ struct TrainingSettings {
   double max_grad_norm = 1.0;      // 0: no clipping
   std::int64_t max_length = 1024;  // tokens of prompt and completion; longer rows are dropped and counted
   std::int64_t logging_steps = 10;
-  std::int64_t eval_steps = 0;    // 0: only at the end
-  std::int64_t save_steps = 100;  // checkpoint interval; also on SIGTERM
-  std::string dtype = "float32";
-  std::string device = "cpu";
+  std::int64_t eval_steps = 0;          // 0: only at the end
+  std::int64_t save_steps = 100;        // checkpoint interval; also on SIGTERM
   bool gradient_checkpointing = false;  // must be false: it is not there yet
+  Placement placement;                  // of every model of the stage; int8 weights: of a frozen base
 };
 
 struct LoraParams {  // `lora:` in a recipe; absent: full fine-tuning
@@ -122,8 +122,7 @@ struct TrainSettings {      // stage: train
   std::optional<std::string> value_model;   // of an online optimizer with values: a model of their own
   std::optional<double> desirable_above;    // scored answers: desirable above this reward; absent: above the mean
   Value lora;
-  std::string merge = "none";    // as of sft
-  std::string weights = "full";  // full, or int8: the frozen base under an adapter in 8-bit rows
+  std::string merge = "none";  // as of sft
   TrainingSettings training;
 };
 
@@ -140,6 +139,7 @@ struct EvaluateSettings {  // stage: evaluate
   std::int64_t top_k = 0;
   double top_p = 1;
   std::int64_t samples = 1;  // answers per prompt and model
+  Placement placement;       // of the models and of the reward model
 };
 
 Params<LoraParams> lora_params();

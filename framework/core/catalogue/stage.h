@@ -94,6 +94,9 @@ struct StageKind {
                        // the type of the inputs there (mix)
   std::string output_from;
   int revision = 1;  // bump when the same inputs give another output
+  // Parameters that came after the kind had results: at their default they are no part of the key, and those results
+  // stay. A default must do what the kind did without the parameter.
+  std::vector<std::string> newer = {};
   std::vector<ParamInfo> params;
   std::function<std::vector<ParamIssue>(const Value&)> check;  // rules between complete, valid parameters
   std::function<bool(const Value&)> uses_seed;                 // of resolved parameters; null: always

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "plumb/generator.h"
+#include "plumb/placement.h"
 #include "plumb/records.h"
 
 namespace plumb {
@@ -26,7 +27,7 @@ class Registry;
 struct OpenAnswerer {
   std::string folder;
   std::string chat_format;  // for a folder that names none; Error(recipe) when it names another
-  std::string dtype = "float32", device = "cpu";
+  Placement placement;
 };
 
 // What to answer, as the model reads it.

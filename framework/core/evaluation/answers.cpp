@@ -175,7 +175,7 @@ std::vector<std::string> Answers::ask(const EvaluatedModel& model, std::span<con
                       options.top_k,   options.top_p,          sources_.seed};
     if (policy_ == nullptr || open_key_ != model.key) {
       policy_.reset();
-      policy_ = language_models_.open_policy(model.folder.string());
+      policy_ = language_models_.open_policy(model.folder.string(), {.placement = sources_.placement});
       open_key_ = model.key;
     }
     policy_->generate(wanted, sampling, [&](std::size_t i, ResponseGroup&& group) {
@@ -259,7 +259,8 @@ std::vector<double> Answers::score(const EvaluatedModel& model, std::span<const 
   std::unique_ptr<RewardHandle> head;
   if (!missing.empty() || sources_.truncate_left) {
     policy_.reset();
-    head = language_models_.open_reward(model.folder.string(), {.truncate_left = sources_.truncate_left});
+    head = language_models_.open_reward(model.folder.string(),
+                                        {.placement = sources_.placement, .truncate_left = sources_.truncate_left});
     look_at_lengths(*head, groups);
   }
   for (std::size_t start = 0; start < missing.size(); start += groups_at_once) {

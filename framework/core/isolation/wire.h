@@ -218,8 +218,12 @@ void wire_fields(Wire& wire, Sampling& v) {
   wire(v.responses, v.max_new_tokens, v.temperature, v.top_k, v.top_p, v.seed);
 }
 template <class Wire>
+void wire_fields(Wire& wire, Placement& v) {
+  wire(v.dtype, v.device, v.weights);
+}
+template <class Wire>
 void wire_fields(Wire& wire, OpenOptions& v) {
-  wire(v.dtype, v.device, v.rows, v.batch_tokens, v.chat_format, v.truncate_left);
+  wire(v.placement, v.rows, v.batch_tokens, v.chat_format, v.truncate_left);
 }
 
 }  // namespace plumb

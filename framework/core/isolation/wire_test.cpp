@@ -71,8 +71,9 @@ BOOST_AUTO_TEST_CASE(records_come_back_as_they_were) {
   BOOST_TEST((*judged.score == 0.5 && !judged.preference && judged.text == "said" && judged.failure == "why" &&
               judged.prompt_tokens == 3 && judged.completion_tokens == 4));
 
-  const auto open = unpacked<OpenOptions>(packed(OpenOptions{"bfloat16", "cuda:1", 3, 4, "oasst", true}));
-  BOOST_TEST((open.dtype == "bfloat16" && open.device == "cuda:1" && open.rows == 3 && open.batch_tokens == 4));
+  const auto open = unpacked<OpenOptions>(packed(OpenOptions{{"bfloat16", "cuda:1", "int8"}, 3, 4, "oasst", true}));
+  BOOST_TEST((open.placement.dtype == "bfloat16" && open.placement.device == "cuda:1" && open.placement.int8()));
+  BOOST_TEST((open.rows == 3 && open.batch_tokens == 4));
   BOOST_TEST((open.chat_format == "oasst" && open.truncate_left));
 }
 

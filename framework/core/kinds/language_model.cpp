@@ -18,11 +18,15 @@ Declared<LanguageModelSettings> declare_language_model() {
   d.rule([](const LanguageModelSettings& s) -> std::string {
     return s.training.eval_steps == 0 ? "" : "eval_steps: has no effect: this stage has no `eval`; leave it out";
   });
+  d.rule([](const LanguageModelSettings& s) -> std::string {
+    return s.training.placement.int8() ? "weights: 8-bit weights cannot be trained; this stage trains all weights" : "";
+  });
   return d;
 }
 
 StageKind make_kind() {
   StageKind kind = declare_language_model().kind("language_model", type::model);
+  kind.newer = {"weights"};
   kind.rules = check_optimizer;
   return kind;
 }

@@ -21,12 +21,17 @@ Declared<RewardModelSettings> declare_reward_model() {
   declare_lora(d);
   d.include(&RewardModelSettings::training, declare_training());
   d.rule(broken_eval_steps<RewardModelSettings>);
+  d.rule([](const RewardModelSettings& s) -> std::string {
+    return s.training.placement.int8() ? "weights: not there yet: a model with 8-bit weights cannot get a reward head"
+                                       : "";
+  });
   return d;
 }
 
 StageKind make_kind() {
   StageKind kind = declare_reward_model().kind("reward_model", type::reward_model);
   kind.revision = 3;
+  kind.newer = {"weights"};
   kind.rules = check_optimizer;
   return kind;
 }

@@ -19,12 +19,14 @@ Declared<SftSettings> declare_sft() {
   declare_lora(d);
   d.include(&SftSettings::training, declare_training());
   d.rule(broken_eval_steps<SftSettings>);
+  d.rule(frozen_only<SftSettings>);
   return d;
 }
 
 StageKind make_kind() {
   StageKind kind = declare_sft().kind("sft", type::model);
   kind.revision = 2;
+  kind.newer = {"weights"};
   kind.rules = check_optimizer;
   return kind;
 }

@@ -65,9 +65,6 @@ Declared<TrainSettings> declare_train() {
   p.add(&TrainSettings::desirable_above, "desirable_above",
         "of scored answers: those with a reward above this are desirable; absent: above the mean of all");
   declare_lora(d);
-  p.add(&TrainSettings::weights, "weights",
-        "of the base under an adapter: full, or int8 (linear layers in 8-bit rows, computed in float32)")
-      .choices({"full", "int8"});
   d.include(&TrainSettings::training, declare_training());
   d.rule(broken_eval_steps<TrainSettings>);
   d.rule(broken_rollout);
@@ -77,10 +74,7 @@ Declared<TrainSettings> declare_train() {
     return "reward: overlong: drop leaves answers without a reward, and an online optimizer needs one of each; use "
            "truncate-left";
   });
-  d.rule([](const TrainSettings& s) -> std::string {
-    if (s.weights == "full" || s.lora.is_map()) return {};
-    return "weights: 8-bit weights cannot be trained; give lora, whose adapters can";
-  });
+  d.rule(frozen_only<TrainSettings>);
   d.rule([](const TrainSettings& s) -> std::string {
     if (s.pair_batching != "capped") {
       return s.pair_cap == TrainSettings{}.pair_cap ? "" : "pair_cap: has no effect unless pair_batching is capped";

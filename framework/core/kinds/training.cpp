@@ -1,8 +1,5 @@
 #include "framework/core/kinds/training.h"
 
-#include <algorithm>
-#include <cctype>
-
 namespace plumb {
 namespace {
 
@@ -22,14 +19,6 @@ std::string not_there_yet(const TrainingSettings& s) {
   if (!s.gradient_checkpointing) return {};
   return "gradient_checkpointing: not there yet: every activation is kept until the backward pass; leave it out, and "
          "lower micro_batch_size or max_length for less memory";
-}
-
-std::string broken_device(const std::string& device) {
-  if (device == "cpu" || device == "cuda") return {};
-  const bool numbered =
-      device.starts_with("cuda:") && device.size() > 5 && device.size() < 9 &&
-      std::all_of(device.begin() + 5, device.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
-  return numbered ? "" : "device: found \"" + device + "\", wanted cpu, cuda or cuda:N";
 }
 
 }  // namespace
@@ -61,12 +50,9 @@ Declared<TrainingSettings> declare_training(const char* longer) {
   p.add(&S::save_steps, "save_steps", "between checkpoints for going on after an interruption")
       .at_least(1)
       .unit("updates");
-  p.add(&S::dtype, "dtype", "of weights and activations; moments and losses are float32")
-      .choices({"float32", "bfloat16"});
-  p.add(&S::device, "device", "cpu, cuda or cuda:N");
   p.add(&S::gradient_checkpointing, "gradient_checkpointing", "not there yet: must be false");
+  p.include(&S::placement, Placement::params());
   d.rule(broken_training);
-  d.rule([](const S& s) { return broken_device(s.device); });
   d.rule(not_there_yet);
   return d;
 }

@@ -22,6 +22,13 @@ std::string broken_eval_steps(const S& s) {
   return "eval_steps: has no effect without `eval`, the rows to evaluate on";
 }
 
+// 8-bit weights are frozen: a rule of stages that train all weights or adapters.
+template <class S>
+std::string frozen_only(const S& s) {
+  if (!s.training.placement.int8() || s.lora.is_map()) return {};
+  return "weights: 8-bit weights cannot be trained; give lora, whose adapters can";
+}
+
 inline constexpr const char* kLoraDoc = "train low-rank adapters instead of all weights; {} takes the defaults";
 
 // `lora` and `merge`, which every stage that can train adapters has.

@@ -43,9 +43,19 @@ class Paths {
   }
 };
 
+bool is_newer(const StageKind& kind, const Value::Entry& entry) {
+  if (std::find(kind.newer.begin(), kind.newer.end(), entry.key) == kind.newer.end()) return false;
+  return std::any_of(kind.params.begin(), kind.params.end(), [&](const ParamInfo& info) {
+    return info.name == entry.key && info.default_value == entry.value;
+  });
+}
+
 // The parameters that decide what comes out. Where a component runs does not.
 Value params_of_content(const StageSpec& stage) {
   Value params = stage.params;
+  if (params.is_map()) {
+    std::erase_if(params.as_map(), [&](const Value::Entry& entry) { return is_newer(*stage.kind, entry); });
+  }
   for (const ComponentUse& use : stage.components) {
     if (Value* own = find_dotted(params, use.param); own != nullptr)
       *own = without_isolation(use.component->info, *own);

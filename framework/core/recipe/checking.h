@@ -61,6 +61,8 @@ const StageSpec* input_of(Checking& checking, const StageSpec& stage, const std:
 const ParamInfo* find_param(const StageSpec& stage, const std::string& name);
 // Where a parameter stands, or an item of a list as "evaluators.1".
 Mark mark_of(const StageSpec& stage, const std::string& param);
+// Complains of devices that this machine does not have; where they may be absent, says the first in `absent` instead.
+void check_devices(Checking& checking, std::string& absent);
 void connect(Checking& checking);
 void check_combinations(Checking& checking);
 // Inputs before the stages that use them, otherwise in the given order; complains of every cycle.

@@ -52,6 +52,7 @@ struct Recipe {
   std::string arm;  // of the recipe's sweep; empty: none
   std::uint64_t seed = 1;
   bool files_may_be_absent = false;            // it was checked without them; it can be planned, not run
+  std::string absent_device;                   // where devices may be absent: one that is, and what it lacks
   std::vector<std::filesystem::path> plugins;  // absolute
   std::vector<StageSpec> stages;               // inputs first, otherwise in the order of the file
 
@@ -64,6 +65,7 @@ struct RecipeRequest {
   std::vector<std::filesystem::path> plugins = {};  // --plugin
   std::string arm = {};                             // --arm: one arm of the recipe's sweep; empty: all
   bool files_may_be_absent = false;                 // --without-files: weights and data that are not there yet
+  bool devices_may_be_absent = false;               // it is for another machine, and cannot run here
 };
 
 // One cell of a sweep: the recipe with some values replaced.
@@ -96,6 +98,7 @@ struct RecipeSource {
   std::vector<std::filesystem::path> plugins;  // of `plugins:`, absolute
   std::vector<Problem> problems;
   bool files_may_be_absent = false;
+  bool devices_may_be_absent = false;
 
   // What paths are relative to: where the file lies that a value stands in; of --set options that of the recipe.
   [[nodiscard]] std::filesystem::path folder(Mark mark) const;

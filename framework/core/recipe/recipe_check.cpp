@@ -233,6 +233,7 @@ Recipe check_recipe(const RecipeSource& source, const Registry& registry, std::v
     check_top(checking, recipe);
     check_entries(checking);
     check_components(checking);
+    check_devices(checking, recipe.absent_device);
     connect(checking);
     check_combinations(checking);
     check_model_references(checking);

@@ -46,10 +46,29 @@ Value number(const char* type, const ParamInfo& info) {
   return out;
 }
 
+// A choice that ends in ":N" takes any number up to 127 (is_choice in plumb/placement.h).
+std::string pattern_of(const std::vector<std::string>& choices) {
+  std::string out;
+  for (const std::string& choice : choices) {
+    const bool numbered = choice.ends_with(":N");
+    out += out.empty() ? "^(" : "|";
+    for (const char c : numbered ? choice.substr(0, choice.size() - 1) : choice) {
+      if (std::string_view(R"(\^$.|?*+()[]{})").find(c) != std::string_view::npos) out += '\\';
+      out += c;
+    }
+    if (numbered) out += "([0-9]|[1-9][0-9]|1[01][0-9]|12[0-7])";
+  }
+  out += ")$";
+  return out;
+}
+
 Value text(const ParamInfo& info) {
   if (!info.component_kind.empty()) return reference("name-" + info.component_kind);
   Value out = typed("string");
-  if (!info.choices.empty()) out.set("enum", names(info.choices));
+  if (info.choices.empty()) return out;
+  const bool numbered =
+      std::any_of(info.choices.begin(), info.choices.end(), [](const auto& c) { return c.ends_with(":N"); });
+  numbered ? out.set("pattern", pattern_of(info.choices)) : out.set("enum", names(info.choices));
   return out;
 }
 

@@ -76,6 +76,7 @@ RecipeSource read_recipe(const RecipeRequest& request) {
   source.file = fs::absolute(request.file).lexically_normal();
   source.text.file = request.file.string();
   source.files_may_be_absent = request.files_may_be_absent;
+  source.devices_may_be_absent = request.devices_may_be_absent || request.files_may_be_absent;
   source.text.overrides = request.overrides;
   source.root = read_tree(request.file, source.text, source.problems);
   if (source.root.is_map()) {

@@ -123,7 +123,8 @@ Value to_value(const Certificate& certificate) {
 Certificate certify(const std::filesystem::path& run_or_model, const Registry& registry, Host& host,
                     const CertifyOptions& options) {
   Certificate out;
-  for (const Subject& subject : subjects_of(run_or_model)) {
+  for (Subject& subject : subjects_of(run_or_model)) {
+    subject.device = options.device;
     host.progress("certifying", out.models.size(), 0);
     out.models.push_back(certify_subject(subject, registry, host, options));
   }
@@ -133,8 +134,10 @@ Certificate certify(const std::filesystem::path& run_or_model, const Registry& r
 }  // namespace plumb
 
 void plumb_engine_certify(const std::filesystem::path& run_or_model, const std::filesystem::path& text,
-                          const plumb::Registry& registry, plumb::Host& host, plumb::Value& out) {
+                          const std::string& device, const plumb::Registry& registry, plumb::Host& host,
+                          plumb::Value& out) {
   plumb::CertifyOptions options;
   options.text = text;
+  options.device = device;
   out = plumb::to_value(plumb::certify(run_or_model, registry, host, options));
 }

@@ -5,7 +5,7 @@
 //
 // Of a run every trained model and reward model is measured on the rows that trained it; of a folder that is no
 // artifact, on lines of a text, or without one on answers the model itself gives to random prompts. Everything is
-// computed in float32.
+// computed in float32, for which the bounds hold, on one device.
 //
 // The checks compare ways to compute one model with each other: what is wrong in all of them alike holds. Layers in
 // another order, another rope_theta or norm epsilon, transposed or zeroed weights, another tokenizer or chat format show
@@ -67,6 +67,7 @@ struct CertifyOptions {
   std::int64_t answers = 4;    // of a prompt, at most
   std::int64_t longest = 128;  // tokens of a prompt (its end) and of an answer (its start) that are used
   std::uint64_t seed = 1;      // of prompts and answers that are drawn
+  std::string device = "cpu";  // cpu, cuda, cuda:N (plumb/placement.h)
   std::filesystem::path text;  // lines of real text, for models whose own rows are not there; empty: none
 };
 
@@ -82,4 +83,5 @@ Certificate certify(const std::filesystem::path& run_or_model, const Registry& r
 
 // For commands, which reach the engine by symbol (door/engine.h). `text` as in CertifyOptions.
 extern "C" void plumb_engine_certify(const std::filesystem::path& run_or_model, const std::filesystem::path& text,
-                                     const plumb::Registry& registry, plumb::Host& host, plumb::Value& out);
+                                     const std::string& device, const plumb::Registry& registry, plumb::Host& host,
+                                     plumb::Value& out);

@@ -45,7 +45,8 @@ double save_error(const Measuring& with) {
   LanguageModel before = open_subject(with.subject, with.registry, with.host, {.merge_adapter = true});
   save_language_model(before, scratch.path());
   LanguageModel after =
-      open_language_model(scratch.path(), with.registry, with.host, {.reward_head = with.subject.reward});
+      open_language_model(scratch.path(), with.registry, with.host,
+                          {.placement = {.device = with.subject.device}, .reward_head = with.subject.reward});
   return static_cast<double>(unequal_tensors(before, after));
 }
 

@@ -221,6 +221,7 @@ std::vector<Subject> subjects_of(const fs::path& run_or_model) {
 
 LanguageModel open_subject(const Subject& subject, const Registry& registry, Host& host, OpenModel how) {
   how.reward_head = subject.reward;
+  how.placement.device = subject.device;
   return open_language_model(subject.folder, registry, host, how);
 }
 

@@ -24,6 +24,7 @@ struct Subject {
   std::string name;
   std::filesystem::path folder;
   bool reward = false;
+  std::string device = "cpu";                // of every model that is opened for it
   std::optional<ArtifactManifest> manifest;  // of a folder that a run made
   std::optional<Artifact> data;              // what trained it, when that is still there
 };

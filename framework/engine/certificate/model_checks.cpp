@@ -142,7 +142,8 @@ double draw_differences(LanguageModel& model, const std::vector<SequenceGroup>& 
 }
 
 double bfloat16_error(const Measuring& with, LanguageModel& model) {
-  LanguageModel half = open_subject(with.subject, with.registry, with.host, {.dtype = "bfloat16", .tokenizer = false});
+  LanguageModel half =
+      open_subject(with.subject, with.registry, with.host, {.placement = {.dtype = "bfloat16"}, .tokenizer = false});
   const auto& groups = with.material.groups;
   return (outcome(half, groups, true) - outcome(model, groups, true)).abs().mean().item<double>();
 }

@@ -130,7 +130,7 @@ class TrainingChecks {
     for (std::size_t g = 0; g < with_.material.groups.size(); ++g) {
       for (std::size_t c = 0; c < with_.material.groups[g].completions.size(); ++c, ++i) {
         const std::vector<ReferenceLogps::Origin> origin{{g, c}};
-        const double difference = (policy[i] - frozen.sums(origin, at::kCPU)[0]).abs().item<double>();
+        const double difference = (policy[i] - frozen.sums(origin, policy.device())[0]).abs().item<double>();
         worst = std::max(worst, difference / static_cast<double>(with_.material.groups[g].completions[c].size()));
       }
     }

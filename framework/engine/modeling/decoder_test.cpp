@@ -46,7 +46,7 @@ LanguageModel random_model(const Case& c, testing::FakeHost& host) {
                              {"max_position_embeddings", 64},
                              {"initializer_range", 0.3}});
   if (c.kv_heads != c.heads) config.set("num_key_value_heads", c.kv_heads);
-  return new_language_model(c.architecture, config, plugins(), host, Random(4), {.dtype = c.dtype});
+  return new_language_model(c.architecture, config, plugins(), host, Random(4), {.placement = {.dtype = c.dtype}});
 }
 
 std::vector<TokenId> random_ids(std::size_t count, Random random) {

@@ -144,12 +144,14 @@ LanguageModel open_folder(const fs::path& folder, const Registry& registry, Host
   LanguageModel out = assemble(architecture, std::move(config), !how.reward_head, registry, host);
   if (how.reward_head) out.score = &declare_score(out);
   const bool own = how.training || out.parameter_count() < kCopied;
-  const auto quantised = how.quantised ? quantised_names(*out.parameters) : std::set<std::string>{};
-  fill_parameters(*out.parameters, tensors, tensor_place(how.dtype, how.device), own, folder, quantised);
+  const auto quantised = how.placement.int8() ? quantised_names(*out.parameters) : std::set<std::string>{};
+  TensorPlace place = tensor_place(how.placement);
+  if (!how.values) place.device = at::Device(at::kMeta);
+  fill_parameters(*out.parameters, tensors, place, own, folder, quantised);
   note_value_head(tensors, folder, host);
   if (how.reward_head) {
     fill_head(out, [&](const Parameter& parameter) {
-      *parameter.tensor = tensors.at(parameter.name).to(at::Device(how.device), at::kFloat, false, own);
+      *parameter.tensor = tensors.at(parameter.name).to(place.device, at::kFloat, false, own);
     });
   }
   if (how.training) require_gradients(out);
@@ -192,7 +194,7 @@ LanguageModel open_adapter(const fs::path& folder, const Registry& registry, Hos
     out.config = config;
   }
   load_adapter(out, folder, how);
-  if (how.merge_adapter && how.dtype == "float32" && !how.quantised) merge_adapter(out);
+  if (how.merge_adapter && how.placement.dtype == "float32" && !how.placement.int8()) merge_adapter(out);
   if (out.base_folder.empty()) out.base_folder = base;
   out.folder = folder;
   read_ours(out, folder, own_tokenizer, registry, host);
@@ -271,8 +273,9 @@ LanguageModel new_language_model(const std::string& architecture, const Value& c
     throw Error(ErrorCode::recipe, fmt::format("there is no model architecture \"{}\"; there are {}", architecture,
                                                fmt::join(registry.names("model"), ", ")));
   }
-  Value full = Value::map(
-      {{"architectures", Value()}, {"model_type", component->info.claims.front()}, {"torch_dtype", how.dtype}});
+  Value full = Value::map({{"architectures", Value()},
+                           {"model_type", component->info.claims.front()},
+                           {"torch_dtype", how.placement.dtype}});
   if (config.is_map()) {
     for (const Value::Entry& entry : config.as_map()) full.set(entry.key, entry.value);
   }
@@ -280,7 +283,7 @@ LanguageModel new_language_model(const std::string& architecture, const Value& c
       naming_config("config", [&] { return assemble(component->info.name, full, !how.reward_head, registry, host); });
   if (how.reward_head) out.score = &declare_score(out);
   out.config.set("architectures", Value::list({out.model.call(&Model::architecture, how.reward_head)}));
-  const TensorPlace place = tensor_place(how.dtype, how.device);
+  const TensorPlace place = tensor_place(how.placement);
   draw_parameters(*out.parameters, random, place);
   if (how.reward_head) {
     fill_head(out, [&](const Parameter& parameter) { draw_parameter(parameter, random, {at::kFloat, place.device}); });

@@ -20,6 +20,7 @@
 #include "framework/core/components/made.h"
 #include "framework/core/data/chat_format.h"
 #include "framework/result.h"
+#include "plumb/placement.h"
 #include "plumb/random.h"
 #include "plumb/tensor/model.h"
 #include "plumb/tokenizer.h"
@@ -61,14 +62,13 @@ struct LanguageModel {
 };
 
 struct OpenModel {
-  std::string dtype = "float32";  // float32, bfloat16
-  std::string device = "cpu";
+  Placement placement;    // int8 weights: linear layers in 8-bit rows (quantised.h), frozen
   bool training = false;  // parameters (or the adapter's) require gradients
   // Fold a PEFT adapter into the weights where that loses nothing, in float32; it stays attached to 16 and 8 bits.
   bool merge_adapter = false;
   bool reward_head = false;  // a reward model: `score` is required, there is no LM head
-  bool quantised = false;    // linear layers in 8-bit rows (quantised.h), frozen
-  bool tokenizer = true;     // false: leave the tokenizer unopened (token ids are all that is used)
+  bool values = true;  // false: names and shapes, checked against the files' headers; no weight is read (meta tensors)
+  bool tokenizer = true;  // false: leave the tokenizer unopened (token ids are all that is used)
 };
 
 // Errors (ErrorCode::data) name the file, what was found and what config.json wants: missing or extra tensors, shapes,

@@ -35,7 +35,7 @@ LanguageModel open_to_merge(const fs::path& adapter, bool reward, const Registry
                                      "wanted the folder of an adapter");
   }
   const std::string type = is_adapter_folder(adapter) ? stored_type(whole_base(adapter).value()) : "float32";
-  return open_language_model(adapter, registry, host, {.dtype = type, .reward_head = reward});
+  return open_language_model(adapter, registry, host, {.placement = {.dtype = type}, .reward_head = reward});
 }
 
 const Linear* adapted(const LanguageModel& model, const std::string& tensor) {
@@ -50,7 +50,7 @@ const Linear* adapted(const LanguageModel& model, const std::string& tensor) {
 MergeLoss write_merged(const fs::path& adapter, const fs::path& folder, const std::string& dtype, bool reward,
                        const Registry& registry, Host& host) {
   const LanguageModel model = open_to_merge(adapter, reward, registry, host);
-  const at::ScalarType type = tensor_place(dtype, "cpu").type;
+  const at::ScalarType type = tensor_place({.dtype = dtype}).type;
   MergeSums sums;
   std::vector<TensorToWrite> tensors;
   for (const Parameter* parameter : model.parameters->all()) {

@@ -3,41 +3,21 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
-#include <dlfcn.h>
 #include <fmt/ranges.h>
 #include <sys/mman.h>
 
 #include <cmath>
 #include <cstdint>
-#include <mutex>
 #include <numbers>
 #include <set>
 
+#include "framework/engine/modeling/cuda.h"
 #include "framework/engine/modeling/quantised.h"
 #include "plumb/error.h"
 
 namespace plumb {
 namespace fs = std::filesystem;
 namespace {
-
-// The CUDA half of LibTorch registers its kernels when it is loaded, so one build serves machines with and without a
-// GPU.
-void load_cuda() {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    Dl_info info{};
-    const auto* somewhere = reinterpret_cast<const void*>(&at::get_num_threads);
-    const fs::path beside = ::dladdr(somewhere, &info) != 0 ? fs::path(info.dli_fname).parent_path() : fs::path();
-    const fs::path library = beside / "libtorch_cuda.so";
-    if (::dlopen(library.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
-      const char* why = ::dlerror();
-      throw Error(ErrorCode::recipe,
-                  fmt::format("device cuda: {} cannot be loaded ({}); use device cpu, or a LibTorch with CUDA "
-                              "(PLUMB_LIBTORCH) and its CUDA libraries",
-                              library.string(), why == nullptr ? "no reason given" : why));
-    }
-  });
-}
 
 // Weights that were read through a mapping of their file need not stay in memory beside what was made of them.
 void page_out(const at::Tensor& tensor) {
@@ -104,17 +84,13 @@ at::Tensor draw_normal(at::IntArrayRef shape, double std, const Random& random) 
 
 }  // namespace
 
-TensorPlace tensor_place(const std::string& dtype, const std::string& device) {
-  if (dtype != "float32" && dtype != "bfloat16") {
-    throw Error(ErrorCode::recipe, fmt::format("dtype \"{}\" is not known; known are float32 and bfloat16", dtype));
-  }
-  const bool cuda = device == "cuda" || (device.starts_with("cuda:") && device.size() > 5 && device.size() < 8 &&
-                                         device.find_first_not_of("0123456789", 5) == std::string::npos);
-  if (device != "cpu" && !cuda) {
-    throw Error(ErrorCode::recipe, fmt::format("device \"{}\" is not known; known are cpu, cuda and cuda:N", device));
-  }
-  if (cuda) load_cuda();
-  return {dtype == "float32" ? at::kFloat : at::kBFloat16, at::Device(device)};
+TensorPlace tensor_place(const Placement& placement) {
+  const Placement checked = Placement::params().parse(
+      Value::map({{"dtype", placement.dtype}, {"device", placement.device}, {"weights", placement.weights}}));
+  const DeviceName device = parse_device(checked.device).value();
+  if (device.cuda) require_cuda(device.index);
+  return {checked.dtype == "float32" ? at::kFloat : at::kBFloat16,
+          device.cuda ? at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(device.index)) : at::Device(at::kCPU)};
 }
 
 bool is_value_head(const std::string& tensor) {

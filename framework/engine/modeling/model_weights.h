@@ -1,6 +1,6 @@
 // Giving declared parameters their values: from a folder's tensors or from random numbers.
 //
-//   fill_parameters(parameters, read_model_tensors(folder).value(), {at::kBFloat16, device}, true, folder);
+//   fill_parameters(parameters, read_model_tensors(folder).value(), tensor_place(placement), true, folder);
 //
 // Thread contract: [setup].
 #pragma once
@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 
+#include "plumb/placement.h"
 #include "plumb/random.h"
 #include "plumb/tensor/parameters.h"
 #include "plumb/value.h"
@@ -21,9 +22,9 @@ struct TensorPlace {
   at::Device device;
 };
 
-// "float32", "bfloat16"; "cpu", "cuda", "cuda:1". A device other than the CPU loads libtorch_cuda.so, which lies beside
-// the LibTorch in use. Error(recipe) says what is allowed or missing.
-TensorPlace tensor_place(const std::string& dtype, const std::string& device);
+// A device other than the CPU loads libtorch_cuda.so, which lies beside the LibTorch in use. Error(recipe) says what is
+// allowed or missing.
+TensorPlace tensor_place(const Placement& placement);
 
 // Every parameter from the tensor of its name. Error(data) names tensors that are missing, superfluous, of another
 // shape or no floating-point numbers. `own`: always copy; else a tensor that needs no conversion stays a view of the

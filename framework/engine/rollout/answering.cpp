@@ -110,8 +110,8 @@ class FolderAnswerer final : public Answerer {
 
 extern "C" plumb::Answerer* plumb_engine_open_answerer(const plumb::OpenAnswerer& how, const plumb::Registry& registry,
                                                        plumb::Host& host) {
-  plumb::LanguageModel model = plumb::open_language_model(
-      how.folder, registry, host, {.dtype = how.dtype, .device = how.device, .merge_adapter = true});
+  plumb::LanguageModel model =
+      plumb::open_language_model(how.folder, registry, host, {.placement = how.placement, .merge_adapter = true});
   plumb::choose_chat_format(model, how.chat_format);
   return std::make_unique<plumb::FolderAnswerer>(std::move(model), host).release();
 }

@@ -54,13 +54,8 @@ class FolderModels final : public LanguageModels {
 
  private:
   LanguageModel open(const std::string& folder, const OpenOptions& options, bool reward_head) {
-    const bool quantised = options.dtype == "int8";
-    LanguageModel model = open_language_model(folder, registry_, host_,
-                                              {.dtype = quantised ? "float32" : options.dtype,
-                                               .device = options.device,
-                                               .merge_adapter = true,
-                                               .reward_head = reward_head,
-                                               .quantised = quantised});
+    LanguageModel model = open_language_model(
+        folder, registry_, host_, {.placement = options.placement, .merge_adapter = true, .reward_head = reward_head});
     choose_chat_format(model, options.chat_format);
     return model;
   }

@@ -53,6 +53,7 @@ AnswerSources gather(StageContext& context, const EvaluateSettings& settings) {
     sources.reward_model = to_model(*settings.reward_model, *reward);
     sources.truncate_left = settings.overlong == "truncate-left";
   }
+  sources.placement = settings.placement;
   sources.seed = context.random().derive("evaluate").key();
   sources.cache = context.work_folder();
   if (sources.prompts.empty()) {

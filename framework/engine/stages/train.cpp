@@ -33,7 +33,7 @@ class TrainStage {
       : context_(context),
         settings_(train_params().parse(context.params())),
         optimizer_(make_optimizer(settings_.optimizer, std::nullopt, context)),
-        model_(open_trainee(context, settings_.training, settings_.lora, /*reward=*/false, quantised())) {}
+        model_(open_trainee(context, settings_.training, settings_.lora)) {}
 
   void run() {
     switch (optimizer_.call(&Optimizer::batch)) {
@@ -136,7 +136,7 @@ class TrainStage {
     std::optional<LanguageModel> frozen = referenced ? open_frozen() : std::nullopt;
     std::optional<LanguageModel> critic;
     if (context_.optional_input("value_model") != nullptr) {
-      critic = open_trainee_of("value_model", context_, settings_.training, settings_.lora, quantised());
+      critic = open_trainee_of("value_model", context_, settings_.training, settings_.lora);
       require_vocabulary(*critic);
     }
     LanguageModel* reference = frozen ? &*frozen : &model_;
@@ -227,9 +227,8 @@ class TrainStage {
   }
 
   LanguageModel open_frozen_at(const std::filesystem::path& folder) {
-    LanguageModel reference = open_language_model(
-        folder, context_.registry(), context_,
-        {.dtype = settings_.training.dtype, .device = settings_.training.device, .quantised = quantised()});
+    LanguageModel reference =
+        open_language_model(folder, context_.registry(), context_, {.placement = settings_.training.placement});
     if (reference.lora) freeze_adapter(reference);  // a part of it, while the policy's is off
     require_vocabulary(reference);
     return reference;
@@ -242,8 +241,6 @@ class TrainStage {
                                      " tokens in its vocabulary, the policy " + std::to_string(wanted) +
                                      "; both read the same token ids and need one tokenizer");
   }
-
-  [[nodiscard]] bool quantised() const { return settings_.weights == "int8"; }
 
   StageContext& context_;
   TrainSettings settings_;

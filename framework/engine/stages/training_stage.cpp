@@ -51,9 +51,9 @@ LanguageModel open_start(const Artifact& start, StageContext& context, const Val
         LogLevel::warning,
         fmt::format("all weights of `{}` are trained in {}, with its adapter folded in: {}; dtype float32 keeps "
                     "it, and so does lora",
-                    start.manifest.stage, how.dtype, merge_text(loss, how.dtype)));
+                    start.manifest.stage, how.placement.dtype, merge_text(loss, how.placement.dtype)));
   }
-  context.summarise("start_merged", to_value(loss, how.dtype));
+  context.summarise("start_merged", to_value(loss, how.placement.dtype));
   return model;
 }
 
@@ -66,28 +66,20 @@ void add_adapter(LanguageModel& model, const Value& lora, const Random& random) 
 }  // namespace
 
 LanguageModel open_trainee_of(const std::string& param, StageContext& context, const TrainingSettings& settings,
-                              const Value& lora, bool quantised) {
-  LanguageModel model = open_start(context.input(param), context, lora,
-                                   {.dtype = settings.dtype,
-                                    .device = settings.device,
-                                    .training = true,
-                                    .merge_adapter = lora.is_null(),
-                                    .quantised = quantised});
+                              const Value& lora) {
+  LanguageModel model =
+      open_start(context.input(param), context, lora,
+                 {.placement = settings.placement, .training = true, .merge_adapter = lora.is_null()});
   add_adapter(model, lora, context.random().derive("lora").derive(param));
   return model;
 }
 
-LanguageModel open_trainee(StageContext& context, const TrainingSettings& settings, const Value& lora, bool reward,
-                           bool quantised) {
+LanguageModel open_trainee(StageContext& context, const TrainingSettings& settings, const Value& lora, bool reward) {
   const Artifact& start = context.input("model");
   const bool headed = reward && has_reward_head(start);
-  LanguageModel model = open_start(start, context, lora,
-                                   {.dtype = settings.dtype,
-                                    .device = settings.device,
-                                    .training = true,
-                                    .merge_adapter = lora.is_null(),
-                                    .reward_head = headed,
-                                    .quantised = quantised});
+  LanguageModel model = open_start(
+      start, context, lora,
+      {.placement = settings.placement, .training = true, .merge_adapter = lora.is_null(), .reward_head = headed});
   if (reward && !headed) add_reward_head(model, context.random().derive("score"));
   if (headed && settle_padding(model)) {
     context.log(LogLevel::warning,

@@ -24,10 +24,10 @@ namespace plumb {
 // The stage's input `model`, ready for training: all weights, or an adapter when `lora` is a map. `reward` gives it a
 // reward head: the folder's own, else a fresh one.
 LanguageModel open_trainee(StageContext& context, const TrainingSettings& settings, const Value& lora,
-                           bool reward = false, bool quantised = false);
+                           bool reward = false);
 // The same for the model that another input of the stage names; no summary.
 LanguageModel open_trainee_of(const std::string& param, StageContext& context, const TrainingSettings& settings,
-                              const Value& lora, bool quantised);
+                              const Value& lora);
 
 std::vector<TrainedTensor> trained_tensors(const LanguageModel& model);
 

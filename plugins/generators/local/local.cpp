@@ -12,7 +12,7 @@ class Local final : public plumb::Generator {
   struct Settings {
     std::string path;
     std::int64_t rows = 128;
-    std::string dtype = "float32", device = "cpu";
+    plumb::Placement placement;
   };
   static plumb::Params<Settings> params() {
     plumb::Params<Settings> p{
@@ -22,8 +22,7 @@ class Local final : public plumb::Generator {
     p.add(&Settings::rows, "rows", "answers in flight; bounds the memory of keys and values")
         .at_least(1)
         .at_most(65536);
-    p.add(&Settings::dtype, "dtype", "of weights, keys and values").choices({"float32", "bfloat16"});
-    p.add(&Settings::device, "device", "cpu, or cuda with an index, such as cuda:0");
+    p.include(&Settings::placement, plumb::Placement::params());
     return p;
   }
 
@@ -36,8 +35,7 @@ class Local final : public plumb::Generator {
       throw plumb::Error(plumb::ErrorCode::recipe,
                          "path: no model folder is given; name one, or a `model` of the stage");
     }
-    policy_ =
-        models->open_policy(settings.path, {.dtype = settings.dtype, .device = settings.device, .rows = settings.rows});
+    policy_ = models->open_policy(settings.path, {.placement = settings.placement, .rows = settings.rows});
   }
 
   void generate(std::span<const plumb::Prompt> prompts, const plumb::Sampling& sampling,

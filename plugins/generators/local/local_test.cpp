@@ -41,7 +41,7 @@ BOOST_AUTO_TEST_CASE(samples_from_the_folder_it_was_given) {
       "local", plumb::Value::map({{"path", "/models/a"}, {"rows", 7}, {"dtype", "bfloat16"}}));
   BOOST_TEST(models.folder == "/models/a");
   BOOST_TEST(models.options.rows == 7);
-  BOOST_TEST(models.options.dtype == "bfloat16");
+  BOOST_TEST(models.options.placement.dtype == "bfloat16");
   const std::vector<plumb::Prompt> prompts{{"p", {{"user", "hello"}}, {}}};
   std::size_t calls = 0;
   generator->generate(prompts, {.responses = 3}, [&](std::size_t i, plumb::ResponseGroup&& group) {

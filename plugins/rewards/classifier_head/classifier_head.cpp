@@ -13,7 +13,7 @@ class ClassifierHead final : public plumb::RewardModel, public plumb::BoundedRew
     std::string path;
     std::string chat_format;
     std::string overlong = "error";
-    std::string dtype = "float32", device = "cpu";
+    plumb::Placement placement;
     std::int64_t batch_tokens = 8192;
   };
   static plumb::Params<Settings> params() {
@@ -28,10 +28,7 @@ class ClassifierHead final : public plumb::RewardModel, public plumb::BoundedRew
           "an answer that is longer with its prompt than the model reads: error ends the stage before anything is "
           "scored, drop leaves the answer out, truncate-left reads the end of both; counted in the stage's summary")
         .choices({"error", "drop", "truncate-left"});
-    p.add(&Settings::dtype, "dtype",
-          "of the weights; int8: linear layers in 8-bit rows, computed in float32; the head is float32 in any")
-        .choices({"float32", "bfloat16", "int8"});
-    p.add(&Settings::device, "device", "cpu, or cuda with an index, such as cuda:0");
+    p.include(&Settings::placement, plumb::Placement::params());
     p.add(&Settings::batch_tokens, "batch_tokens", "of one forward pass; bounds its memory").at_least(1).unit("tokens");
     return p;
   }
@@ -48,8 +45,7 @@ class ClassifierHead final : public plumb::RewardModel, public plumb::BoundedRew
     overlong_ = settings.overlong == "drop"            ? Overlong::drop
                 : settings.overlong == "truncate-left" ? Overlong::truncate_left
                                                        : Overlong::error;
-    model_ = models->open_reward(settings.path, {.dtype = settings.dtype,
-                                                 .device = settings.device,
+    model_ = models->open_reward(settings.path, {.placement = settings.placement,
                                                  .batch_tokens = settings.batch_tokens,
                                                  .chat_format = settings.chat_format,
                                                  .truncate_left = overlong_ == Overlong::truncate_left});

@@ -42,7 +42,7 @@ BOOST_AUTO_TEST_CASE(scores_with_the_folder_it_was_given) {
       "classifier-head", plumb::Value::map({{"path", "/models/rm"}, {"batch_tokens", 512}}));
   BOOST_TEST(models.folder == "/models/rm");
   BOOST_TEST(models.options.batch_tokens == 512);
-  BOOST_TEST(models.options.dtype == "float32");
+  BOOST_TEST(models.options.placement.dtype == "float32");
   std::vector<plumb::ResponseGroup> groups(2);
   groups[0].responses.resize(2);
   groups[0].responses[1].text = "abc";

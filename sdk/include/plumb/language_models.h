@@ -16,14 +16,14 @@
 #include <vector>
 
 #include "plumb/generator.h"
+#include "plumb/placement.h"
 #include "plumb/records.h"
 
 namespace plumb {
 inline namespace v1 {
 
 struct OpenOptions {
-  std::string dtype = "float32";  // "float32", "bfloat16", "int8"
-  std::string device = "cpu";
+  Placement placement = {};
   std::int64_t rows = 128;           // of a policy: responses in flight
   std::int64_t batch_tokens = 8192;  // of a reward model: tokens of one forward pass
   std::string chat_format;           // of a folder that names none; Error(recipe) when it names another
