@@ -71,7 +71,8 @@ void summarise(const LanguageModel& model, StageContext& context) {
 // The links' place means nothing to whoever gave the model: errors name the folder that the recipe names.
 LanguageModel open_linked(const fs::path& folder, const fs::path& source, StageContext& context) {
   try {
-    return open_language_model(folder, context.registry(), context, {.reward_head = is_classifier(folder)});
+    return open_language_model(folder, context.registry(), context,
+                               {.reward_head = is_classifier(folder), .values = false});
   } catch (const Error& error) {
     std::string what = error.what();
     const std::string links = folder.string();
@@ -92,7 +93,8 @@ void replace_special_ids(const fs::path& folder, const SpecialTokens& special) {
   write_file(folder / "generation_config.json", to_json(config, false, 2) + "\n").value();
 }
 
-// Linked, then opened once, so that whatever does not fit is said here and not in the middle of a run.
+// Linked, then opened once without reading weights, so that whatever does not fit is said here and not in the middle of
+// a run.
 void take_existing(const ModelSettings& settings, StageContext& context) {
   const fs::path source = (fs::path(context.recipe_folder()) / *settings.path).lexically_normal();
   const fs::path folder = context.folder();

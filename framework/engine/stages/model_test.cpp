@@ -1,4 +1,5 @@
 #include <ATen/TensorOperators.h>
+#include <sys/resource.h>
 
 #include <boost/test/unit_test.hpp>
 #include <fstream>
@@ -157,6 +158,77 @@ BOOST_AUTO_TEST_CASE(tokenizer_json_counts_and_every_tokenizer_file_is_kept) {
   std::ofstream(stage.folder() / "tokenizer_config.json")
       << R"({"tokenizer_class": "LlamaTokenizer", "add_prefix_space": false})";
   BOOST_TEST(find_tokenizer_file(stage.registry(), stage.folder()).file.filename() == "tokenizer.model");
+}
+
+// Llama-2-7B in bfloat16: a real header over 13.5 GB of holes. Weights that were read would need that much, or twice as
+// much in float32.
+BOOST_AUTO_TEST_CASE(a_large_model_is_linked_by_its_headers) {
+  const auto made = random_model(3);
+  const auto folder = made->folder() / "seven";
+  std::filesystem::create_directory(folder);
+  for (const char* file : {"tokenizer.json", "plumb.json"}) {
+    std::filesystem::copy_file(made->folder() / file, folder / file);
+  }
+  Value config = parse_json(read_file(made->folder() / "config.json").value());
+  for (const auto& [key, size] : {std::pair{"hidden_size", 4096},
+                                  {"intermediate_size", 11008},
+                                  {"vocab_size", 32000},
+                                  {"num_hidden_layers", 32},
+                                  {"num_attention_heads", 32},
+                                  {"num_key_value_heads", 32}}) {
+    config.set(key, std::int64_t{size});
+  }
+  write_file(folder / "config.json", to_json(config)).value();
+  std::int64_t end = 0;
+  Value header = Value::map();
+  const auto add = [&](const std::string& name, std::vector<std::int64_t> shape) {
+    std::int64_t bytes = 2;
+    Value::List sizes;
+    for (const std::int64_t size : shape) {
+      bytes *= size;
+      sizes.emplace_back(size);
+    }
+    header.set(name, Value::map({{"dtype", "BF16"},
+                                 {"shape", Value(std::move(sizes))},
+                                 {"data_offsets", Value::list({end, end + bytes})}}));
+    end += bytes;
+  };
+  add("model.embed_tokens.weight", {32000, 4096});
+  for (int i = 0; i < 32; ++i) {
+    const std::string layer = "model.layers." + std::to_string(i) + ".";
+    for (const char* name : {"q_proj", "k_proj", "v_proj", "o_proj"}) {
+      add(layer + "self_attn." + name + ".weight", {4096, 4096});
+    }
+    for (const char* name : {"gate_proj", "up_proj"}) add(layer + "mlp." + name + ".weight", {11008, 4096});
+    add(layer + "mlp.down_proj.weight", {4096, 11008});
+    for (const char* name : {"input", "post_attention"}) add(layer + name + "_layernorm.weight", {4096});
+  }
+  add("model.norm.weight", {4096});
+  add("lm_head.weight", {32000, 4096});
+  BOOST_REQUIRE_EQUAL(end, 2 * 6738415616);
+  std::string text = to_json(header);
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  const std::uint64_t length = text.size();
+  {
+    std::ofstream file(folder / "model.safetensors", std::ios::binary);
+    file.write(reinterpret_cast<const char*>(&length), 8);
+    file << text;
+  }
+  std::filesystem::resize_file(folder / "model.safetensors", 8 + length + static_cast<std::uint64_t>(end));
+
+  rusage before{}, after{};
+  ::getrusage(RUSAGE_SELF, &before);
+  TestStage stage(Value::map({{"path", folder.string()}}));
+  run_stage("model", stage);
+  ::getrusage(RUSAGE_SELF, &after);
+  BOOST_TEST(stage.summary.at("parameters").as_int() == 6738415616);
+  BOOST_TEST(after.ru_maxrss - before.ru_maxrss < 500 * 1024);  // KiB
+
+  config.set("num_hidden_layers", 31);
+  write_file(folder / "config.json", to_json(config)).value();
+  BOOST_CHECK_EXCEPTION(run_stage("model", stage), Error, [](const Error& error) {
+    return std::string(error.what()).find("model.layers.31.") != std::string::npos;
+  });
 }
 
 BOOST_AUTO_TEST_CASE(a_vocabulary_too_small_for_the_tokenizer_is_refused) {
