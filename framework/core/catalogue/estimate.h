@@ -27,6 +27,7 @@ struct StageEstimate {
   std::optional<std::uint64_t> memory_bytes;  // at its peak, where the stage computes
   // Of these, what is there beside activations: an update, which comes after them, needs more.
   std::optional<std::uint64_t> resting_bytes;
+  bool gpu = false;                   // memory is a GPU's
   std::uint64_t width = 4;            // bytes of an activation
   std::uint64_t answers_at_once = 0;  // of a stage that samples
   double cache_bytes = 0;             // keys and values of one full answer

@@ -30,14 +30,26 @@ const PlannedStage* input_of(const PlannedStage& stage, const Plan& plan, const 
   return nullptr;
 }
 
-// Bytes that rows of `length` tokens keep for the backward pass. Of a layer, 25 numbers of the weights' type a hidden
-// unit (measured on Llama-2-7B). Attention off the CPU is dense (modeling/plain_attention.cpp): masked scores and their
-// exponentials in float32, their weights in the weights' type, each [rows, heads, length, length].
-double activation_bytes(const StageEstimate& model, double rows, double length) {
+// What a row of `length` tokens computes: its tokens, and the places of attention's matrix. The answers of a pair share
+// their prompt, taken as a third of the row: each attends to itself and to the prompt.
+struct Computed {
+  double tokens = 0, scores = 0;
+};
+
+Computed computed_of(double length, bool pair) {
+  if (!pair) return {length, length * length};
+  const double prompt = length / 3, answer = length - prompt;
+  return {prompt + 2 * answer, prompt * prompt + 2 * answer * (answer + prompt)};
+}
+
+// Bytes that a row keeps for the backward pass. Of a layer, 25 numbers of the weights' type a hidden unit (measured on
+// Llama-2-7B). Attention off the CPU is dense (engine/modeling/plain_attention.cpp): for each head masked scores and
+// their exponentials in float32, their weights in the weights' type.
+double activation_bytes(const StageEstimate& model, const Computed& row) {
   const auto width = static_cast<double>(model.width);
-  const double linear = 25 * width * static_cast<double>(model.shape->hidden) * length;
-  const double scores = static_cast<double>(model.shape->heads) * length * length * (4 + 4 + width);
-  return static_cast<double>(model.shape->layers) * rows * (linear + scores);
+  const double linear = 25 * width * static_cast<double>(model.shape->hidden) * row.tokens;
+  const double scores = static_cast<double>(model.shape->heads) * row.scores * (4 + 4 + width);
+  return static_cast<double>(model.shape->layers) * (linear + scores);
 }
 
 struct Work {
@@ -98,7 +110,7 @@ GpuEstimate training(const Work& w, const Rows& rows) {
   const auto batch = static_cast<double>(integer_at(w.params, "batch_size", 1));
   const auto micro = static_cast<double>(integer_at(w.params, "micro_batch_size", 0));
   const auto length = static_cast<double>(integer_at(w.params, "max_length", kAssumedTokens));
-  const double activations = activation_bytes(w.model, (micro > 0 ? micro : batch) * of_a_row, length);
+  const double activations = (micro > 0 ? micro : batch) * activation_bytes(w.model, computed_of(length, rows.pairs));
   GpuEstimate out;
   out.bytes = std::max(*w.model.memory_bytes, *w.model.resting_bytes + static_cast<std::uint64_t>(activations));
   const double visit = (lora ? 4 : 6) + 2 * static_cast<double>(w.model.head) / w.weights();
@@ -146,12 +158,7 @@ std::optional<std::int64_t> rows_behind(const PlannedStage& stage, const Plan& p
 double answers_of_evaluators(const PlannedStage& stage) {
   const auto models = std::count_if(stage.spec->inputs.begin(), stage.spec->inputs.end(),
                                     [](const StageInput& input) { return input.param.starts_with("models/"); });
-  bool second = false;
-  for (const ComponentUse& use : stage.spec->components) {
-    const auto& needs = use.component->info.needs;
-    second = second || std::find(needs.begin(), needs.end(), "second-turn") != needs.end();
-  }
-  return static_cast<double>(std::max<std::ptrdiff_t>(1, models)) * (second ? 2 : 1);
+  return static_cast<double>(std::max<std::ptrdiff_t>(1, models)) * (holds_second_turn(stage) ? 2 : 1);
 }
 
 }  // namespace

@@ -185,6 +185,7 @@ void estimate_training(const PlannedStage& stage, const Plan& plan, const Known&
 
 struct Answering {
   std::uint64_t in_flight, length, to_a_prompt;
+  std::uint64_t prompt = kAssumedPrompt;
   std::optional<std::uint64_t> all;
 };
 
@@ -198,7 +199,7 @@ void add_cache(const Answering& answers, const Known& model, const Numbers& numb
       numbers.gpu ? static_cast<std::uint64_t>(peak_tokens(static_cast<std::int64_t>(answers.length))) : answers.length;
   out.answers_at_once = rows;
   out.cache_bytes = static_cast<double>(answers.length * token);
-  *out.memory_bytes += (rows * places + prompts * kAssumedPrompt) * token;
+  *out.memory_bytes += (rows * places + prompts * answers.prompt) * token;
 }
 
 constexpr std::uint64_t kInFlight = 128;  // OpenOptions::rows, the generator's `rows`
@@ -210,6 +211,7 @@ void estimate_answers(const PlannedStage& stage, const Plan& plan, const Known& 
   const Value* generator = sample ? params.find("generator") : nullptr;
   const Numbers numbers = numbers_in(sample ? generator : &params, on_gpu);
   out.width = numbers.width;
+  out.gpu = numbers.gpu;
   out.memory_bytes = model.size.bytes(numbers.width, numbers.int8);
   const auto k = size_at(params, sample ? "k" : "samples"), length = size_at(params, "max_new_tokens");
   if (!k || !length || *k == 0) return;
@@ -218,6 +220,7 @@ void estimate_answers(const PlannedStage& stage, const Plan& plan, const Known& 
   add_cache({.in_flight = rows.value_or(kInFlight),
              .length = *length,
              .to_a_prompt = *k,
+             .prompt = kAssumedPrompt + (holds_second_turn(stage) ? *length + kAssumedPrompt : 0),
              .all = prompts ? std::optional(static_cast<std::uint64_t>(*prompts) * *k) : std::nullopt},
             model, numbers, out);
 }
@@ -311,6 +314,13 @@ class PlannedFacts final : public EstimateFacts {
 
 }  // namespace
 
+bool holds_second_turn(const PlannedStage& stage) {
+  return std::any_of(stage.spec->components.begin(), stage.spec->components.end(), [](const ComponentUse& use) {
+    const auto& needs = use.component->info.needs;
+    return std::find(needs.begin(), needs.end(), "second-turn") != needs.end();
+  });
+}
+
 std::optional<DecoderSize> measure_decoder(const Value& config, std::uint64_t vocabulary) {
   const auto shape = shape_of(config);
   const auto inner = size_at(config, "intermediate_size");
@@ -348,6 +358,7 @@ StageEstimate estimate(const PlannedStage& stage, const Plan& plan, bool on_gpu)
   const std::string& kind = stage.manifest.stage_kind;
   const Numbers numbers = numbers_in(kind == "score" ? params.find("reward") : &params, on_gpu);
   out.width = numbers.width;
+  out.gpu = numbers.gpu;
   if (kind == "model") {
     // A model by path is linked, and only its headers are read; random weights are drawn in float32.
     const bool linked = params.find("path") != nullptr && !params.find("path")->is_null();
