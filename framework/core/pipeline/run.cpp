@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <fstream>
 #include <set>
 
 #include "framework/core/artifacts/disk.h"
@@ -13,6 +12,7 @@
 #include "framework/core/pipeline/interruption.h"
 #include "framework/core/pipeline/run_record.h"
 #include "framework/core/pipeline/running_stage.h"
+#include "framework/core/telemetry/memory.h"
 #include "framework/core/telemetry/text.h"
 
 namespace plumb {
@@ -22,19 +22,6 @@ namespace fs = std::filesystem;
 
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-// The process's peak resident memory since the last reset, in bytes.
-std::uint64_t peak_memory() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("VmHWM:")) return std::stoull(line.substr(6)) * 1024;
-  }
-  return 0;
-}
-
-void reset_peak_memory() {
-  std::ofstream("/proc/self/clear_refs") << "5";
 }
 
 // Some libraries append a stack of addresses below the first line.
@@ -142,6 +129,21 @@ class Run {
     if (foreseen > free) {
       progress_.message(LogLevel::warning, fmt::format("{} are free in {}, and this run is likely to write {}",
                                                        in_bytes(free), store_.root().string(), in_bytes(foreseen)));
+    }
+    warn_of_memory();
+  }
+
+  // Estimates leave out activations, so what is said to be too much is.
+  void warn_of_memory() {
+    const std::uint64_t at_hand = memory_at_hand();
+    for (const PlannedStage& stage : plan_.stages) {
+      if (stage.state != StageState::run) continue;
+      const StageEstimate needed = estimate(stage, plan_);
+      if (needed.gpu || needed.memory_bytes.value_or(0) <= at_hand) continue;
+      progress_.message(LogLevel::warning,
+                        fmt::format("stage `{}` is estimated at {} of memory, and {} are at hand: the kernel is likely "
+                                    "to kill it; `plumb plan` shows what each stage needs",
+                                    stage.spec->name, in_bytes(*needed.memory_bytes), in_bytes(at_hand)));
     }
   }
 

@@ -75,6 +75,29 @@ std::string message_of(const std::function<void()>& call, ErrorCode code) {
 
 BOOST_AUTO_TEST_SUITE(run)
 
+// A Llama of 400,000 layers, 294 TiB in float32; no machine has them. On a GPU they are not this machine's.
+BOOST_AUTO_TEST_CASE(a_stage_that_needs_more_memory_than_there_is_is_named_before_it_runs) {
+  for (const bool gpu : {false, true}) {
+    const Folder folder;
+    TestRecipe recipe("large");
+    Value config = test::llama_2_7b;
+    config.set("num_hidden_layers", 400000);
+    recipe.add("rows", "dataset", Value::map());
+    recipe.add("llama", "model", Value::map({{"config", config}, {"path", Value()}}), {}, "model");
+    recipe.add("sft", "sft", Value::map({{"learning_rate", 1e-5}, {"device", gpu ? "cuda" : "cpu"}}),
+               {{"model", "llama"}, {"data", "rows"}}, "model");
+    test::FakeRunner runner{
+        [](const std::string&, StageContext& context) { write_file(context.folder() / "out", "").value(); }};
+    run_recipe(recipe.get(), recipe.text, recipe.registry,
+               {.runs = folder.path(), .form = Progress::Form::quiet, .runner = &runner});
+    const std::string log = read_file(folder / "large" / "log.txt").value();
+    const auto warned = log.find("warning: stage `sft` is estimated at ");
+    BOOST_TEST((warned != std::string::npos) == !gpu, log);
+    BOOST_TEST((gpu || warned < log.find("[1/3] rows: started")), log);
+    BOOST_TEST(log.find("stage `rows` is estimated") == std::string::npos);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(stages_run_once_and_their_artifacts_are_linked) {
   Sums sums;
   const RunResult first = sums.run();
