@@ -16,6 +16,15 @@ std::vector<std::vector<std::int64_t>> RewardHandle::excess(std::span<const Resp
 }
 LanguageModels::~LanguageModels() = default;
 
+Params<RewardReading> RewardReading::params() {
+  Params<RewardReading> p{"how a component reads with a reward model"};
+  p.add(&RewardReading::chat_format, "chat_format",
+        "how it reads conversations (llama-2, hh, oasst, alpaca, plain), of a folder whose plumb.json does not say; "
+        "empty: as the folder says");
+  p.include(&RewardReading::placement, Placement::params());
+  return p;
+}
+
 }  // namespace v1
 }  // namespace plumb
 

@@ -12,20 +12,17 @@ namespace {
 class RewardJudge final : public plumb::Judge {
  public:
   struct Settings {
-    std::string path, chat_format, overlong = "error";
-    plumb::Placement placement;
+    std::string path, overlong = "error";
+    plumb::RewardReading reading;
   };
   static plumb::Params<Settings> params() {
     plumb::Params<Settings> p{"rates answers with a reward model"};
     p.add(&Settings::path, "path", "reward-model folder").path().required();
-    p.add(&Settings::chat_format, "chat_format",
-          "how it reads conversations (llama-2, hh, oasst, alpaca, plain), of a folder whose plumb.json does not say; "
-          "empty: as the folder says");
     p.add(&Settings::overlong, "overlong",
           "an answer that is longer with its prompt than the model reads: error ends the stage, drop makes it a failed "
           "judgement, which the evaluators count")
         .choices({"error", "drop"});
-    p.include(&Settings::placement, plumb::Placement::params());
+    p.include(&Settings::reading, plumb::RewardReading::params());
     return p;
   }
 
@@ -33,7 +30,8 @@ class RewardJudge final : public plumb::Judge {
     auto* models = static_cast<plumb::LanguageModels*>(host.query(plumb::LanguageModels::service));
     if (models == nullptr) throw plumb::Error(plumb::ErrorCode::plugin, "reward-judge: this host opens no models");
     drops_ = settings.overlong == "drop";
-    model_ = models->open_reward(settings.path, {.placement = settings.placement, .chat_format = settings.chat_format});
+    model_ = models->open_reward(
+        settings.path, {.placement = settings.reading.placement, .chat_format = settings.reading.chat_format});
   }
 
   [[nodiscard]] plumb::Judgement judge(const plumb::JudgeRequest& request) override {

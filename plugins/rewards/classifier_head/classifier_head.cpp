@@ -11,9 +11,8 @@ class ClassifierHead final : public plumb::RewardModel, public plumb::BoundedRew
  public:
   struct Settings {
     std::string path;
-    std::string chat_format;
     std::string overlong = "error";
-    plumb::Placement placement;
+    plumb::RewardReading reading;
     std::int64_t batch_tokens = 8192;
   };
   static plumb::Params<Settings> params() {
@@ -21,14 +20,11 @@ class ClassifierHead final : public plumb::RewardModel, public plumb::BoundedRew
         "the raw output of a reward model's head, read where its config.json says: after the answer's EOS, unless that "
         "is its padding"};
     p.add(&Settings::path, "path", "the reward model's folder; the score stage gives its `reward_model`").path();
-    p.add(&Settings::chat_format, "chat_format",
-          "how it reads conversations (llama-2, hh, oasst, alpaca, plain), of a folder whose plumb.json does not say; "
-          "empty: as the folder says");
     p.add(&Settings::overlong, "overlong",
           "an answer that is longer with its prompt than the model reads: error ends the stage before anything is "
           "scored, drop leaves the answer out, truncate-left reads the end of both; counted in the stage's summary")
         .choices({"error", "drop", "truncate-left"});
-    p.include(&Settings::placement, plumb::Placement::params());
+    p.include(&Settings::reading, plumb::RewardReading::params());
     p.add(&Settings::batch_tokens, "batch_tokens", "of one forward pass; bounds its memory").at_least(1).unit("tokens");
     return p;
   }
@@ -45,9 +41,9 @@ class ClassifierHead final : public plumb::RewardModel, public plumb::BoundedRew
     overlong_ = settings.overlong == "drop"            ? Overlong::drop
                 : settings.overlong == "truncate-left" ? Overlong::truncate_left
                                                        : Overlong::error;
-    model_ = models->open_reward(settings.path, {.placement = settings.placement,
+    model_ = models->open_reward(settings.path, {.placement = settings.reading.placement,
                                                  .batch_tokens = settings.batch_tokens,
-                                                 .chat_format = settings.chat_format,
+                                                 .chat_format = settings.reading.chat_format,
                                                  .truncate_left = overlong_ == Overlong::truncate_left});
   }
 

@@ -30,6 +30,14 @@ struct OpenOptions {
   bool truncate_left = false;        // of a reward model: of what it cannot read whole the end; else Error(data)
 };
 
+// How a component reads with a reward model: parameters of every one that opens its folder, to be spliced in.
+struct RewardReading {
+  std::string chat_format;  // of a folder that names none; empty: as the folder says
+  Placement placement;
+
+  static Params<RewardReading> params();
+};
+
 class PolicyHandle {
  public:
   virtual ~PolicyHandle();
