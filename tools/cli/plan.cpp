@@ -184,6 +184,7 @@ int run_plan(int argc, char** argv) {
   std::vector<std::string> until = loaded.until;
   if (given->count("until") != 0) until = (*given)["until"].as<std::vector<std::string>>();
   const ArtifactStore store(std::filesystem::path((*given)["runs"].as<std::string>()) / ".artifacts");
+  const FileReading reading = show_reading(Progress::choose(false, false));
   const auto check_code = [&](const std::vector<Plan>& plans) {
     if (given->count("no-code") != 0 || plans.empty()) return 0;
     std::vector<const Plan*> all;
@@ -192,13 +193,13 @@ int run_plan(int argc, char** argv) {
   };
   if (loaded.sweep) {
     if (!until.empty()) loaded.sweep->until = until;
-    const SweepPlan arms = plan_sweep(*loaded.sweep, store).value();
+    const SweepPlan arms = plan_sweep(*loaded.sweep, store, reading).value();
     if (const int status = check_code(arms.arms); status != 0) return status;
     print_sweep_plan(*loaded.sweep, arms, json);
     if (!json && gpus) print_gpu_estimates(arms.arms);
     return 0;
   }
-  const Plan plan = make_plan(loaded.recipe, store, until).value();
+  const Plan plan = make_plan(loaded.recipe, store, until, true, reading).value();
   if (const int status = check_code({plan}); status != 0) return status;
   const bool code = given->count("no-code") == 0;
   json ? print_json(plan, code) : print_text(plan, code);

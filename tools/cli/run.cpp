@@ -83,18 +83,20 @@ int run_run(int argc, char** argv) {
   const fs::path runs = (*given)["runs"].as<std::string>();
   const Texts until = given->count("until") != 0 ? (*given)["until"].as<Texts>() : loaded.until;
   if (given->count("trust") == 0) require_trust(loaded);
+  const Progress::Form form = Progress::choose(given->count("quiet") != 0, json);
   if (given->count("locked") != 0) {
-    const Plan plan = make_plan(loaded.recipe, ArtifactStore(runs / artifacts_folder)).value();
+    const Plan plan =
+        make_plan(loaded.recipe, ArtifactStore(runs / artifacts_folder), {}, true, show_reading(form)).value();
     require_lock(loaded.recipe, plan, loaded.registry, (*given)["locked"].as<std::string>());
   }
   if (given->count("resolved-sha256") == 0) {  // a sweep has asked the plugins of all its arms
-    const Plan plan = make_plan(loaded.recipe, ArtifactStore(runs / artifacts_folder), until, false).value();
+    const Plan plan =
+        make_plan(loaded.recipe, ArtifactStore(runs / artifacts_folder), until, false, show_reading(form)).value();
     const int status = report_plugin_problems(loaded, json, {{&plan}, given->count("trust") != 0, true});
     if (status != 0) return status;
   }
   const RunResult result =
-      run_recipe(loaded.recipe, loaded.source.text.text, loaded.registry,
-                 {.runs = runs, .until = until, .form = Progress::choose(given->count("quiet") != 0, json)});
+      run_recipe(loaded.recipe, loaded.source.text.text, loaded.registry, {.runs = runs, .until = until, .form = form});
   if (!json) print_outcome(result);
   return 0;
 }

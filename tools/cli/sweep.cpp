@@ -114,7 +114,8 @@ int run_sweep(int argc, char** argv) {
   if (given->count("until") != 0) loaded.sweep->until = (*given)["until"].as<Texts>();
   const fs::path runs = (*given)["runs"].as<std::string>();
   const fs::path locked = given->count("locked") != 0 ? (*given)["locked"].as<std::string>() : "";
-  const auto plan = [&] { return plan_sweep(*loaded.sweep, ArtifactStore(runs / artifacts_folder)).value(); };
+  const FileReading reading = show_reading(Progress::choose(given->count("quiet") != 0, json));
+  const auto plan = [&] { return plan_sweep(*loaded.sweep, ArtifactStore(runs / artifacts_folder), reading).value(); };
   if (given->count("dry-run") != 0) {
     print_sweep_plan(*loaded.sweep, plan(), json);
     return 0;

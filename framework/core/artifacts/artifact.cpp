@@ -11,6 +11,7 @@
 #include <chrono>
 #include <thread>
 
+#include "framework/core/artifacts/content_hash.h"
 #include "framework/core/artifacts/disk.h"
 #include "framework/core/artifacts/file_system_error.h"
 #include "framework/core/artifacts/manifest.h"
@@ -108,7 +109,8 @@ class KeyLock {
   bool held_ = false;
 };
 
-Result<ArtifactFile> record(const fs::path& folder, const fs::directory_entry& entry) {
+// What a link names lies outside, may be large, and was hashed when the run was planned.
+Result<ArtifactFile> record(const fs::path& folder, const fs::directory_entry& entry, ContentHashes& known) {
   ArtifactFile file;
   file.name = entry.path().lexically_relative(folder).generic_string();
   if (!entry.is_regular_file()) {
@@ -122,14 +124,14 @@ Result<ArtifactFile> record(const fs::path& folder, const fs::directory_entry& e
   } else {
     sync_file(entry.path());
   }
-  Result<std::string> hash = sha256_of_file(entry.path());
+  Result<std::string> hash = entry.is_symlink() ? known.of(entry.path()) : sha256_of_file(entry.path());
   if (!hash) return hash.error();
   file.sha256 = *hash;
   return file;
 }
 
 // Hashes every file and makes files and folders durable. The work folder is left out: it goes once the manifest stands.
-Result<std::vector<ArtifactFile>> seal(const fs::path& folder) {
+Result<std::vector<ArtifactFile>> seal(const fs::path& folder, ContentHashes& known) {
   std::vector<ArtifactFile> files;
   std::vector<fs::path> folders{folder}, temporaries;
   for (auto entry = fs::recursive_directory_iterator(folder); entry != fs::recursive_directory_iterator(); ++entry) {
@@ -140,7 +142,7 @@ Result<std::vector<ArtifactFile>> seal(const fs::path& folder) {
     } else if (entry->is_directory() && !entry->is_symlink()) {
       folders.push_back(entry->path());
     } else if (entry->path() != folder / manifest_name) {
-      Result<ArtifactFile> file = record(folder, *entry);
+      Result<ArtifactFile> file = record(folder, *entry, known);
       if (!file) return file.error();
       files.push_back(std::move(*file));
     }
@@ -230,8 +232,10 @@ Result<Artifact> ArtifactWriter::commit(ArtifactManifest manifest) {
     throw Error(ErrorCode::run_failed, fmt::format("artifact {} is committed twice", state_->final.string()));
   }
   try {
-    Result<std::vector<ArtifactFile>> files = seal(state_->partial);
+    ContentHashes known(state_->root / contents_name);
+    Result<std::vector<ArtifactFile>> files = seal(state_->partial, known);
     if (!files) return files.error();
+    known.save();
     manifest.key = state_->key;
     manifest.type = state_->type;
     manifest.files = std::move(*files);

@@ -16,6 +16,7 @@
 #include <system_error>
 #include <vector>
 
+#include "framework/core/artifacts/content_hash.h"
 #include "framework/core/artifacts/descriptor.h"
 #include "framework/core/artifacts/file_system_error.h"
 
@@ -270,18 +271,26 @@ std::string unreadable(const fs::path& path) {
 }
 
 Result<std::string> sha256_of_file(const fs::path& file) {
+  return hash_while_reading(file, {});
+}
+
+Result<std::string> hash_while_reading(const fs::path& file, const FileReading& told) {
   const Descriptor fd(open_regular(file));
   if (fd.get() < 0) return disk_error("open", file, errno);
   struct stat info {};
   if (::fstat(fd.get(), &info) == 0 && !S_ISREG(info.st_mode)) return not_regular(file, info.st_mode);
   Sha256 hash;
   std::vector<char> block(std::size_t{1} << 20);
+  std::uint64_t done = 0;
+  const auto total = static_cast<std::uint64_t>(std::max<off_t>(0, info.st_size));
   for (;;) {
     const ssize_t got = ::read(fd.get(), block.data(), block.size());
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return disk_error("read", file, errno);
     if (got == 0) return hash.hex();
     hash.add(block.data(), static_cast<std::size_t>(got));
+    done += static_cast<std::uint64_t>(got);
+    if (told) told(file, std::min(done, total), total);
   }
 }
 

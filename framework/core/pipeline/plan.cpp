@@ -6,9 +6,9 @@
 #include <map>
 #include <set>
 
+#include "framework/core/artifacts/content_hash.h"
 #include "framework/core/artifacts/disk.h"
 #include "framework/core/components/choice.h"
-#include "framework/core/pipeline/content_hash.h"
 #include "framework/core/pipeline/run.h"
 #include "framework/core/recipe/differences.h"
 #include "framework/core/recipe/dotted_value.h"
@@ -65,8 +65,8 @@ Value params_of_content(const StageSpec& stage) {
 
 class Planner {
  public:
-  Planner(const Recipe& recipe, const ArtifactStore& store)
-      : recipe_(recipe), store_(store), hashes_(store.root() / "contents.json") {}
+  Planner(const Recipe& recipe, const ArtifactStore& store, const FileReading& reading)
+      : recipe_(recipe), store_(store), hashes_(store.root() / contents_name), reading_(reading) {}
 
   Result<Plan> plan(const std::vector<std::string>& targets, bool explained) {
     for (const std::string& target : targets) {
@@ -108,7 +108,7 @@ class Planner {
         m.contents.emplace_back(name, "absent");
         continue;
       }
-      Result<std::string> hash = hashes_.of(path);
+      Result<std::string> hash = hashes_.of(path, reading_);
       if (!hash) return hash.error();
       m.contents.emplace_back(name, std::move(*hash));
     }
@@ -126,7 +126,7 @@ class Planner {
   // From the last stage to the first: one that is asked for, or that a running one reads, is cached or must run. What a
   // cached one was made from belongs to the run, too, where it is still there.
   void decide(Plan& plan, const std::set<std::string>& targets) {
-    const auto hash_of = [this](const std::filesystem::path& file) { return hashes_.of(file); };
+    const auto hash_of = [this](const std::filesystem::path& file) { return hashes_.of(file, reading_); };
     std::set<std::string> wanted = targets, welcome;
     for (auto stage = plan.stages.rbegin(); stage != plan.stages.rend(); ++stage) {
       const std::string& name = stage->spec->name;
@@ -183,6 +183,7 @@ class Planner {
   const Recipe& recipe_;
   const ArtifactStore& store_;
   ContentHashes hashes_;
+  const FileReading& reading_;
   std::map<std::string, std::string> keys_;
 };
 
@@ -215,8 +216,8 @@ std::string content_key(const ArtifactManifest& manifest) {
 }
 
 Result<Plan> make_plan(const Recipe& recipe, const ArtifactStore& store, const std::vector<std::string>& targets,
-                       bool explain) {
-  return Planner(recipe, store).plan(targets, explain);
+                       bool explain, const FileReading& reading) {
+  return Planner(recipe, store, reading).plan(targets, explain);
 }
 
 }  // namespace plumb

@@ -16,6 +16,7 @@
 
 #include "framework/core/artifacts/artifact.h"
 #include "framework/core/recipe/recipe.h"
+#include "framework/core/telemetry/file_reading.h"
 #include "framework/result.h"
 
 namespace plumb {
@@ -45,9 +46,10 @@ struct Plan {
 
 // `targets`: names of stages; only they and what they need are planned as cached or run. Empty: every stage.
 // Error(recipe) for a target that does not exist, Error(data) for a file that cannot be read.
-// `explain`: whether to look for the most similar artifact and fill in `why` and `earlier`.
+// `explain`: whether to look for the most similar artifact and fill in `why` and `earlier`. `reading` is told of large
+// files that are hashed now; a file that did not change since is not read again.
 Result<Plan> make_plan(const Recipe& recipe, const ArtifactStore& store, const std::vector<std::string>& targets = {},
-                       bool explain = true);
+                       bool explain = true, const FileReading& reading = {});
 
 // The key that a manifest's kind, revision, params, contents, inputs, plugins and seed make.
 std::string content_key(const ArtifactManifest& manifest);

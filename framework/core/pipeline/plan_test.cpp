@@ -3,9 +3,9 @@
 #include <boost/test/unit_test.hpp>
 #include <fstream>
 
+#include "framework/core/artifacts/content_hash.h"
 #include "framework/core/artifacts/disk.h"
 #include "framework/core/artifacts/test_folder.h"
-#include "framework/core/pipeline/content_hash.h"
 
 using namespace plumb;
 
@@ -162,6 +162,52 @@ BOOST_AUTO_TEST_CASE(content_counts_and_its_place_does_not) {
   BOOST_TEST(why("rows") == Reasons{"what datasets.rows.source.path names changed"}, boost::test_tools::per_element());
   std::filesystem::remove(folder / "copy.jsonl");
   BOOST_TEST(!make_plan(recipe, store));
+}
+
+BOOST_AUTO_TEST_CASE(a_large_file_is_read_by_the_first_plan_alone) {
+  const auto file = folder / "rows.jsonl";
+  std::ofstream(file) << std::string(3 << 20, '\n');
+  std::filesystem::last_write_time(file, std::filesystem::file_time_type::clock::now() - std::chrono::seconds(100));
+  std::uint64_t read = 0, calls = 0;
+  const auto planned = [&] {
+    read = calls = 0;
+    auto plan = make_plan(recipe, store, {}, true, [&](const auto& path, std::uint64_t done, std::uint64_t all) {
+      BOOST_TEST(path == file);
+      BOOST_TEST(all == 3U << 20);
+      BOOST_TEST(done > read);
+      read = done;
+      ++calls;
+    });
+    return std::move(plan).value().find("rows")->manifest.key;
+  };
+  const std::string key = planned();
+  BOOST_TEST(read == 3U << 20);
+  BOOST_TEST(calls == 3U);
+  BOOST_TEST(planned() == key);
+  BOOST_TEST(calls == 0U);
+  std::ofstream(file, std::ios::in | std::ios::out) << ' ';
+  BOOST_TEST(planned() != key);
+  BOOST_TEST(read == 3U << 20);
+}
+
+// A folder of weights that a model links to is hashed when it is planned; sealing the links does not read it again.
+BOOST_AUTO_TEST_CASE(what_a_link_names_is_not_read_again_to_seal_it) {
+  const auto file = folder / "rows.jsonl";
+  std::ofstream(file) << std::string(2 << 20, '\n');
+  std::filesystem::last_write_time(file, std::filesystem::file_time_type::clock::now() - std::chrono::seconds(100));
+  const PlannedStage stage = *plan().find("rows");
+  // A hash that no file has shows whence the manifest's comes.
+  const std::string cache = read_file(store.root() / contents_name).value();
+  const std::string hash = sha256_of(std::string(2 << 20, '\n')), told(64, '0');
+  BOOST_REQUIRE(cache.find(hash) != std::string::npos);
+  write_file(store.root() / contents_name, std::string(cache).replace(cache.find(hash), 64, told)).value();
+  ArtifactWriter writer = store.begin(stage.manifest.key, stage.manifest.type).value();
+  std::filesystem::create_symlink(file, writer.folder() / "linked");
+  std::ofstream(writer.folder() / "own") << std::string(2 << 20, '\n');
+  const Artifact made = writer.commit(stage.manifest).value();
+  BOOST_REQUIRE_EQUAL(made.manifest.files.size(), 2U);
+  BOOST_TEST(made.manifest.files[0].sha256 == told);
+  BOOST_TEST(made.manifest.files[1].sha256 == hash);
 }
 
 BOOST_AUTO_TEST_CASE(names_of_stages_do_not_count) {

@@ -88,7 +88,7 @@ class Run {
         here_(run_in_this_process()),
         runner_(options.runner == nullptr ? *here_ : *options.runner),
         store_(options.runs / artifacts_folder),
-        plan_(make_plan(recipe, store_, options.until).value()),
+        plan_(make_plan(recipe, store_, options.until, true, show_reading(options.form)).value()),
         record_(run_folder(options.runs, recipe), store_.root(), recipe, recipe_text, plan_, registry),
         progress_({.form = options.form, .log_file = run_folder(options.runs, recipe) / "log.txt"}) {
     result_.folder = run_folder(options.runs, recipe);

@@ -28,11 +28,11 @@ void count(SweepPlan& plan, std::set<std::string>& seen, const PlannedStage& sta
 
 }  // namespace
 
-Result<SweepPlan> plan_sweep(const Sweep& sweep, const ArtifactStore& store) {
+Result<SweepPlan> plan_sweep(const Sweep& sweep, const ArtifactStore& store, const FileReading& reading) {
   SweepPlan out;
   std::set<std::string> seen;
   for (const Arm& arm : sweep.arms) {
-    Result<Plan> plan = make_plan(arm.recipe, store, sweep.until, false);
+    Result<Plan> plan = make_plan(arm.recipe, store, sweep.until, false, reading);
     if (!plan) return plan.error();
     for (const PlannedStage& stage : plan->stages) count(out, seen, stage);
     out.arms.push_back(std::move(*plan));

@@ -26,6 +26,6 @@ struct SweepPlan {
   std::size_t different = 0, cached = 0, to_run = 0;
 };
 
-Result<SweepPlan> plan_sweep(const Sweep& sweep, const ArtifactStore& store);
+Result<SweepPlan> plan_sweep(const Sweep& sweep, const ArtifactStore& store, const FileReading& reading = {});
 
 }  // namespace plumb

@@ -123,7 +123,10 @@ Progress::~Progress() {
 void Progress::stage_started(const std::string& name, std::size_t number, std::size_t of) {
   const std::lock_guard lock(mutex_);
   const double now = settings_.clock();
-  stage_ = Stage{.title = fmt::format("[{}/{}] {}", number, of, name), .name = name, .started = now, .logged_at = now};
+  stage_ = Stage{.title = of == 0 ? name : fmt::format("[{}/{}] {}", number, of, name),
+                 .name = name,
+                 .started = now,
+                 .logged_at = now};
   rate_.restart();
   log(stage_->title + ": started");
   put_event(Value::map({{"event", "stage-started"},

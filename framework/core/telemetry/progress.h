@@ -56,8 +56,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  void stage_started(const std::string& name, std::size_t number, std::size_t of);
-  void update(std::string_view what, std::size_t done, std::size_t total);  // total 0: unknown
+  void stage_started(const std::string& name, std::size_t number, std::size_t of);  // of 0: it is not counted
+  void update(std::string_view what, std::size_t done, std::size_t total);          // total 0: unknown
   void measured(std::int64_t step, const std::map<std::string, double>& values);
   void stage_finished(const std::string& name, const std::string& outcome);
   void message(LogLevel level, std::string_view text);

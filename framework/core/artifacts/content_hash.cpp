@@ -1,4 +1,4 @@
-#include "framework/core/pipeline/content_hash.h"
+#include "framework/core/artifacts/content_hash.h"
 
 #include <sys/stat.h>
 
@@ -34,12 +34,12 @@ ContentHashes::ContentHashes(fs::path cache) : cache_(std::move(cache)) {
   }
 }
 
-Result<std::string> ContentHashes::of(const fs::path& path) {
+Result<std::string> ContentHashes::of(const fs::path& path, const FileReading& reading) {
   std::error_code error;
-  return fs::is_directory(path, error) ? of_folder(path) : of_file(path);
+  return fs::is_directory(path, error) ? of_folder(path, reading) : of_file(path, reading);
 }
 
-Result<std::string> ContentHashes::of_file(const fs::path& file) {
+Result<std::string> ContentHashes::of_file(const fs::path& file, const FileReading& reading) {
   struct stat now {};
   if (::stat(file.c_str(), &now) != 0) {
     return Error(ErrorCode::data, "cannot read " + file.string() + ": " + std::generic_category().message(errno));
@@ -58,7 +58,7 @@ Result<std::string> ContentHashes::of_file(const fs::path& file) {
       known->second.changed == found.changed && known->second.entry_changed == found.entry_changed) {
     return known->second.sha256;
   }
-  Result<std::string> hash = sha256_of_file(file);
+  Result<std::string> hash = hash_while_reading(file, found.size >= kLarge ? reading : FileReading());
   // A file changed within the last seconds may change again without its time showing it.
   const bool settled = std::time(nullptr) - now.st_mtim.tv_sec > 2;
   if (hash && found.size >= kLarge && settled) {
@@ -68,19 +68,19 @@ Result<std::string> ContentHashes::of_file(const fs::path& file) {
   return hash;
 }
 
-Result<std::string> ContentHashes::of_folder(const fs::path& folder) {
+Result<std::string> ContentHashes::of_folder(const fs::path& folder, const FileReading& reading) {
   const Result<std::vector<fs::path>> files = files_below(folder);
   if (!files) return files.error();
   std::string listing;
   for (const fs::path& file : *files) {
-    Result<std::string> hash = of_file(file);
+    Result<std::string> hash = of_file(file, reading);
     if (!hash) return hash.error();
     listing += *hash + " " + file.lexically_relative(folder).generic_string() + '\0';
   }
   if (is_adapter_folder(folder)) {
     const Result<fs::path> base = whole_base(folder);
     if (!base) return base.error();
-    const Result<std::string> hash = of_folder(*base);
+    const Result<std::string> hash = of_folder(*base, reading);
     if (!hash) return hash.error();
     listing += *hash + " base" + '\0';
   }
