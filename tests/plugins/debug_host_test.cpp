@@ -6,6 +6,7 @@
 #include <thread>
 #include <typeinfo>
 
+#include "framework/core/components/load_tokenizer.h"
 #include "framework/core/components/make.h"
 #include "plumb/data_source.h"
 #include "plumb/generator.h"
@@ -172,6 +173,9 @@ BOOST_AUTO_TEST_CASE(answers_that_no_stage_looks_at) {
   const std::string ids = error_of(ErrorCode::plugin, [&] { static_cast<void>(tokenizer->encode("x", false)); });
   BOOST_TEST(has(ids, "encode: wanted ids from 0 to 258; found the id "));
   BOOST_TEST(has(ids, "The plugin is at fault"));
+  const auto guarded = make_tokenizer(range.registry, "bytes", range.folder.path(), range.host);
+  const std::string named = error_of(ErrorCode::plugin, [&] { static_cast<void>(guarded->encode("x", false)); });
+  BOOST_TEST(named.starts_with("tokenizer bytes: debug host: "), named);
   const auto judge = infinite.make<Judge>("grader");
   BOOST_TEST(has(error_of(ErrorCode::plugin, [&] { static_cast<void>(judge->judge({})); }),
                  "judge: wanted a finite score; found inf"));

@@ -117,8 +117,14 @@ class Mean final : public plumb::Evaluator {
 // Bytes shifted by three; 0 begins, 1 ends.
 class Bytes final : public plumb::Tokenizer {
  public:
-  using Settings = Nothing;
-  static plumb::Params<Settings> params() { return plumb::Params<Settings>{"a token for each byte"}; }
+  struct Settings {
+    std::string path;
+  };
+  static plumb::Params<Settings> params() {
+    plumb::Params<Settings> p{"a token for each byte"};
+    p.add(&Settings::path, "path", "where it lies; nothing is read there");
+    return p;
+  }
   Bytes(const Settings&, plumb::Host&) {}
   [[nodiscard]] std::vector<plumb::TokenId> encode(std::string_view text, bool) const override {
     if (broken("tokenizer-special")) return encode_with_special(text);
