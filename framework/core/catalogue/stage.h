@@ -86,6 +86,16 @@ struct StageReport {
   std::function<std::vector<ShownChoice>(const ArtifactManifest&)> choices = {};
 };
 
+// What a stage of the kind does with a model: which arithmetic foretells its memory and time (pipeline/estimate.h).
+enum class ModelWork { none, holds, samples, scores, trains };
+struct ModelUse {
+  ModelWork work = ModelWork::none;
+  std::string answers = {};    // of one that samples: the parameter that says how many answers a prompt gets
+  std::string component = {};  // whose dtype, device and weights count; empty: the stage's own
+  bool judged = false;         // of one that samples: a judge or a reward model reads the answers
+  bool aligns = false;         // of one that trains: beside a reference, on pairs or on answers of its own
+};
+
 struct StageKind {
   std::string kind;                // "sample"
   std::string section = "stages";  // of the recipe; another one holds entries of this kind alone
@@ -108,6 +118,8 @@ struct StageKind {
   std::function<void(Checking&, const StageSpec&)> rules = {};
   // What `plumb plan` foretells of a stage; null: the time of an earlier run alone.
   std::function<void(const EstimateFacts&, StageEstimate&)> estimate = {};
+  ModelUse models = {};
+  std::function<std::optional<std::int64_t>(const Value&)> rows = {};  // that the parameters tell of an artifact
   StageReport report = {};
   StageBody body = {};  // what runs, of a kind that needs no tensors; null: it is in the engine library
 };

@@ -272,10 +272,22 @@ void run(StageContext& context) {
   context.account(data.account);
 }
 
+// Rows that the settings tell: the limit, or the count that some sources have, without those that are passed over.
+std::optional<std::int64_t> rows_told(const Value& params) {
+  const auto integer = [](const Value* value) {
+    return value != nullptr && value->type() == Value::Type::integer ? value->as_int() : 0;
+  };
+  if (const std::int64_t limit = integer(params.find("limit")); limit > 0) return limit;
+  const Value* source = params.find("source");
+  const std::int64_t count = source != nullptr && source->is_map() ? integer(source->find("count")) : 0;
+  return count > 0 ? std::optional(count - integer(params.find("skip"))) : std::nullopt;
+}
+
 StageKind make_kind() {
   StageKind kind = declare_dataset().kind("dataset", "*", "source");
   kind.section = "datasets";
   kind.uses_seed = [](const Value& params) { return params.at("shuffle").as_bool(); };
+  kind.rows = rows_told;
   kind.body = run;
   return kind;
 }

@@ -61,6 +61,7 @@ StageKind make_kind() {
   // The stage's reward model may be for the evaluators, and the judge another.
   kind.feeds = {{.component = "judge", .input = "reward_model", .unless_own = true}};
   kind.report.section = add_scores;
+  kind.models = {.work = ModelWork::samples, .answers = "samples", .judged = true};
   return kind;
 }
 

@@ -27,6 +27,7 @@ Declared<LanguageModelSettings> declare_language_model() {
 StageKind make_kind() {
   StageKind kind = declare_language_model().kind("language_model", type::model);
   kind.newer = {"weights"};
+  kind.models.work = ModelWork::trains;
   kind.rules = check_optimizer;
   return kind;
 }

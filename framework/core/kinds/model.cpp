@@ -94,6 +94,7 @@ StageKind make_kind() {
   StageKind kind = declare_model().kind("model", type::model);
   kind.section = "models";
   kind.uses_seed = [](const Value& params) { return !params.at("architecture").is_null(); };
+  kind.models.work = ModelWork::holds;
   kind.find_components = find_readers;
   kind.rules = check_vocabulary;
   return kind;

@@ -32,6 +32,7 @@ StageKind make_kind() {
   StageKind kind = declare_reward_model().kind("reward_model", type::reward_model);
   kind.revision = 3;
   kind.newer = {"weights"};
+  kind.models.work = ModelWork::trains;
   kind.rules = check_optimizer;
   return kind;
 }

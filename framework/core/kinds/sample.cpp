@@ -30,6 +30,7 @@ Declared<SampleSettings> declare_sample() {
 StageKind make_kind() {
   StageKind kind = declare_sample().kind("sample", type::responses);
   kind.feeds = {{.component = "generator", .input = "model"}};
+  kind.models = {.work = ModelWork::samples, .answers = "k", .component = "generator"};
   return kind;
 }
 

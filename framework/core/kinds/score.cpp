@@ -27,6 +27,7 @@ StageKind make_kind() {
   kind.revision = 2;
   kind.uses_seed = [](const Value&) { return false; };
   kind.feeds = {{.component = "reward", .input = "reward_model"}};
+  kind.models = {.work = ModelWork::scores, .component = "reward"};
   return kind;
 }
 

@@ -27,6 +27,7 @@ StageKind make_kind() {
   StageKind kind = declare_sft().kind("sft", type::model);
   kind.revision = 2;
   kind.newer = {"weights"};
+  kind.models.work = ModelWork::trains;
   kind.rules = check_optimizer;
   return kind;
 }

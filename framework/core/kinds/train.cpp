@@ -95,6 +95,7 @@ StageKind make_kind() {
                            .asker = "optimizer",
                            .need = "reward-model",
                            .beside = "reward_model"}};
+  kind.models = {.work = ModelWork::trains, .aligns = true};
   kind.rules = check_alignment;
   kind.report.by_row = [](Document& page, const std::vector<ReportItem>& models, const std::string& of) {
     page.add(Heading{2, "Training by row"});

@@ -139,12 +139,7 @@ GpuEstimate scoring(const Work& w, std::optional<std::int64_t> rows) {
 // Rows, or prompts with all their answers. What a selection makes is counted by prompts, too.
 std::optional<std::int64_t> rows_behind(const PlannedStage& stage, const Plan& plan) {
   const Value& params = stage.manifest.params;
-  if (stage.manifest.stage_kind == "dataset") {
-    if (const std::int64_t limit = integer_at(params, "limit", 0); limit > 0) return limit;
-    const Value* source = params.find("source");
-    const std::int64_t count = source == nullptr ? 0 : integer_at(*source, "count", 0);
-    return count > 0 ? std::optional(count - integer_at(params, "skip", 0)) : std::nullopt;
-  }
+  if (stage.spec->kind->rows) return stage.spec->kind->rows(params);
   for (const char* param : {"data", "prompts", "responses", "scored"}) {
     const PlannedStage* input = input_of(stage, plan, param);
     if (input == nullptr) continue;
@@ -155,7 +150,7 @@ std::optional<std::int64_t> rows_behind(const PlannedStage& stage, const Plan& p
 }
 
 // How often each prompt is answered: once by every model, and twice where an evaluator holds a second turn.
-double answers_of_evaluators(const PlannedStage& stage) {
+double answers_of_models(const PlannedStage& stage) {
   const auto models = std::count_if(stage.spec->inputs.begin(), stage.spec->inputs.end(),
                                     [](const StageInput& input) { return input.param.starts_with("models/"); });
   return static_cast<double>(std::max<std::ptrdiff_t>(1, models)) * (holds_second_turn(stage) ? 2 : 1);
@@ -170,29 +165,29 @@ std::optional<std::int64_t> rows_made_by(const PlannedStage& stage, const Plan& 
 
 std::optional<std::int64_t> rows_into(const PlannedStage& stage, const Plan& plan) {
   const std::optional<std::int64_t> rows = rows_behind(stage, plan);
-  if (!rows || stage.manifest.stage_kind != "score") return rows;
+  if (!rows || stage.spec->kind->models.work != ModelWork::scores) return rows;
   const PlannedStage* answers = input_of(stage, plan, "responses");
-  return *rows * (answers == nullptr ? 1 : integer_at(answers->manifest.params, "k", 1));
+  if (answers == nullptr) return rows;
+  const std::string& count = answers->spec->kind->models.answers;
+  return *rows * (count.empty() ? 1 : integer_at(answers->manifest.params, count.c_str(), 1));
 }
 
 std::optional<GpuEstimate> estimate_on(const PlannedStage& stage, const Plan& plan, const Accelerator& on) {
   if (stage.spec->of_plugin != nullptr) return std::nullopt;
   const StageEstimate model = estimate(stage, plan, true);
-  const std::string& kind = stage.manifest.stage_kind;
-  if (!model.parameters || !model.shape || kind == "model") return std::nullopt;
+  const ModelUse& use = stage.spec->kind->models;
+  if (!model.parameters || !model.shape || use.work == ModelWork::holds) return std::nullopt;
   const Work work{model, stage.manifest.params, on};
   const auto rows = rows_into(stage, plan);
-  if (kind == "sample") return answering(work, "k", 1, rows);
-  if (kind == "evaluate") return answering(work, "samples", answers_of_evaluators(stage), rows);
-  if (kind == "score") return scoring(work, rows);
-  if (!model.memory_bytes || stage.manifest.params.find("learning_rate") == nullptr) return std::nullopt;
+  if (use.work == ModelWork::samples) return answering(work, use.answers.c_str(), answers_of_models(stage), rows);
+  if (use.work == ModelWork::scores) return scoring(work, rows);
+  if (!model.memory_bytes || use.work != ModelWork::trains) return std::nullopt;
   const PlannedStage* data = input_of(stage, plan, "data");
   const std::string type = data == nullptr ? "" : data->spec->output;
   const bool pairs = type == artifact_type::pairs || type == artifact_type::preferences;
-  return training(work, {.count = rows,
-                         .pairs = pairs,
-                         .referenced = pairs && kind == "train",
-                         .prompts = type == artifact_type::prompts});
+  return training(
+      work,
+      {.count = rows, .pairs = pairs, .referenced = pairs && use.aligns, .prompts = type == artifact_type::prompts});
 }
 
 }  // namespace plumb

@@ -41,9 +41,11 @@ const Value* path_of_component(const Value& params, const char* param) {
 
 // The recipe's model entry that a stage's model was trained from.
 const PlannedStage* origin(const PlannedStage& stage, const Plan& plan) {
-  if (stage.manifest.stage_kind == "model") return &stage;
-  const bool scores = stage.manifest.stage_kind == "score";
-  if (scores && path_of_component(stage.manifest.params, "reward") != nullptr) return &stage;
+  const ModelUse& use = stage.spec->kind->models;
+  if (use.work == ModelWork::holds) return &stage;
+  if (use.work == ModelWork::scores && path_of_component(stage.manifest.params, use.component.c_str()) != nullptr) {
+    return &stage;
+  }
   for (const char* param : {"model", "models/", "reward_model"}) {
     for (const StageInput& input : stage.spec->inputs) {
       if (!input.param.starts_with(param)) continue;
@@ -207,13 +209,13 @@ constexpr std::uint64_t kInFlight = 128;  // OpenOptions::rows, the generator's 
 void estimate_answers(const PlannedStage& stage, const Plan& plan, const Known& model, bool on_gpu,
                       StageEstimate& out) {
   const Value& params = stage.manifest.params;
-  const bool sample = stage.manifest.stage_kind == "sample";
-  const Value* generator = sample ? params.find("generator") : nullptr;
-  const Numbers numbers = numbers_in(sample ? generator : &params, on_gpu);
+  const ModelUse& use = stage.spec->kind->models;
+  const Value* generator = use.component.empty() ? nullptr : params.find(use.component);
+  const Numbers numbers = numbers_in(use.component.empty() ? &params : generator, on_gpu);
   out.width = numbers.width;
   out.gpu = numbers.gpu;
   out.memory_bytes = model.size.bytes(numbers.width, numbers.int8);
-  const auto k = size_at(params, sample ? "k" : "samples"), length = size_at(params, "max_new_tokens");
+  const auto k = size_at(params, use.answers.c_str()), length = size_at(params, "max_new_tokens");
   if (!k || !length || *k == 0) return;
   const auto rows = generator == nullptr ? std::nullopt : size_at(*generator, "rows");
   const auto prompts = rows_into(stage, plan);
@@ -355,23 +357,23 @@ StageEstimate estimate(const PlannedStage& stage, const Plan& plan, bool on_gpu)
   out.parameters = known->size.parameters;
   out.head = known->size.head;
   const Value& params = stage.manifest.params;
-  const std::string& kind = stage.manifest.stage_kind;
-  const Numbers numbers = numbers_in(kind == "score" ? params.find("reward") : &params, on_gpu);
+  const ModelUse& use = stage.spec->kind->models;
+  const Numbers numbers = numbers_in(use.component.empty() ? &params : params.find(use.component), on_gpu);
   out.width = numbers.width;
   out.gpu = numbers.gpu;
-  if (kind == "model") {
+  if (use.work == ModelWork::holds) {
     // A model by path is linked, and only its headers are read; random weights are drawn in float32.
     const bool linked = params.find("path") != nullptr && !params.find("path")->is_null();
     if (!linked) out.disk_bytes = known->size.bytes(4);
     out.memory_bytes = linked ? 0 : known->size.bytes(4);
-  } else if (kind == "sample" || kind == "evaluate") {
+  } else if (use.work == ModelWork::samples) {
     estimate_answers(stage, plan, *known, on_gpu, out);
-    if (kind == "evaluate") add_judge(stage, plan, numbers, out);
-  } else if (kind == "score") {
+    if (use.judged) add_judge(stage, plan, numbers, out);
+  } else if (use.work == ModelWork::scores) {
     out.memory_bytes = known->size.bytes(numbers.width, numbers.int8);
-  } else if (params.find("learning_rate") != nullptr) {
+  } else if (use.work == ModelWork::trains) {
     estimate_training(stage, plan, *known, numbers, out);
-    if (kind == "train") add_rollouts(stage, plan, *known, numbers, out);
+    if (use.aligns) add_rollouts(stage, plan, *known, numbers, out);
   }
   return out;
 }

@@ -35,6 +35,10 @@ class TestRecipe {
   void add(const std::string& name, const std::string& kind, Value params, std::vector<StageInput> inputs = {},
            const std::string& output = "metrics") {
     kinds_.push_back({.kind = kind, .output = output});
+    if (const StageKind* known = find_stage_kind(kind)) {  // of its name: what is foretold of it
+      kinds_.back().models = known->models;
+      kinds_.back().rows = known->rows;
+    }
     StageSpec stage;
     stage.name = name;
     stage.section = "stages";
