@@ -2,65 +2,74 @@
 
 #include <elf.h>
 
-#include <cstring>
-#include <fstream>
-#include <iterator>
+#include <string_view>
 
 #include "sdk/check/context.h"
+#include "sdk/src/elf_file.h"
 
 namespace plumb::check {
 namespace {
 
+constexpr const char* kCutOff = "the file is damaged: a table is cut off";
+
+// The tables of a file, each read at once.
 class Image {
  public:
-  explicit Image(const std::filesystem::path& file) {
-    std::ifstream in(file, std::ios::binary);
-    bytes_.assign(std::istreambuf_iterator<char>(in), {});
-    header_ = at<Elf64_Ehdr>(0);
-  }
+  explicit Image(const std::filesystem::path& path) : file_(path), header_(at<Elf64_Ehdr>(0)) {}
 
-  template <class T>
-  [[nodiscard]] T at(std::uint64_t offset) const {
-    require(offset <= bytes_.size() && sizeof(T) <= bytes_.size() - offset, "the file is damaged: a table is cut off");
-    T out;
-    std::memcpy(&out, bytes_.data() + offset, sizeof out);
-    return out;
-  }
-  [[nodiscard]] std::string text(const Elf64_Shdr& strings, std::uint64_t offset) const {
-    require(offset < strings.sh_size, "the file is damaged: a name is outside its table");
-    const std::uint64_t start = strings.sh_offset + offset;
-    const std::size_t end = bytes_.find('\0', start);
-    require(end != std::string::npos, "the file is damaged: a name does not end");
-    return bytes_.substr(start, end - start);
-  }
+  [[nodiscard]] std::uint64_t sections() const { return header_.e_shnum; }
   [[nodiscard]] Elf64_Shdr section(std::uint64_t index) const {
     return at<Elf64_Shdr>(header_.e_shoff + index * sizeof(Elf64_Shdr));
   }
-  [[nodiscard]] std::uint64_t sections() const { return header_.e_shnum; }
+  [[nodiscard]] std::string content(const Elf64_Shdr& section) const {
+    const auto bytes = file_.read(section.sh_offset, section.sh_size);
+    require(bytes.has_value(), kCutOff);
+    return *bytes;
+  }
+  template <class T>
+  [[nodiscard]] std::vector<T> entries(const Elf64_Shdr& section) const {
+    const std::string bytes = content(section);
+    std::vector<T> out;
+    for (std::size_t at = 0; at + sizeof(T) <= bytes.size(); at += sizeof(T))
+      out.push_back(detail::ElfFile::as<T>(std::string_view(bytes).substr(at)));
+    return out;
+  }
 
  private:
-  std::string bytes_;
-  Elf64_Ehdr header_{};
+  template <class T>
+  [[nodiscard]] T at(std::uint64_t offset) const {
+    const auto found = file_.at<T>(offset);
+    require(found.has_value(), kCutOff);
+    return *found;
+  }
+
+  detail::ElfFile file_;
+  Elf64_Ehdr header_;
 };
 
+std::string text_at(const std::string& strings, std::uint64_t offset) {
+  require(offset < strings.size(), "the file is damaged: a name is outside its table");
+  const std::size_t end = strings.find('\0', offset);
+  require(end != std::string::npos, "the file is damaged: a name does not end");
+  return strings.substr(offset, end - offset);
+}
+
 void read_dynamic(const Image& image, const Elf64_Shdr& section, ElfDynamic& out) {
-  const Elf64_Shdr strings = image.section(section.sh_link);
-  for (std::uint64_t at = 0; at + sizeof(Elf64_Dyn) <= section.sh_size; at += sizeof(Elf64_Dyn)) {
-    const auto entry = image.at<Elf64_Dyn>(section.sh_offset + at);
-    if (entry.d_tag == DT_NEEDED) out.needed.push_back(image.text(strings, entry.d_un.d_val));
+  const std::string strings = image.content(image.section(section.sh_link));
+  for (const Elf64_Dyn& entry : image.entries<Elf64_Dyn>(section)) {
+    if (entry.d_tag == DT_NEEDED) out.needed.push_back(text_at(strings, entry.d_un.d_val));
     if (entry.d_tag == DT_FLAGS) out.flags = entry.d_un.d_val;
     if (entry.d_tag == DT_FLAGS_1) out.flags_1 = entry.d_un.d_val;
   }
 }
 
 void read_symbols(const Image& image, const Elf64_Shdr& section, ElfDynamic& out) {
-  const Elf64_Shdr strings = image.section(section.sh_link);
-  for (std::uint64_t at = sizeof(Elf64_Sym); at + sizeof(Elf64_Sym) <= section.sh_size; at += sizeof(Elf64_Sym)) {
-    const auto symbol = image.at<Elf64_Sym>(section.sh_offset + at);
+  const std::string strings = image.content(image.section(section.sh_link));
+  for (const Elf64_Sym& symbol : image.entries<Elf64_Sym>(section)) {
     const auto binding = ELF64_ST_BIND(symbol.st_info);
     const auto visibility = ELF64_ST_VISIBILITY(symbol.st_other);
     if (symbol.st_shndx == SHN_UNDEF || binding == STB_LOCAL || visibility == STV_HIDDEN) continue;
-    const std::string name = image.text(strings, symbol.st_name);
+    const std::string name = text_at(strings, symbol.st_name);
     out.exported.push_back(name);
     if (binding == STB_GNU_UNIQUE) out.unique.push_back(name);
   }

@@ -1,66 +1,23 @@
 #include "framework/core/registry/elf_note.h"
 
 #include <elf.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
-#include <cerrno>
 #include <cstring>
 #include <optional>
 
 #include "plumb/abi.h"
+#include "sdk/src/elf_file.h"
 
 namespace plumb {
 namespace {
 
+using detail::ElfFile;
+
 Error refuse(const std::string& why) {
   return {ErrorCode::plugin, why};
 }
-
-// The plugin file. It is read, not mapped: somebody may cut it short meanwhile.
-class File {
- public:
-  explicit File(const std::filesystem::path& path) : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
-    struct stat status {};
-    if (fd_ < 0 || fstat(fd_, &status) != 0) {
-      problem_ = std::strerror(errno);
-    } else if (!S_ISREG(status.st_mode)) {
-      problem_ = "it is no regular file";
-    } else {
-      size_ = static_cast<std::uint64_t>(status.st_size);
-    }
-  }
-  ~File() {
-    if (fd_ >= 0) close(fd_);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-
-  [[nodiscard]] const std::string& problem() const { return problem_; }
-  [[nodiscard]] bool holds(std::uint64_t offset, std::uint64_t size) const {
-    return offset <= size_ && size <= size_ - offset;
-  }
-  // Bytes [offset, offset + size), or nothing when they are not all there.
-  [[nodiscard]] std::optional<std::string> read(std::uint64_t offset, std::size_t size) const {
-    if (!holds(offset, size)) return std::nullopt;
-    std::string out(size, '\0');
-    for (std::size_t done = 0; done < size;) {
-      const ssize_t got = pread(fd_, out.data() + done, size - done, static_cast<off_t>(offset + done));
-      if (got < 0 && errno == EINTR) continue;
-      if (got <= 0) return std::nullopt;
-      done += static_cast<std::size_t>(got);
-    }
-    return out;
-  }
-
- private:
-  int fd_;
-  std::uint64_t size_ = 0;
-  std::string problem_;
-};
 
 // Bytes [offset, offset + size) of a text, or nothing when they are not all there.
 std::optional<std::string_view> slice(std::string_view text, std::size_t offset, std::size_t size) {
@@ -68,18 +25,11 @@ std::optional<std::string_view> slice(std::string_view text, std::size_t offset,
   return text.substr(offset, size);
 }
 
-template <class T>
-T as(std::string_view bytes) {
-  T out;
-  std::memcpy(&out, bytes.data(), sizeof out);
-  return out;
-}
-
-Result<Elf64_Ehdr> read_header(const File& file) {
+Result<Elf64_Ehdr> read_header(const ElfFile& file) {
   if (file.read(0, SELFMAG) != std::string_view(ELFMAG, SELFMAG)) return refuse("it is no ELF library");
-  const auto bytes = file.read(0, sizeof(Elf64_Ehdr));
-  if (!bytes) return refuse("it is truncated within the ELF header");
-  const auto header = as<Elf64_Ehdr>(*bytes);
+  const auto found = file.at<Elf64_Ehdr>(0);
+  if (!found) return refuse("it is truncated within the ELF header");
+  const Elf64_Ehdr& header = *found;
   constexpr auto order = std::endian::native == std::endian::little ? ELFDATA2LSB : ELFDATA2MSB;
   if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != order) {
     return refuse("it is built for another kind of machine: wanted 64-bit ELF of this machine's byte order");
@@ -107,7 +57,7 @@ Result<void> read_notes(std::string_view segment, RawNotes& out) {
   while (!segment.empty()) {
     const auto words = slice(segment, 0, sizeof(Elf64_Nhdr));
     if (!words) return refuse("a note of it is malformed: cut off");
-    const auto header = as<Elf64_Nhdr>(*words);
+    const auto header = ElfFile::as<Elf64_Nhdr>(*words);
     const auto name = slice(segment, sizeof(Elf64_Nhdr), header.n_namesz);
     const std::size_t start = sizeof(Elf64_Nhdr) + padded(header.n_namesz);
     const auto text = slice(segment, start, header.n_descsz);
@@ -196,13 +146,13 @@ Result<void> parse_manifest(PluginNote& note) {
 
 // What the PT_NOTE segments hold. Compilers give notes with eight-byte alignment segments of their own; ours and the
 // build id have four.
-Result<RawNotes> find_notes(const File& file, const Elf64_Ehdr& header) {
+Result<RawNotes> find_notes(const ElfFile& file, const Elf64_Ehdr& header) {
   constexpr std::uint64_t largest = 1 << 20;
   const auto table = file.read(header.e_phoff, header.e_phnum * sizeof(Elf64_Phdr));
   if (!table) return refuse("it is truncated");
   RawNotes notes;
   for (std::size_t i = 0; i < header.e_phnum; ++i) {
-    const auto segment = as<Elf64_Phdr>(table->substr(i * sizeof(Elf64_Phdr), sizeof(Elf64_Phdr)));
+    const auto segment = ElfFile::as<Elf64_Phdr>(table->substr(i * sizeof(Elf64_Phdr), sizeof(Elf64_Phdr)));
     if (segment.p_type == PT_LOAD && !file.holds(segment.p_offset, segment.p_filesz)) return refuse("it is truncated");
     if (segment.p_type != PT_NOTE || segment.p_align > 4) continue;
     if (segment.p_filesz > largest) return refuse("a note of it is malformed: larger than 1 MiB");
@@ -216,7 +166,7 @@ Result<RawNotes> find_notes(const File& file, const Elf64_Ehdr& header) {
 }  // namespace
 
 Result<PluginNote> read_plugin_note(const std::filesystem::path& path) {
-  const File file(path);
+  const ElfFile file(path);
   if (!file.problem().empty()) return refuse(file.problem());
   const Result<Elf64_Ehdr> header = read_header(file);
   if (!header) return header.error();
