@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "framework/core/artifacts/records_file.h"
+#include "framework/core/artifacts/row_files.h"
 
 namespace plumb {
 namespace fs = std::filesystem;
@@ -103,14 +104,14 @@ Result<PairSet> pairs_of_preferences(const fs::path& file) {
 }  // namespace
 
 Result<PairSet> read_pairs(const fs::path& folder) {
-  const fs::path pairs = folder / "pairs.jsonl";
-  const fs::path preferences = folder / "preferences.jsonl";
+  const fs::path pairs = folder / row_file::pairs;
+  const fs::path preferences = folder / row_file::preferences;
   std::error_code ignored;
   if (!fs::exists(pairs, ignored)) {
     if (fs::exists(preferences, ignored)) return pairs_of_preferences(preferences);
     return Error(ErrorCode::data, fmt::format("{} holds neither pairs.jsonl nor preferences.jsonl", folder.string()));
   }
-  const fs::path responses = folder / "responses.jsonl";
+  const fs::path responses = folder / row_file::responses;
   Result<std::vector<ResponseGroup>> groups = read_groups(responses);
   if (!groups) return groups.error();
   PairReader reader(std::move(*groups));

@@ -21,6 +21,12 @@ std::optional<Conversation> prompt_messages(const Conversation& messages) {
   return Conversation(messages.begin(), last.base());
 }
 
+std::optional<Prompt> asked_prompt(const Demonstration& row) {
+  std::optional<Conversation> asked = prompt_messages(row.messages);
+  if (!asked) return std::nullopt;
+  return Prompt{row.id, std::move(*asked), row.extra};
+}
+
 Prompt annotated_prompt(const Preference& row) {
   Prompt prompt = row.prompt;
   if (prompt.extra.is_null()) prompt.extra = Value::map();

@@ -16,6 +16,9 @@ namespace plumb {
 // Up to and with the user's last message; nothing when the user says nothing.
 std::optional<Conversation> prompt_messages(const Conversation& messages);
 
+// The prompt that a demonstration answers, with its other columns.
+std::optional<Prompt> asked_prompt(const Demonstration& row);
+
 // The prompt with the preference's answers as `annotation: {chosen, rejected}` among its columns.
 Prompt annotated_prompt(const Preference& row);
 

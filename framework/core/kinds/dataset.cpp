@@ -10,6 +10,7 @@
 
 #include "framework/core/artifacts/prompts.h"
 #include "framework/core/artifacts/records_file.h"
+#include "framework/core/artifacts/row_files.h"
 #include "framework/core/catalogue/declared.h"
 #include "framework/core/components/make.h"
 #include "plumb/data_source.h"
@@ -71,14 +72,13 @@ Demonstration text_of(std::string id, const Conversation& messages) {
 
 // What was answered stays as `reference`.
 std::optional<Record> prompt_of(const Demonstration& row) {
-  std::optional<Conversation> asked = prompt_messages(row.messages);
-  if (!asked) return std::nullopt;
-  Prompt prompt{row.id, std::move(*asked), row.extra};
-  if (prompt.messages.size() < row.messages.size()) {
-    if (prompt.extra.is_null()) prompt.extra = Value::map();
-    prompt.extra.set("reference", row.messages[prompt.messages.size()].content);
+  std::optional<Prompt> prompt = asked_prompt(row);
+  if (!prompt) return std::nullopt;
+  if (prompt->messages.size() < row.messages.size()) {
+    if (prompt->extra.is_null()) prompt->extra = Value::map();
+    prompt->extra.set("reference", row.messages[prompt->messages.size()].content);
   }
-  return prompt;
+  return std::move(*prompt);
 }
 
 // Nothing for a row that has no such part.
@@ -165,8 +165,8 @@ class Ids {
 };
 
 const char* file_of(const std::string& type) {
-  if (type == artifact_type::prompts) return "prompts.jsonl";
-  return type == artifact_type::preferences ? "preferences.jsonl" : "demonstrations.jsonl";
+  if (type == artifact_type::prompts) return row_file::prompts;
+  return type == artifact_type::preferences ? row_file::preferences : row_file::demonstrations;
 }
 
 struct Rows {

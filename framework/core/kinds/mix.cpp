@@ -9,6 +9,7 @@
 #include <set>
 
 #include "framework/core/artifacts/records_file.h"
+#include "framework/core/artifacts/row_files.h"
 #include "framework/core/catalogue/declared.h"
 
 namespace plumb {
@@ -59,7 +60,7 @@ template <class T>
 struct Kind;
 template <>
 struct Kind<Prompt> {
-  static constexpr const char* file = "prompts.jsonl";
+  static constexpr const char* file = row_file::prompts;
   static std::vector<Prompt> read(const std::filesystem::path& path) { return read_prompts(path).value(); }
   static void mark(Prompt& row, const std::string& name) {
     row.id = name + "/" + row.id;
@@ -68,7 +69,7 @@ struct Kind<Prompt> {
 };
 template <>
 struct Kind<Demonstration> {
-  static constexpr const char* file = "demonstrations.jsonl";
+  static constexpr const char* file = row_file::demonstrations;
   static std::vector<Demonstration> read(const std::filesystem::path& path) {
     return read_demonstrations(path).value();
   }
@@ -79,7 +80,7 @@ struct Kind<Demonstration> {
 };
 template <>
 struct Kind<Preference> {
-  static constexpr const char* file = "preferences.jsonl";
+  static constexpr const char* file = row_file::preferences;
   static std::vector<Preference> read(const std::filesystem::path& path) { return read_preferences(path).value(); }
   static void mark(Preference& row, const std::string& name) {
     row.id = name + "/" + row.id;

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "framework/core/artifacts/records_file.h"
+#include "framework/core/artifacts/row_files.h"
 #include "framework/core/catalogue/declared.h"
 #include "framework/core/components/make.h"
 #include "framework/core/evaluation/reward_gaps.h"
@@ -119,7 +120,7 @@ struct Lengths {
 
 Lengths write_pairs(const StageContext& context, const std::vector<ResponseGroup>& groups,
                     const std::vector<ChosenPair>& pairs) {
-  RowWriter rows(context.folder() / "pairs.jsonl"), responses(context.folder() / "responses.jsonl");
+  RowWriter rows(context.folder() / row_file::pairs), responses(context.folder() / row_file::responses);
   const double share = pairs.empty() ? 0 : 1 / static_cast<double>(pairs.size());
   Lengths lengths;
   std::size_t longer = 0, last = groups.size();
@@ -156,7 +157,7 @@ Lengths write_pairs(const StageContext& context, const std::vector<ResponseGroup
 
 void write_demonstrations(const StageContext& context, const std::vector<ResponseGroup>& groups,
                           const std::vector<Selection>& selections) {
-  RowWriter rows(context.folder() / "demonstrations.jsonl");
+  RowWriter rows(context.folder() / row_file::demonstrations);
   for (std::size_t i = 0; i < groups.size(); ++i) {
     for (int index : selections[i].demonstrations) {
       Demonstration row{fmt::format("{}/{}", groups[i].prompt.id, index), groups[i].prompt.messages, {}};
@@ -243,7 +244,7 @@ void account(StageContext& context, const Used& used) {
 
 void run(StageContext& context) {
   const SelectSettings settings = declare_select().with_rules().parse(context.params());
-  std::vector<ResponseGroup> groups = read_groups(context.input("scored").folder / "responses.jsonl").value();
+  std::vector<ResponseGroup> groups = read_groups(context.input("scored").folder / row_file::responses).value();
   require_rewards(groups);
   std::size_t duplicates = 0, responses = 0;
   for (const ResponseGroup& group : groups) responses += group.responses.size();

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "framework/core/artifacts/records_file.h"
+#include "framework/core/artifacts/row_files.h"
 #include "framework/core/catalogue/settings.h"
 #include "framework/core/components/make.h"
 #include "framework/core/evaluation/answers.h"
@@ -39,7 +40,7 @@ AnswerSources gather(StageContext& context, const EvaluateSettings& settings) {
   AnswerSources sources;
   for (const auto& [name, artifact] : context.inputs("models")) sources.models.push_back(to_model(name, *artifact));
   sources.baseline = settings.baseline.value_or("");
-  sources.prompts = read_prompts(context.input("prompts").folder / "prompts.jsonl").value();
+  sources.prompts = read_prompts(context.input("prompts").folder / row_file::prompts).value();
   const auto there = static_cast<std::int64_t>(sources.prompts.size());
   RowAccount account;
   account.add({.what = "merged",

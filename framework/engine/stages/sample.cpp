@@ -8,6 +8,7 @@
 #include <set>
 
 #include "framework/core/artifacts/prompts.h"
+#include "framework/core/artifacts/row_files.h"
 #include "framework/core/catalogue/settings.h"
 #include "framework/core/components/make.h"
 #include "framework/engine/stages/body.h"
@@ -27,21 +28,21 @@ std::vector<Task> read_tasks(const Artifact& artifact) {
   std::vector<Task> tasks;
   const std::string& type = artifact.manifest.type;
   if (type == artifact_type::preferences) {
-    for (Preference& row : read_preferences(artifact.folder / "preferences.jsonl").value()) {
+    for (Preference& row : read_preferences(artifact.folder / row_file::preferences).value()) {
       Prompt prompt = row.prompt;
       tasks.push_back({std::move(prompt), std::move(row)});
     }
   } else if (type == artifact_type::demonstrations) {
-    for (Demonstration& row : read_demonstrations(artifact.folder / "demonstrations.jsonl").value()) {
-      std::optional<Conversation> asked = prompt_messages(row.messages);
+    for (const Demonstration& row : read_demonstrations(artifact.folder / row_file::demonstrations).value()) {
+      std::optional<Prompt> asked = asked_prompt(row);
       if (!asked) {
         throw Error(ErrorCode::data, fmt::format("demonstration {} of {} has no message of the user, so no prompt",
                                                  row.id, artifact.folder.string()));
       }
-      tasks.push_back({{std::move(row.id), std::move(*asked), std::move(row.extra)}, std::nullopt});
+      tasks.push_back({std::move(*asked), std::nullopt});
     }
   } else {
-    for (Prompt& row : read_prompts(artifact.folder / "prompts.jsonl").value()) {
+    for (Prompt& row : read_prompts(artifact.folder / row_file::prompts).value()) {
       std::optional<Preference> annotation = take_annotation(row);
       tasks.push_back({std::move(row), std::move(annotation)});
     }
@@ -169,7 +170,7 @@ void run(StageContext& context) {
   }
   const RowAccount repeated = drop_repeated(tasks);
 
-  const std::filesystem::path work = context.work_folder() / "responses.jsonl";
+  const std::filesystem::path work = context.work_folder() / row_file::responses;
   DurableGroups rows(work, context);
   if (rows.done() < tasks.size()) {
     if (rows.done() > 0) context.log(LogLevel::info, fmt::format("{} prompts were sampled before", rows.done()));
@@ -180,7 +181,7 @@ void run(StageContext& context) {
     }
     sampler.log_speed();
   }
-  std::filesystem::copy_file(work, context.folder() / "responses.jsonl",
+  std::filesystem::copy_file(work, context.folder() / row_file::responses,
                              std::filesystem::copy_options::overwrite_existing);
   summarise(context, work, settings.max_new_tokens);
   context.account(repeated);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "framework/core/artifacts/row_files.h"
 #include "framework/core/catalogue/settings.h"
 #include "framework/core/evaluation/reward_gaps.h"
 #include "framework/engine/stages/body.h"
@@ -82,11 +83,11 @@ void summarise_rounding(const ScoreSettings& settings, const std::vector<Respons
 
 void run(StageContext& context) {
   const ScoreSettings settings = score_params().parse(context.params());
-  std::vector<ResponseGroup> groups = read_groups(context.input("responses").folder / "responses.jsonl").value();
+  std::vector<ResponseGroup> groups = read_groups(context.input("responses").folder / row_file::responses).value();
   if (std::all_of(groups.begin(), groups.end(), [](const ResponseGroup& g) { return g.responses.empty(); })) {
     throw Error(ErrorCode::data, fmt::format("{} holds no responses; scoring needs at least one", settings.responses));
   }
-  const std::filesystem::path work = context.work_folder() / "responses.jsonl";
+  const std::filesystem::path work = context.work_folder() / row_file::responses;
   DurableGroups rows(work, context);
   StageReward reward(settings.reward, context);
   const OverlongAnswers overlong = reward.settle_overlong(groups);
@@ -100,7 +101,7 @@ void run(StageContext& context) {
   const Spread raw = spread_of(groups);
   summarise_rounding(settings, groups, context);
   if (settings.normalise == "standardise") standardise(groups, raw);
-  RowWriter out(context.folder() / "responses.jsonl");
+  RowWriter out(context.folder() / row_file::responses);
   std::int64_t responses = 0;
   for (const ResponseGroup& group : groups) {
     responses += static_cast<std::int64_t>(group.responses.size());

@@ -5,6 +5,7 @@
 
 #include "framework/core/artifacts/disk.h"
 #include "framework/core/artifacts/records_file.h"
+#include "framework/core/artifacts/row_files.h"
 #include "framework/core/catalogue/settings.h"
 #include "framework/core/data/bpe_training.h"
 #include "framework/engine/modeling/tokenizer_choice.h"
@@ -19,15 +20,15 @@ void add(BpeTrainer& trainer, const Conversation& messages) {
 
 void add_rows(BpeTrainer& trainer, const Artifact& data) {
   if (data.manifest.type == artifact_type::preferences) {
-    for (const Preference& row : read_preferences(data.folder / "preferences.jsonl").value()) {
+    for (const Preference& row : read_preferences(data.folder / row_file::preferences).value()) {
       add(trainer, row.prompt.messages);
       trainer.add(row.chosen);
       trainer.add(row.rejected);
     }
   } else if (data.manifest.type == artifact_type::prompts) {
-    for (const Prompt& row : read_prompts(data.folder / "prompts.jsonl").value()) add(trainer, row.messages);
+    for (const Prompt& row : read_prompts(data.folder / row_file::prompts).value()) add(trainer, row.messages);
   } else {
-    for (const Demonstration& row : read_demonstrations(data.folder / "demonstrations.jsonl").value()) {
+    for (const Demonstration& row : read_demonstrations(data.folder / row_file::demonstrations).value()) {
       add(trainer, row.messages);
     }
   }
