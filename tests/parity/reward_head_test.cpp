@@ -160,7 +160,7 @@ BOOST_AUTO_TEST_CASE(a_16_bit_model_has_a_float32_head) {
       open_golden("micro-neox-rm", {.placement = {.dtype = "bfloat16"}, .reward_head = true, .tokenizer = false});
   const at::Tensor on_disk = read_model_tensors(golden("micro-neox-rm")).value().at("score.weight");
   BOOST_TEST(model.score->weight.equal(on_disk));
-  BOOST_TEST((model.parameters->all().front()->tensor->scalar_type() == at::kBFloat16));
+  BOOST_TEST((model.dtype() == at::kBFloat16));
   std::size_t between = 0;
   for (TokenId t = 3; t < 35; ++t) {
     const SequenceGroup group{{1, t, 9}, {{t, kEos}}};

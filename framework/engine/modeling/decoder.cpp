@@ -46,9 +46,9 @@ class Prefill final : public Attention {
 
 struct Decoder::State {
   explicit State(LanguageModel& language_model) : model(language_model.model), shape(language_model.shape()) {
-    const at::Tensor& weight = *language_model.parameters->all().front()->tensor;
-    options = at::TensorOptions().dtype(at::kLong).device(weight.device());
-    cache = make_kv_cache(shape, weight.scalar_type() == at::kBFloat16 ? at::kBFloat16 : at::kFloat, weight.device());
+    const at::Device device = language_model.device();
+    options = at::TensorOptions().dtype(at::kLong).device(device);
+    cache = make_kv_cache(shape, language_model.dtype() == at::kBFloat16 ? at::kBFloat16 : at::kFloat, device);
   }
 
   [[nodiscard]] at::Tensor numbers(const std::vector<std::int64_t>& values) const {

@@ -14,10 +14,6 @@
 namespace plumb {
 namespace {
 
-at::Device device_of(const LanguageModel& model) {
-  return model.parameters->all().front()->tensor->device();
-}
-
 at::Tensor on(const at::Device& device, const std::vector<std::int64_t>& values) {
   return at::tensor(values, at::kLong).to(device);
 }
@@ -112,7 +108,7 @@ Batch batch_of(std::span<const SequenceGroup> groups, const ForwardOptions& opti
 }
 
 at::Tensor run_model(LanguageModel& model, Batch& batch) {
-  const at::Device device = device_of(model);
+  const at::Device device = model.device();
   const TokenBatch tokens{on(device, batch.layout.ids), on(device, batch.layout.positions), batch.attention};
   return model.model.call(&Model::hidden, tokens);
 }
@@ -173,14 +169,14 @@ CompletionLogps completion_logps(LanguageModel& model, std::span<const SequenceG
 CompletionStates completion_states(LanguageModel& model, std::span<const SequenceGroup> groups,
                                    const ForwardOptions& options) {
   Batch batch = batch_of(groups, options);
-  const at::Tensor hidden = run_model(model, batch).index_select(0, on(device_of(model), batch.layout.predictors));
+  const at::Tensor hidden = run_model(model, batch).index_select(0, on(model.device(), batch.layout.predictors));
   return {{logps_of(model, hidden, batch.layout, options), batch.layout.lengths}, hidden};
 }
 
 at::Tensor completion_hidden(LanguageModel& model, std::span<const SequenceGroup> groups,
                              const ForwardOptions& options) {
   Batch batch = batch_of(groups, options);
-  return run_model(model, batch).index_select(0, on(device_of(model), batch.layout.predictors));
+  return run_model(model, batch).index_select(0, on(model.device(), batch.layout.predictors));
 }
 
 at::Tensor completion_rewards(LanguageModel& reward_model, std::span<const SequenceGroup> groups,
@@ -210,7 +206,7 @@ CompletionLogps masked_logps(LanguageModel& model, std::span<const MaskedSequenc
     lengths.push_back(static_cast<std::int64_t>(row.ids.size()));
   }
   Batch batch{std::move(layout), SequenceAttention::causal(lengths)};
-  const at::Tensor hidden = run_model(model, batch).index_select(0, on(device_of(model), batch.layout.predictors));
+  const at::Tensor hidden = run_model(model, batch).index_select(0, on(model.device(), batch.layout.predictors));
   return {logps_of(model, hidden, batch.layout, options), batch.layout.lengths};
 }
 

@@ -231,6 +231,14 @@ std::vector<Parameter*> LanguageModel::trainable() const {
   return out;
 }
 
+at::Device LanguageModel::device() const {
+  return parameters->all().front()->tensor->device();
+}
+
+at::ScalarType LanguageModel::dtype() const {
+  return parameters->all().front()->tensor->scalar_type();
+}
+
 std::int64_t LanguageModel::parameter_count() const {
   std::int64_t count = 0;
   for (const Parameter* parameter : parameters->all()) {

@@ -58,6 +58,9 @@ struct LanguageModel {
   [[nodiscard]] std::vector<Parameter*> trainable()
       const;  // requires_grad tensors: all, or the adapter's ("….lora_A.weight")
   [[nodiscard]] std::int64_t parameter_count() const;
+  // Where its weights lie, and their type: all of them, but for the head of rewards and adapters in float32.
+  [[nodiscard]] at::Device device() const;
+  [[nodiscard]] at::ScalarType dtype() const;
   [[nodiscard]] bool quantised() const;
 };
 

@@ -34,7 +34,7 @@ void load_adapter(LanguageModel& model, const fs::path& folder, const OpenModel&
   const auto wrong = [&](const std::string& what) {
     return Error(ErrorCode::data, fmt::format("{}: {}", (folder / adapter_tensors_name).string(), what));
   };
-  const at::Device device = model.parameters->all().front()->tensor->device();
+  const at::Device device = model.device();
   const auto tensor = [&](const std::string& name, at::IntArrayRef shape) {
     if (file.find(name) == nullptr) throw wrong(fmt::format("it holds no tensor {}", name));
     const at::Tensor value = file.tensor(name);

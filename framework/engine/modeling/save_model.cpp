@@ -119,7 +119,7 @@ void save_language_model(const LanguageModel& model, const fs::path& folder) {
       const at::Tensor& tensor = *parameter->tensor;
       tensors.push_back({parameter->name, tensor.scalar_type(), tensor.sizes().vec(), [&tensor] { return tensor; }});
     }
-    return save_weights(model, folder, model.parameters->all().front()->tensor->scalar_type(), tensors);
+    return save_weights(model, folder, model.dtype(), tensors);
   }
   // A fresh adapter's base is the model it was attached to.
   const fs::path& base = model.base_folder.empty() ? model.folder : model.base_folder;
