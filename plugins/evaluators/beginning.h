@@ -5,6 +5,8 @@
 // Thread contract: [any].
 #pragma once
 
+#include <plumb/utf8.h>
+
 #include <cstddef>
 #include <string>
 
@@ -13,9 +15,7 @@ namespace evaluators {
 inline std::string beginning(const std::string& text) {
   constexpr std::size_t longest = 80;  // bytes
   if (text.size() <= longest) return '"' + text + '"';
-  std::size_t end = longest;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) --end;  // whole characters
-  return '"' + text.substr(0, end) + "…\"";
+  return '"' + std::string(plumb::first_bytes(text, longest)) + "…\"";
 }
 
 }  // namespace evaluators

@@ -10,7 +10,7 @@ namespace {
 
 Character last_character(std::string_view text) {
   std::size_t begin = text.size() - 1;
-  while (begin > 0 && text.size() - begin < 4 && (static_cast<unsigned char>(text[begin]) & 0xC0u) == 0x80) --begin;
+  while (begin > 0 && text.size() - begin < 4 && continues_character(text[begin])) --begin;
   return first_character(text.substr(begin));
 }
 

@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include "plumb/error.h"
+#include "plumb/utf8.h"
 #include "plumb/value.h"
-#include "utf8.h"
 
 namespace plumb {
 inline namespace v1 {
@@ -33,10 +33,9 @@ class Parser {
       last_ = {first_line_, 1};
     }
     for (; marked_ < offset; ++marked_) {
-      const auto byte = static_cast<unsigned char>(text_[marked_]);
-      if (byte == '\n') {
+      if (text_[marked_] == '\n') {
         last_ = {last_.line + 1, 1};
-      } else if ((byte & 0xC0) != 0x80) {
+      } else if (!continues_character(text_[marked_])) {
         ++last_.column;
       }
     }
@@ -53,7 +52,7 @@ class Parser {
 
   std::string found() {
     if (at_ >= text_.size()) return "the end of the text";
-    const std::size_t size = std::max<std::size_t>(detail::utf8_length(text_.substr(at_)), 1);
+    const std::size_t size = first_character(text_.substr(at_)).size;
     return "`" + std::string(text_.substr(at_, size)) + "`";
   }
 
@@ -173,17 +172,17 @@ class Parser {
       const std::size_t run = plain(at_);
       out += text_.substr(at_, run - at_);
       at_ = run;
-      const std::size_t size = detail::utf8_length(text_.substr(at_));
-      if (size == 0)
-        fail(at_ < text_.size() ? at_ : start, at_ < text_.size() ? "malformed UTF-8" : "the string never ends");
+      if (at_ >= text_.size()) fail(start, "the string never ends");
+      const Character next = first_character(text_.substr(at_));
+      if (!next.valid) fail(at_, "malformed UTF-8");
       const char c = text_[at_];
       if (c == '"') break;
       if (static_cast<unsigned char>(c) < 0x20) fail(at_, "a control character in a string must be escaped");
       if (c == '\\') {
         escape(out);
       } else {
-        out += text_.substr(at_, size);
-        at_ += size;
+        out += text_.substr(at_, next.size);
+        at_ += next.size;
       }
     }
     ++at_;
@@ -242,7 +241,7 @@ class Parser {
     } else if (code >= 0xD800 && code < 0xE000) {
       fail(start, "half of a surrogate pair");
     }
-    detail::append_utf8(out, code);
+    append_utf8(out, code);
   }
 
   std::uint32_t hex4(std::size_t start) {

@@ -4,8 +4,8 @@
 #include <numeric>
 
 #include "plumb/error.h"
+#include "plumb/utf8.h"
 #include "plumb/value.h"
-#include "utf8.h"
 
 namespace plumb {
 inline namespace v1 {
@@ -59,15 +59,16 @@ class Writer {
   void string(std::string_view text) {
     out_ += '"';
     while (!text.empty()) {
-      const std::size_t size = detail::utf8_length(text);
-      if (size == 1) {
+      const Character next = first_character(text);
+      const std::size_t size = next.valid ? next.size : 1;  // one U+FFFD for each byte that is none
+      if (next.valid && size == 1) {
         character(text[0]);
-      } else if (size == 0) {
+      } else if (!next.valid) {
         out_ += "\xEF\xBF\xBD";  // malformed: U+FFFD, so that the file stays readable
       } else {
         out_ += text.substr(0, size);
       }
-      text.remove_prefix(std::max<std::size_t>(size, 1));
+      text.remove_prefix(size);
     }
     out_ += '"';
   }

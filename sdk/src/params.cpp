@@ -5,6 +5,8 @@
 #include <cmath>
 
 #include "plumb/placement.h"
+#include "plumb/text.h"
+#include "plumb/utf8.h"
 
 namespace plumb {
 inline namespace v1 {
@@ -20,18 +22,8 @@ std::string quoted(const Value& value) {
   if (value.is_map() || value.is_list() || value.is_null()) return value.type_name();
   if (value.type() == Value::Type::real && !std::isfinite(value.as_double())) return "a number that is not finite";
   std::string text = to_json(value);
-  if (text.size() > limit) {
-    text.resize(limit);
-    while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xC0) == 0x80) text.pop_back();
-    text += "…";
-  }
+  if (text.size() > limit) text = std::string(first_bytes(text, limit)) + "…";
   return std::string(value.type_name()) + " " + text;
-}
-
-std::string joined(const std::vector<std::string>& names) {
-  std::string out;
-  for (const std::string& name : names) out += (out.empty() ? "" : ", ") + name;
-  return out;
 }
 
 std::string with_article(const std::string& noun) {

@@ -91,6 +91,25 @@ void append_utf8(std::string& out, char32_t code) {
   }
 }
 
+std::size_t count_characters(std::string_view text) noexcept {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char byte) { return !continues_character(byte); }));
+}
+
+std::string_view first_characters(std::string_view text, std::size_t count) noexcept {
+  std::size_t characters = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (!continues_character(text[i]) && ++characters > count) return text.substr(0, i);
+  }
+  return text;
+}
+
+std::string_view first_bytes(std::string_view text, std::size_t bytes) noexcept {
+  if (text.size() <= bytes) return text;
+  while (bytes > 0 && continues_character(text[bytes])) --bytes;
+  return text.substr(0, bytes);
+}
+
 bool is_letter(char32_t code) noexcept {
   if (code < 0x80) return (code | 0x20) >= 'a' && (code | 0x20) <= 'z';
   return contains(letters(), code);

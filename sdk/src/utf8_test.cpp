@@ -85,4 +85,37 @@ BOOST_AUTO_TEST_CASE(alphabet_is_a_bijection_of_printable_characters) {
   BOOST_TEST(!plumb::byte_of_letter(0x144).has_value());
 }
 
+// Every code point, against the encoding rule written the other way round: decode by shifting and compare.
+BOOST_AUTO_TEST_CASE(every_character) {
+  for (std::uint32_t code = 0; code < 0x110000; ++code) {
+    std::string text;
+    plumb::append_utf8(text, code);
+    const bool surrogate = code >= 0xD800 && code < 0xE000;
+    const plumb::Character c = plumb::first_character(text);
+    if (c.valid == surrogate || (c.valid && (c.size != text.size() || c.code != code))) BOOST_FAIL(code);
+    std::uint32_t decoded = static_cast<unsigned char>(text[0]);
+    if (text.size() > 1) decoded &= 0x7Fu >> text.size();
+    for (std::size_t i = 1; i < text.size(); ++i)
+      decoded = decoded << 6 | (static_cast<unsigned char>(text[i]) & 0x3Fu);
+    if (decoded != code) BOOST_FAIL(code);
+  }
+  for (const char* bad :
+       {"\xC0\xAF", "\xE0\x80\xAF", "\xF0\x80\x80\xAF", "\xF4\x90\x80\x80", "\xED\xA0\x80", "\x80", "\xE2\x82"}) {
+    BOOST_TEST(!plumb::first_character(bad).valid);
+  }
+}
+
+// Counted by the bytes that begin a character: é takes two, 漢 three.
+BOOST_AUTO_TEST_CASE(texts_are_cut_between_characters) {
+  const std::string text = "a\u00e9\u6f22b";
+  BOOST_TEST(plumb::count_characters(text) == 4u);
+  BOOST_TEST(plumb::first_characters(text, 2) == "a\u00e9");
+  BOOST_TEST(plumb::first_characters(text, 4) == text);
+  BOOST_TEST(plumb::first_characters(text, 0) == "");
+  BOOST_TEST(plumb::first_bytes(text, 3) == "a\u00e9");
+  BOOST_TEST(plumb::first_bytes(text, 2) == "a");
+  BOOST_TEST(plumb::first_bytes(text, 5) == "a\u00e9");
+  BOOST_TEST(plumb::first_bytes(text, 7) == text);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

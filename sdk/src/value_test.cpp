@@ -8,7 +8,6 @@
 #include <random>
 
 #include "plumb/error.h"
-#include "utf8.h"
 
 using plumb::Value;
 
@@ -137,25 +136,6 @@ BOOST_AUTO_TEST_CASE(depth_is_capped) {
   BOOST_TEST(refusal(std::string(64, '[') + std::string(64, ']')).find("accepted") == 0u);
   BOOST_TEST(refusal(std::string(66, '[')) == "x.json:1:66: nested more than 64 deep");
   BOOST_TEST(refusal(std::string(1000000, '[')).find("nested more") != std::string::npos);
-}
-
-// Every code point, against the encoding rule written the other way round: decode by shifting and compare.
-BOOST_AUTO_TEST_CASE(utf8_of_every_character) {
-  for (std::uint32_t code = 0; code < 0x110000; ++code) {
-    std::string text;
-    plumb::detail::append_utf8(text, code);
-    const bool surrogate = code >= 0xD800 && code < 0xE000;
-    if (plumb::detail::utf8_length(text) != (surrogate ? 0 : text.size())) BOOST_FAIL(code);
-    std::uint32_t decoded = static_cast<unsigned char>(text[0]);
-    if (text.size() > 1) decoded &= 0x7Fu >> text.size();
-    for (std::size_t i = 1; i < text.size(); ++i)
-      decoded = decoded << 6 | (static_cast<unsigned char>(text[i]) & 0x3Fu);
-    if (decoded != code) BOOST_FAIL(code);
-  }
-  for (const char* bad :
-       {"\xC0\xAF", "\xE0\x80\xAF", "\xF0\x80\x80\xAF", "\xF4\x90\x80\x80", "\xED\xA0\x80", "\x80", "\xE2\x82"}) {
-    BOOST_TEST(plumb::detail::utf8_length(bad) == 0u);
-  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

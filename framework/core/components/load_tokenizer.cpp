@@ -8,6 +8,7 @@
 
 #include "framework/core/artifacts/disk.h"
 #include "framework/core/components/make.h"
+#include "plumb/text.h"
 
 namespace plumb {
 namespace {
@@ -24,9 +25,7 @@ std::set<std::string> recognised(const Registry& registry) {
 }
 
 std::string listed(const std::set<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text.empty() ? "nothing: no tokenizer plugin was found" : text;
+  return names.empty() ? "nothing: no tokenizer plugin was found" : joined({names.begin(), names.end()});
 }
 
 // Llama's tokenizers are made anew from tokenizer.model when the configuration says this.

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "framework/core/recipe/recipe.h"
+#include "plumb/text.h"
 
 namespace plumb {
 
@@ -30,7 +31,6 @@ struct Checking {
 };
 
 std::string dotted(const StageSpec& stage, const std::string& param);
-std::string joined(const std::vector<std::string>& names, const std::string& last = ", ");
 
 void check_entries(Checking& checking);
 void check_components(Checking& checking);

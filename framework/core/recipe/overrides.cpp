@@ -9,6 +9,7 @@
 #include "framework/core/catalogue/stage.h"
 #include "framework/core/recipe/foreign_keys.h"
 #include "framework/core/recipe/yaml.h"
+#include "plumb/text.h"
 
 namespace plumb {
 namespace {
@@ -50,8 +51,8 @@ std::vector<std::string> keys_of(const Value& map) {
   return out;
 }
 
-std::string joined(const std::vector<std::string>& names) {
-  return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
+std::string listed(const std::vector<std::string>& names) {
+  return names.empty() ? "none" : joined(names);
 }
 
 // Walks down the key. Throws Unknown where it leads nowhere.
@@ -64,7 +65,7 @@ class Walk {
     const std::string& section = key_[0];
     const auto names = names_of(recipe_params());
     if (std::find(names.begin(), names.end(), section) == names.end()) {
-      throw Unknown{"unknown key; allowed: " + joined(names), nearest_name(section, names)};
+      throw Unknown{"unknown key; allowed: " + listed(names), nearest_name(section, names)};
     }
     if (section != "datasets" && section != "models" && section != "stages") return into(root, 0);
     if (last(0)) return put(root, section);
@@ -72,7 +73,7 @@ class Walk {
     Value* entry = entries != nullptr && entries->is_map() ? entries->find(key_[1]) : nullptr;
     if (entry == nullptr) {
       const auto known = entries != nullptr && entries->is_map() ? keys_of(*entries) : std::vector<std::string>();
-      throw Unknown{fmt::format("`{}` does not exist; {}: {}", key_[1], section, joined(known)),
+      throw Unknown{fmt::format("`{}` does not exist; {}: {}", key_[1], section, listed(known)),
                     nearest_name(key_[1], known)};
     }
     if (last(1)) return put(*entries, key_[1]);
@@ -91,7 +92,7 @@ class Walk {
   // Of a stage's key: other tools' names and other places are told.
   [[nodiscard]] Unknown unknown(const std::vector<ParamInfo>& infos, const std::vector<std::string>& names,
                                 std::size_t at) const {
-    ParamIssue issue{key_[at], {}, "unknown key; allowed: " + joined(names), nearest_name(key_[at], names)};
+    ParamIssue issue{key_[at], {}, "unknown key; allowed: " + listed(names), nearest_name(key_[at], names)};
     explain_unknown(issue, infos);
     return {issue.message, issue.suggestion};
   }
@@ -167,7 +168,7 @@ class Walk {
     if (last(at)) return put(node, key_[at]);
     Value* found = node.find(key_[at]);
     if (found == nullptr) {
-      throw Unknown{fmt::format("`{}` does not exist; allowed: {}", key_[at], joined(keys_of(node))),
+      throw Unknown{fmt::format("`{}` does not exist; allowed: {}", key_[at], listed(keys_of(node))),
                     nearest_name(key_[at], keys_of(node))};
     }
     into(*found, at + 1);

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "plumb/utf8.h"
+
 namespace plumb {
 namespace {
 
@@ -24,10 +26,6 @@ struct Window {
   std::string text;
   int column = 0;
 };
-
-bool continues_character(char c) {
-  return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U;
-}
 
 Window window(std::string_view line, int column) {
   constexpr int width = 100;

@@ -190,15 +190,6 @@ std::string dotted(const StageSpec& stage, const std::string& param) {
   return stage.section + "." + stage.name + (param.empty() ? "" : "." + param);
 }
 
-std::string joined(const std::vector<std::string>& names, const std::string& last) {
-  std::string out;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    if (i > 0) out += i + 1 == names.size() ? last : ", ";
-    out += names[i];
-  }
-  return out;
-}
-
 void check_entries(Checking& checking) {
   bool readable = true;
   for (const char* section : {"datasets", "models", "stages"}) {

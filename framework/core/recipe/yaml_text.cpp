@@ -4,32 +4,9 @@
 
 #include <algorithm>
 
+#include "plumb/utf8.h"
+
 namespace plumb {
-namespace {
-
-bool continues(char c) {
-  return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U;
-}
-
-// Bytes of the well-formed character at the start of `s`, 0 when it is not one; *code receives its number.
-std::size_t decode(std::string_view s, std::uint32_t* code) {
-  const auto first = static_cast<unsigned char>(s[0]);
-  *code = first;
-  if (first < 0x80) return 1;
-  const std::size_t size = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-  if (first < 0xC2 || first > 0xF4 || s.size() < size) return 0;
-  *code = first & (0xFFU >> (size + 1));
-  for (std::size_t i = 1; i < size; ++i) {
-    if (!continues(s[i])) return 0;
-    *code = *code << 6U | (static_cast<unsigned char>(s[i]) & 0x3FU);
-  }
-  const bool overlong = (size == 3 && *code < 0x800) || (size == 4 && *code < 0x10000);
-  const bool outside = *code > 0x10FFFF || (*code >= 0xD800 && *code <= 0xDFFF);
-  return overlong || outside ? 0 : size;
-}
-
-}  // namespace
-
 YamlText::YamlText(std::string_view bytes) {
   if (bytes.starts_with("\xEF\xBB\xBF")) bytes.remove_prefix(3);
   readable_ = bytes;
@@ -44,11 +21,12 @@ void YamlText::scan() {
   std::size_t indenting_tabs = 0;
   bool indentation = true;  // nothing but blanks since the line began
   for (std::size_t i = 0; i < readable_.size();) {
-    std::uint32_t code = 0;
-    const std::size_t size = decode(std::string_view(readable_).substr(i), &code);
+    const Character next = first_character(std::string_view(readable_).substr(i));
+    const auto code = static_cast<std::uint32_t>(next.code);
     const bool line_end = code == '\r' && readable_.compare(i, 2, "\r\n") == 0;
-    if (size == 0) {
-      problems_.push_back({mark_of(i), {}, fmt::format("byte 0x{:02X} is not UTF-8", code & 0xFFU), {}});
+    if (!next.valid) {
+      problems_.push_back(
+          {mark_of(i), {}, fmt::format("byte 0x{:02X} is not UTF-8", static_cast<unsigned char>(readable_[i])), {}});
       can_be_parsed_ = false;
       return;
     }
@@ -65,7 +43,7 @@ void YamlText::scan() {
       return;
     }
     indentation = code == '\n' || (indentation && (code == ' ' || code == '\t'));
-    i += size;
+    i += next.size;
   }
   if (indenting_tabs > 0) can_be_parsed_ = false;
 }
@@ -75,7 +53,7 @@ Mark YamlText::mark_of(std::size_t byte) const {
   const std::size_t start = *std::prev(next);
   const auto column = std::count_if(readable_.begin() + static_cast<std::ptrdiff_t>(start),
                                     readable_.begin() + static_cast<std::ptrdiff_t>(std::min(byte, readable_.size())),
-                                    [](char c) { return !continues(c); });
+                                    [](char c) { return !continues_character(c); });
   return {static_cast<int>(next - lines_.begin()), static_cast<int>(column) + 1};
 }
 

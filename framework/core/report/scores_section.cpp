@@ -5,25 +5,18 @@
 #include "framework/core/evaluation/evaluation_file.h"
 #include "framework/core/report/scores.h"
 #include "framework/core/report/sections.h"
+#include "plumb/entries.h"
 
 namespace plumb {
 namespace {
-
-std::vector<std::string> strings_at(const Value& map, std::string_view key) {
-  std::vector<std::string> strings;
-  const Value* found = map.is_map() ? map.find(key) : nullptr;
-  if (found == nullptr || !found->is_list()) return strings;
-  for (const Value& value : found->as_list()) strings.push_back(value.as_string());
-  return strings;
-}
 
 Scores scores_of(const Artifact& artifact) {
   const std::vector<Metric> metrics = read_metrics(artifact.folder).value();
   const Value& params = artifact.manifest.params;
   std::map<std::string, std::string> names;
   if (const std::string judge = name_at(params, "judge"); !judge.empty()) names["judge"] = judge;
-  return arrange_scores(metrics, strings_at(params, "models"), name_at(params, "baseline"), names,
-                        read_failures(artifact.folder).value());
+  return arrange_scores(metrics, entry<std::vector<std::string>>(params, "models").value_or(std::vector<std::string>{}),
+                        name_at(params, "baseline"), names, read_failures(artifact.folder).value());
 }
 
 std::string how_measured(const ArtifactManifest& manifest) {

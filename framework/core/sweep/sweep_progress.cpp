@@ -9,36 +9,19 @@
 #include <iostream>
 
 #include "framework/core/telemetry/output.h"
+#include "framework/core/telemetry/rate.h"
 #include "framework/core/telemetry/text.h"
+#include "plumb/entries.h"
 #include "plumb/error.h"
+#include "plumb/utf8.h"
 
 namespace plumb {
 namespace {
 
 constexpr double redraw_every = 0.1, line_every = 30;  // seconds
 
-double steady_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-// The first `width` characters.
-std::string clipped(const std::string& text, std::size_t width) {
-  std::size_t characters = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool starts = (static_cast<unsigned char>(text[i]) & 0xC0U) != 0x80U;
-    if (starts && ++characters > width) return text.substr(0, i);
-  }
-  return text;
-}
-
-std::int64_t integer_at(const Value& event, const char* key) {
-  const Value* found = event.find(key);
-  return found != nullptr && found->type() == Value::Type::integer ? found->as_int() : 0;
-}
-
 std::string text_at(const Value& event, const char* key) {
-  const Value* found = event.find(key);
-  return found != nullptr && found->is_string() ? printable(found->as_string()) : "";
+  return printable(entry<std::string>(event, key).value_or(""));
 }
 
 }  // namespace
@@ -76,10 +59,11 @@ void SweepProgress::event(const std::string& arm, const std::string& line) {
   if (!event.is_map() || found == running_.end()) return;
   const std::string kind = text_at(event, "event");
   if (kind == "stage-started") {
-    found->second.doing =
-        fmt::format("[{}/{}] {}", integer_at(event, "number"), integer_at(event, "of"), text_at(event, "stage"));
+    found->second.doing = fmt::format("[{}/{}] {}", entry<std::int64_t>(event, "number").value_or(0),
+                                      entry<std::int64_t>(event, "of").value_or(0), text_at(event, "stage"));
   } else if (kind == "progress") {
-    const std::int64_t done = integer_at(event, "done"), total = integer_at(event, "total");
+    const std::int64_t done = entry<std::int64_t>(event, "done").value_or(0),
+                       total = entry<std::int64_t>(event, "total").value_or(0);
     std::string& doing = found->second.doing;
     doing = doing.substr(0, doing.find(": "));
     doing += fmt::format(": {} {}", text_at(event, "what"), done);
@@ -174,11 +158,15 @@ void SweepProgress::draw() {
   erase();
   const double now = settings_.clock();
   std::string block;
+  const auto add = [&](const std::string& line) {
+    block += first_characters(line, width);
+    block += '\n';
+  };
   for (const auto& [arm, running] : running_) {
-    block += clipped(row(arm, "running", now - running.started, running.doing), width) + "\n";
+    add(row(arm, "running", now - running.started, running.doing));
     ++drawn_;
   }
-  block += clipped(counts(), width) + "\n";
+  add(counts());
   ++drawn_;
   *settings_.screen << block << std::flush;
   drawn_at_ = now;

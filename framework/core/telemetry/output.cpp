@@ -7,6 +7,7 @@
 #include <string>
 
 #include "framework/core/telemetry/text.h"
+#include "plumb/utf8.h"
 
 namespace plumb {
 namespace {
@@ -14,10 +15,8 @@ namespace {
 // How many bytes at the end may be the beginning of a character whose rest is still to come.
 std::size_t unfinished(std::string_view text) {
   for (std::size_t back = 1; back <= std::min<std::size_t>(3, text.size()); ++back) {
-    const auto byte = static_cast<unsigned char>(text[text.size() - back]);
-    if ((byte & 0xC0) == 0x80) continue;
-    const std::size_t size = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1;
-    return size > back ? back : 0;
+    const std::string_view end = text.substr(text.size() - back);
+    if (!continues_character(end[0])) return first_character(end).cut_off ? back : 0;
   }
   return 0;
 }

@@ -12,7 +12,9 @@
 #include <limits>
 
 #include "framework/core/telemetry/output.h"
+#include "framework/core/telemetry/rate.h"
 #include "framework/core/telemetry/text.h"
+#include "plumb/utf8.h"
 
 namespace plumb {
 
@@ -20,20 +22,6 @@ namespace {
 
 constexpr double redraw_every = 0.1, event_every = 1;                        // seconds
 constexpr double line_after = 30, line_after_share = 0.05, lines_apart = 2;  // seconds, share of the work, seconds
-
-double steady_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-// At most `width` characters of a line.
-std::string clipped(const std::string& text, std::size_t width) {
-  std::size_t characters = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool starts = (static_cast<unsigned char>(text[i]) & 0xC0) != 0x80;
-    if (starts && ++characters > width) return text.substr(0, i);
-  }
-  return text;
-}
 
 std::string show_rate(double per_second) {
   if (per_second >= 1) return fmt::format("{:.3g}/s", per_second);
@@ -240,7 +228,7 @@ void Progress::show(double now) {
 }
 
 void Progress::draw(const std::string& text) {
-  *settings_.screen << "\r\033[K" + clipped(printable(text), width() - 1) << std::flush;
+  *settings_.screen << "\r\033[K" << first_characters(printable(text), width() - 1) << std::flush;
   drawn_ = true;
 }
 

@@ -5,6 +5,7 @@
 
 #include "framework/core/artifacts/disk.h"
 #include "framework/core/artifacts/test_folder.h"
+#include "plumb/utf8.h"
 
 namespace plumb {
 namespace {
@@ -83,9 +84,7 @@ BOOST_AUTO_TEST_CASE(a_terminal_is_redrawn_at_most_ten_times_a_second_within_its
   BOOST_TEST(watched.count("\r\033[K") >= 9U);
   std::istringstream lines(watched.screen.str());
   for (std::string line; std::getline(lines, line, '\r');) {
-    std::size_t characters = 0;
-    for (const char c : line) characters += (static_cast<unsigned char>(c) & 0xC0) != 0x80 ? 1 : 0;
-    BOOST_TEST(characters <= 59U + 3U);  // the escape that erases the line has three
+    BOOST_TEST(count_characters(line) <= 59U + 3U);  // the escape that erases the line has three
   }
   watched.progress.message(LogLevel::info, "hello");
   BOOST_TEST(watched.screen.str().find("\r\033[Khello\n\r\033[K[1/1] größe: ") != std::string::npos);

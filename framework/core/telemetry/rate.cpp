@@ -1,5 +1,7 @@
 #include "framework/core/telemetry/rate.h"
 
+#include <chrono>
+
 namespace plumb {
 
 namespace {
@@ -28,6 +30,10 @@ std::optional<double> Rate::seconds_left(std::size_t total) const {
   const std::optional<double> speed = per_second();
   if (!speed || total < samples_.back().done) return std::nullopt;
   return static_cast<double>(total - samples_.back().done) / *speed;
+}
+
+double steady_seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 }  // namespace plumb

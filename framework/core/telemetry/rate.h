@@ -12,6 +12,9 @@
 
 namespace plumb {
 
+// Of a clock that never goes back; its beginning means nothing.
+double steady_seconds();
+
 class Rate {
  public:
   void restart() { samples_.clear(); }

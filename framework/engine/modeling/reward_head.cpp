@@ -5,23 +5,18 @@
 #include <set>
 
 #include "framework/engine/modeling/language_model.h"
+#include "plumb/entries.h"
 
 namespace plumb {
 namespace {
 
-std::string text_at(const Value& config, const char* key) {
-  const Value* value = config.is_map() ? config.find(key) : nullptr;
-  return value != nullptr && value->is_string() ? value->as_string() : std::string();
-}
-
 std::optional<TokenId> id_at(const Value& config, const char* key) {
-  const Value* value = config.is_map() ? config.find(key) : nullptr;
-  if (value == nullptr || value->type() != Value::Type::integer || value->as_int() < 0) return std::nullopt;
-  return static_cast<TokenId>(value->as_int());
+  const auto id = entry<std::int64_t>(config, key);
+  return id && *id >= 0 ? std::optional(static_cast<TokenId>(*id)) : std::nullopt;
 }
 
 bool is_open_assistants(const Value& config) {
-  return text_at(config, "model_type").ends_with("_reward_model");
+  return entry<std::string>(config, "model_type").value_or("").ends_with("_reward_model");
 }
 
 // Tokens that end an answer: config.json has one or a list, the tokenizer its own.
@@ -57,7 +52,7 @@ std::optional<TokenId> choose_padding(const LanguageModel& model) {
 RewardHead reward_head_of(const Value& config) {
   if (!is_open_assistants(config)) return {.padding = id_at(config, "pad_token_id")};
   RewardHead head{.layer = "out_proj", .bias = true};
-  const std::string pooling = text_at(config, "pooling");
+  const std::string pooling = entry<std::string>(config, "pooling").value_or("");
   if (pooling == "mean") {
     head.pooling = RewardHead::Pooling::mean;
   } else if (!pooling.empty() && pooling != "last") {

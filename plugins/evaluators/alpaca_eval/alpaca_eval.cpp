@@ -13,6 +13,7 @@
 #include <plumb/evaluator.h>
 #include <plumb/random.h>
 #include <plumb/statistics.h>
+#include <plumb/utf8.h>
 
 #include <algorithm>
 
@@ -192,7 +193,7 @@ class AlpacaEval final : public plumb::Evaluator {
       prompt_tokens += row.judgement.prompt_tokens;
       completion_tokens += row.judgement.completion_tokens;
     }
-    for (const std::string& output : outputs) lengths.push_back(static_cast<double>(characters(output)));
+    for (const std::string& output : outputs) lengths.push_back(static_cast<double>(plumb::count_characters(output)));
     plumb::Metric wins =
         plumb::to_metric(prefix + (reference.is_baseline ? "win_rate" : "win_rate_over_" + reference.name),
                          plumb::win_rate(preferences));
@@ -204,10 +205,6 @@ class AlpacaEval final : public plumb::Evaluator {
       evaluation.metrics.push_back(
           {"alpaca-eval judge tokens written for " + model, static_cast<double>(completion_tokens)});
     }
-  }
-
-  static std::size_t characters(const std::string& text) {
-    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
   }
 
   // alpaca_eval counts 1 for the reference, 2 for the model, 1.5 for neither; null where the annotator failed.

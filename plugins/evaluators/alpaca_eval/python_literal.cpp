@@ -1,5 +1,7 @@
 #include "python_literal.h"
 
+#include <plumb/utf8.h>
+
 #include <algorithm>
 #include <cctype>
 #include <charconv>
@@ -22,19 +24,9 @@ bool in_name(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || static_cast<unsigned char>(c) >= 0x80;
 }
 
-void append_utf8(std::string& out, std::uint32_t code) {
+void append(std::string& out, std::uint32_t code) {
   if (code > 0x10ffff) throw NotALiteral{};
-  if (code < 0x80) {
-    out += static_cast<char>(code);
-  } else if (code < 0x800) {
-    out += {static_cast<char>(0xc0U | code >> 6U), static_cast<char>(0x80U | (code & 0x3fU))};
-  } else if (code < 0x10000) {
-    out += {static_cast<char>(0xe0U | code >> 12U), static_cast<char>(0x80U | (code >> 6U & 0x3fU)),
-            static_cast<char>(0x80U | (code & 0x3fU))};
-  } else {
-    out += {static_cast<char>(0xf0U | code >> 18U), static_cast<char>(0x80U | (code >> 12U & 0x3fU)),
-            static_cast<char>(0x80U | (code >> 6U & 0x3fU)), static_cast<char>(0x80U | (code & 0x3fU))};
-  }
+  plumb::append_utf8(out, code);
 }
 
 class Reader {
@@ -219,13 +211,13 @@ class Reader {
     if (const std::size_t known = letters.find(c); known != std::string_view::npos) {
       out += meant[known];
     } else if (c == 'x' || c == 'u' || c == 'U') {
-      append_utf8(out, code(c == 'x' ? 2 : c == 'u' ? 4 : 8, 16));
+      append(out, code(c == 'x' ? 2 : c == 'u' ? 4 : 8, 16));
     } else if (c >= '0' && c <= '7') {
       --at_;
       std::size_t digits = 1;
       while (digits < 3 && at_ + digits < text_.size() && text_[at_ + digits] >= '0' && text_[at_ + digits] <= '7')
         ++digits;
-      append_utf8(out, code(digits, 8));
+      append(out, code(digits, 8));
     } else if (c == 'N') {
       throw NotALiteral{};
     } else if (c != '\n') {  // an unknown escape stays as it is; the end of a line is passed over

@@ -37,6 +37,16 @@ std::string lossy_utf8(std::string_view text);
 
 void append_utf8(std::string& out, char32_t code);
 
+// Whether a byte stands inside a character, and not at its beginning: 0x80 to 0xBF.
+constexpr bool continues_character(char byte) noexcept {
+  return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U;
+}
+std::size_t count_characters(std::string_view text) noexcept;
+// The first `count` characters; the text itself when it has no more.
+std::string_view first_characters(std::string_view text, std::size_t count) noexcept;
+// As many whole characters from the beginning as `bytes` bytes hold.
+std::string_view first_bytes(std::string_view text, std::size_t bytes) noexcept;
+
 bool is_letter(char32_t code) noexcept;  // general categories L*
 bool is_number(char32_t code) noexcept;  // general categories N*
 bool is_space(char32_t code) noexcept;   // property White_Space
