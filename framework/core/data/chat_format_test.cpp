@@ -1,45 +1,19 @@
 #include "framework/core/data/chat_format.h"
 
 #include <boost/test/unit_test.hpp>
-#include <map>
+
+#include "plumb/testing.h"
 
 using namespace plumb;
 
 namespace {
 
-// One token per byte, ids from 10; BOS 1, EOS 2, and `_` where SentencePiece would put its dummy prefix.
-class Bytes final : public Tokenizer {
- public:
-  SpecialTokens tokens{.bos = 1, .eos = 2, .pad = 2, .unk = {}};
-  std::map<std::string, TokenId, std::less<>> markers;
-
-  [[nodiscard]] std::vector<TokenId> encode(std::string_view text, bool continues) const override {
-    std::vector<TokenId> ids;
-    if (!continues) ids.push_back(10 + '_');
-    for (const char c : text) ids.push_back(10 + static_cast<unsigned char>(c));
-    return ids;
+// Ids of bytes from 10; BOS 1, EOS 2, and `_` where SentencePiece would put its dummy prefix.
+struct Bytes : testing::ByteTokenizer {
+  Bytes() : ByteTokenizer(10) {
+    specials.pad = 2;
+    prefix = "_";
   }
-  [[nodiscard]] std::vector<TokenId> encode_with_special(std::string_view text) const override {
-    return encode(text, false);
-  }
-  [[nodiscard]] std::string decode(std::span<const TokenId> ids, bool) const override {
-    std::string text;
-    for (const TokenId id : ids) text += piece_bytes(id);
-    return text;
-  }
-  [[nodiscard]] std::string piece_bytes(TokenId id) const override {
-    return id >= 10 ? std::string(1, static_cast<char>(id - 10)) : id == 1 ? "<s>" : id == 2 ? "</s>" : fmt_marker(id);
-  }
-  [[nodiscard]] std::optional<TokenId> find(std::string_view piece) const override {
-    const auto found = markers.find(piece);
-    return found == markers.end() ? std::nullopt : std::optional(found->second);
-  }
-  [[nodiscard]] std::size_t vocabulary_size() const override { return 266; }
-  [[nodiscard]] SpecialTokens special() const override { return tokens; }
-  [[nodiscard]] std::vector<std::string> files() const override { return {}; }
-
- private:
-  static std::string fmt_marker(TokenId id) { return "{" + std::to_string(id) + "}"; }
 };
 
 const Conversation kTwoTurns{{"user", " first \n"}, {"assistant", "one"}, {"user", "second"}, {"assistant", "\ttwo"}};
@@ -118,16 +92,16 @@ BOOST_AUTO_TEST_CASE(a_conversation_is_its_prompts_and_completions) {
 // GPT-NeoX: BOS = EOS = PAD. No BOS is written, and the EOS after an answer is still learnt.
 BOOST_AUTO_TEST_CASE(bos_that_is_eos_is_not_written) {
   Bytes t;
-  t.tokens = {.bos = 2, .eos = 2, .pad = 2, .unk = 2};
+  t.specials = {.bos = 2, .eos = 2, .pad = 2, .unk = 2};
   BOOST_TEST(rendered("plain", t, kTwoTurns) == "_first\n[one</s>]second\n[two</s>]");
-  t.tokens.bos.reset();
+  t.specials.bos.reset();
   BOOST_TEST(rendered("hh", t, {{"user", "a"}, {"assistant", "b"}}) == "_\n\nHuman: a\n\nAssistant:[ b</s>]");
 }
 
 BOOST_AUTO_TEST_CASE(markers_are_tokens_where_the_tokenizer_has_them) {
   Bytes t;
-  t.markers = {{"<|prompter|>", 5}, {"<|assistant|>", 6}};
-  BOOST_TEST(rendered("oasst", t, {{"user", "a"}, {"assistant", "b"}}) == "<s>{5}a</s>{6}[b</s>]");
+  t.spellings.insert({{5, "<|prompter|>"}, {6, "<|assistant|>"}});  // with no dummy prefix before the first one
+  BOOST_TEST(rendered("oasst", t, {{"user", "a"}, {"assistant", "b"}}) == "<s><|prompter|>a</s><|assistant|>[b</s>]");
 }
 
 BOOST_AUTO_TEST_CASE(refuses_what_a_format_cannot_write) {
@@ -143,7 +117,7 @@ BOOST_AUTO_TEST_CASE(refuses_what_a_format_cannot_write) {
   has(refusal("plain", {{"user", "a"}}, false), "ends with the user");
   Bytes t;
   has(find_chat_format("plain")->render_completion(t, "  ").error().what(), "an answer is empty");
-  t.tokens.eos.reset();
+  t.specials.eos.reset();
   has(find_chat_format("plain")->render_prompt(t, {{"user", "a"}}).error().what(), "no EOS token");
   BOOST_TEST(find_chat_format("chatml") == nullptr);
 }

@@ -3,38 +3,13 @@
 #include <boost/test/unit_test.hpp>
 #include <vector>
 
+#include "plumb/testing.h"
+
 namespace {
 
 using namespace plumb;
 
-// One token per byte; 300 is a special token that is spelled </s>.
-class Bytes final : public Tokenizer {
- public:
-  [[nodiscard]] std::vector<TokenId> encode(std::string_view text, bool) const override {
-    std::vector<TokenId> ids;
-    for (const char c : text) ids.push_back(static_cast<unsigned char>(c));
-    return ids;
-  }
-  [[nodiscard]] std::vector<TokenId> encode_with_special(std::string_view text) const override {
-    return encode(text, false);
-  }
-  [[nodiscard]] std::string decode(std::span<const TokenId> ids, bool keep_special) const override {
-    std::string bytes;
-    for (const TokenId id : ids) {
-      if (id != 300 || keep_special) bytes += piece_bytes(id);
-    }
-    return lossy_utf8(bytes);
-  }
-  [[nodiscard]] std::string piece_bytes(TokenId id) const override {
-    return id == 300 ? "</s>" : std::string(1, static_cast<char>(id));
-  }
-  [[nodiscard]] std::optional<TokenId> find(std::string_view) const override { return std::nullopt; }
-  [[nodiscard]] std::size_t vocabulary_size() const override { return 301; }
-  [[nodiscard]] SpecialTokens special() const override { return {}; }
-  [[nodiscard]] std::vector<std::string> files() const override { return {}; }
-};
-
-const Bytes tokenizer;
+const testing::ByteTokenizer tokenizer(0, {{300, "</s>"}});
 
 // What is handed out after each byte of `text`, and last what finish() adds.
 std::vector<std::string> heard(const std::string& text, AnswerTrim trim) {

@@ -8,7 +8,6 @@
 
 namespace {
 using plumb::TokenId;
-using plumb::test::Bytes;
 using plumb::test::model_with;
 using plumb::test::TestStage;
 using Ids = std::vector<TokenId>;
@@ -18,7 +17,7 @@ void write(const std::filesystem::path& file, const std::string& text) {
 }
 
 Ids ids_of(std::string_view text) {
-  return Bytes().encode(text, false);
+  return plumb::testing::ByteTokenizer(0).encode(text);
 }
 Ids joined(Ids first, const Ids& second) {
   first.insert(first.end(), second.begin(), second.end());

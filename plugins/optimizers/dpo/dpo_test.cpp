@@ -1,24 +1,14 @@
 #include "dpo.h"
 
 #include <ATen/ops/tensor.h>
+#include <plumb/testing.h>
 
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 
 namespace {
-class Silent : public plumb::Host {
- public:
-  void log(plumb::LogLevel, std::string_view) override {}
-  void progress(std::string_view, std::size_t, std::size_t) override {}
-  [[nodiscard]] bool cancelled() const override { return false; }
-  void parallel_for(std::size_t, const std::function<void(std::size_t)>&) override {}
-  [[nodiscard]] std::string scratch_folder() override { return {}; }
-  [[nodiscard]] std::string recipe_folder() const override { return {}; }
-  [[nodiscard]] void* query(std::string_view) override { return nullptr; }
-};
-
 plumb::Loss loss_of(const Dpo::Settings& settings, const plumb::PairBatch& batch) {
-  Silent host;
+  plumb::testing::FakeHost host;
   return Dpo(settings, host).loss(batch);
 }
 
