@@ -1,13 +1,11 @@
 // Llama (Touvron et al., arXiv:2307.09288): RMSNorm, rotary positions, SwiGLU, grouped-query attention. Names and
 // defaults are those of transformers' LlamaForCausalLM.
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/embedding.h>
 #include <plumb/error.h>
 #include <plumb/tensor/activation.h>
+#include <plumb/tensor/decoder_model.h>
 #include <plumb/tensor/fused.h>
 #include <plumb/tensor/hf_config.h>
-#include <plumb/tensor/model.h>
-#include <plumb/tensor/rotary.h>
 
 #include <plumb/plugin.h>
 
@@ -63,11 +61,11 @@ class Layer {
         down_(p.linear(name + ".mlp.down_proj", s.inner, s.shape.hidden, s.mlp_bias, s.init_std)) {}
 
   // x [tokens, hidden] -> the same shape
-  at::Tensor operator()(std::int64_t index, const at::Tensor& x, const plumb::RotaryAngles& angles,
-                        plumb::Attention& attention) const {
+  at::Tensor operator()(std::int64_t index, const at::Tensor& x, const plumb::DecoderPass& pass) const {
     const at::Tensor normed = norm(x, attention_norm_);
-    const at::Tensor mixed = attention.attend(index, plumb::rotate(heads(query_(normed)), angles),
-                                              plumb::rotate(heads(key_(normed)), angles), heads(value_(normed)), {});
+    const at::Tensor mixed =
+        pass.attention.attend(index, plumb::rotate(heads(query_(normed)), pass.angles),
+                              plumb::rotate(heads(key_(normed)), pass.angles), heads(value_(normed)), {});
     const at::Tensor y = x + output_(mixed.flatten(1));
     const at::Tensor inner = norm(y, mlp_norm_);
     if (sizes_.activation == plumb::Activation::silu) return y + down_(plumb::swiglu(gate_(inner), up_(inner)));
@@ -90,7 +88,15 @@ class Layer {
   const plumb::Linear &gate_, &up_, &down_;
 };
 
-class Llama final : public plumb::Model {
+plumb::DecoderLayout layout_of(const Sizes& s, const plumb::HfConfig& config) {
+  return {.shape = s.shape,
+          .family = "Llama",
+          .tied = s.tied,
+          .init_std = s.init_std,
+          .rotary = plumb::Rotary(plumb::read_rope(config), s.shape.head_dim)};
+}
+
+class Llama final : public plumb::DecoderModel {
  public:
   struct Settings {};  // everything is in config.json
   static plumb::Params<Settings> params() {
@@ -98,50 +104,29 @@ class Llama final : public plumb::Model {
                                    "arXiv:2307.09288; transformers' LlamaForCausalLM");
   }
 
-  Llama(const Settings& /*settings*/, plumb::ModelPlan& plan)
-      : sizes_(read_sizes(plumb::HfConfig(plan.config))),
-        rotary_(plumb::read_rope(plumb::HfConfig(plan.config)), sizes_.shape.head_dim),
-        embedding_(plan.parameters.embedding("model.embed_tokens.weight", sizes_.shape.vocabulary, sizes_.shape.hidden,
-                                             sizes_.init_std)) {
+  Llama(const Settings& /*settings*/, plumb::ModelPlan& plan) : Llama(plan, read_sizes(plumb::HfConfig(plan.config))) {}
+
+ protected:
+  [[nodiscard]] at::Tensor layer(std::int64_t index, const at::Tensor& x, const plumb::DecoderPass& pass) override {
+    return layers_[static_cast<std::size_t>(index)](index, x, pass);
+  }
+  [[nodiscard]] at::Tensor norm(const at::Tensor& x) override {
+    return plumb::rms_norm(x, norm_->to(x.scalar_type()), sizes_.epsilon);
+  }
+
+ private:
+  Llama(plumb::ModelPlan& plan, const Sizes& sizes)
+      : DecoderModel(plan, layout_of(sizes, plumb::HfConfig(plan.config))), sizes_(sizes) {
     for (std::int64_t i = 0; i < sizes_.shape.layers; ++i) {
       layers_.emplace_back(plan.parameters, "model.layers." + std::to_string(i), sizes_);
     }
     norm_ = &plan.parameters.vector("model.norm.weight", sizes_.shape.hidden, 1);
-    if (!plan.head) return;
-    head_ = sizes_.tied ? &plan.parameters.tied("lm_head", "model.embed_tokens.weight")
-                        : &plan.parameters.linear("lm_head", sizes_.shape.hidden, sizes_.shape.vocabulary, false,
-                                                  sizes_.init_std);
+    declare_head(plan);
   }
 
-  [[nodiscard]] plumb::ModelShape shape() const override { return sizes_.shape; }
-
-  [[nodiscard]] at::Tensor hidden(const plumb::TokenBatch& batch) override {
-    const plumb::RotaryAngles angles = rotary_.angles(batch.positions);
-    at::Tensor x = at::embedding(embedding_, batch.ids);
-    for (std::size_t i = 0; i < layers_.size(); ++i) {
-      x = layers_[i](static_cast<std::int64_t>(i), x, angles, batch.attention);
-    }
-    if (head_ != nullptr) return plumb::rms_norm(x, *norm_, sizes_.epsilon);
-    return plumb::rms_norm(x.to(at::kFloat), norm_->to(at::kFloat), sizes_.epsilon);  // a reward head reads float32
-  }
-
-  [[nodiscard]] at::Tensor logits(const at::Tensor& hidden) override {
-    if (head_ == nullptr) throw plumb::Error(plumb::ErrorCode::run_failed, "this model was opened without its LM head");
-    return (*head_)(hidden);
-  }
-
-  [[nodiscard]] std::vector<std::string> default_lora_targets() const override { return {"q_proj", "v_proj"}; }
-  [[nodiscard]] std::string architecture(bool classifier) const override {
-    return classifier ? "LlamaForSequenceClassification" : "LlamaForCausalLM";
-  }
-
- private:
-  Sizes sizes_;
-  plumb::Rotary rotary_;
-  const at::Tensor& embedding_;
+  const Sizes sizes_;
   std::vector<Layer> layers_;
   const at::Tensor* norm_ = nullptr;
-  const plumb::Linear* head_ = nullptr;
 };
 
 }  // namespace

@@ -2,13 +2,11 @@
 // partial rotary positions, GELU, biases, parallel or sequential residual. Names and defaults are those of
 // transformers' GPTNeoXForCausalLM.
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/embedding.h>
 #include <ATen/ops/layer_norm.h>
 #include <plumb/error.h>
 #include <plumb/tensor/activation.h>
+#include <plumb/tensor/decoder_model.h>
 #include <plumb/tensor/hf_config.h>
-#include <plumb/tensor/model.h>
-#include <plumb/tensor/rotary.h>
 
 #include <plumb/plugin.h>
 
@@ -48,9 +46,9 @@ struct LayerNorm {
       : weight(p.vector(name + ".weight", s.shape.hidden, 1)),
         bias(p.vector(name + ".bias", s.shape.hidden, 0)),
         epsilon(s.epsilon) {}
-  at::Tensor operator()(const at::Tensor& x) const { return at::layer_norm(x, {x.size(-1)}, weight, bias, epsilon); }
-  at::Tensor in_float32(const at::Tensor& x) const {
-    return at::layer_norm(x.to(at::kFloat), {x.size(-1)}, weight.to(at::kFloat), bias.to(at::kFloat), epsilon);
+  at::Tensor operator()(const at::Tensor& x) const {
+    const auto type = x.scalar_type();
+    return at::layer_norm(x, {x.size(-1)}, weight.to(type), bias.to(type), epsilon);
   }
 
   const at::Tensor &weight, &bias;
@@ -70,20 +68,18 @@ class Layer {
         narrow_(p.linear(name + ".mlp.dense_4h_to_h", s.inner, s.shape.hidden, true, s.init_std)) {}
 
   // x [tokens, hidden] -> the same shape
-  at::Tensor operator()(std::int64_t index, const at::Tensor& x, const plumb::RotaryAngles& angles,
-                        plumb::Attention& attention) const {
-    const at::Tensor y = x + mix(index, attention_norm_(x), angles, attention);
+  at::Tensor operator()(std::int64_t index, const at::Tensor& x, const plumb::DecoderPass& pass) const {
+    const at::Tensor y = x + mix(index, attention_norm_(x), pass);
     const at::Tensor inner = mlp_norm_(sizes_.parallel_residual ? x : y);
     return y + narrow_(plumb::activate(sizes_.activation, widen_(inner)));
   }
 
  private:
   // The fused product holds query, key and value of one head after another: [tokens, heads, 3, dim].
-  at::Tensor mix(std::int64_t index, const at::Tensor& x, const plumb::RotaryAngles& angles,
-                 plumb::Attention& attention) const {
+  at::Tensor mix(std::int64_t index, const at::Tensor& x, const plumb::DecoderPass& pass) const {
     const auto qkv = query_key_value_(x).view({x.size(0), sizes_.shape.heads, 3, sizes_.shape.head_dim}).unbind(2);
-    const at::Tensor mixed =
-        attention.attend(index, plumb::rotate(qkv[0], angles), plumb::rotate(qkv[1], angles), qkv[2], {});
+    const at::Tensor mixed = pass.attention.attend(index, plumb::rotate(qkv[0], pass.angles),
+                                                   plumb::rotate(qkv[1], pass.angles), qkv[2], {});
     return dense_(mixed.flatten(1));
   }
 
@@ -92,7 +88,18 @@ class Layer {
   const plumb::Linear &query_key_value_, &dense_, &widen_, &narrow_;
 };
 
-class Pythia final : public plumb::Model {
+plumb::DecoderLayout layout_of(const Sizes& s, const plumb::HfConfig& config) {
+  return {.shape = s.shape,
+          .family = "GPTNeoX",
+          .embedding = "gpt_neox.embed_in.weight",
+          .head = "embed_out",
+          .lora_targets = {"query_key_value"},
+          .tied = s.tied,
+          .init_std = s.init_std,
+          .rotary = plumb::Rotary(plumb::read_rope(config, 0.25), s.shape.head_dim)};
+}
+
+class Pythia final : public plumb::DecoderModel {
  public:
   struct Settings {};  // everything is in config.json
   static plumb::Params<Settings> params() {
@@ -101,48 +108,27 @@ class Pythia final : public plumb::Model {
   }
 
   Pythia(const Settings& /*settings*/, plumb::ModelPlan& plan)
-      : sizes_(read_sizes(plumb::HfConfig(plan.config))),
-        rotary_(plumb::read_rope(plumb::HfConfig(plan.config), 0.25), sizes_.shape.head_dim),
-        embedding_(plan.parameters.embedding("gpt_neox.embed_in.weight", sizes_.shape.vocabulary, sizes_.shape.hidden,
-                                             sizes_.init_std)) {
+      : Pythia(plan, read_sizes(plumb::HfConfig(plan.config))) {}
+
+ protected:
+  [[nodiscard]] at::Tensor layer(std::int64_t index, const at::Tensor& x, const plumb::DecoderPass& pass) override {
+    return layers_[static_cast<std::size_t>(index)](index, x, pass);
+  }
+  [[nodiscard]] at::Tensor norm(const at::Tensor& x) override { return (*norm_)(x); }
+
+ private:
+  Pythia(plumb::ModelPlan& plan, const Sizes& sizes)
+      : DecoderModel(plan, layout_of(sizes, plumb::HfConfig(plan.config))), sizes_(sizes) {
     for (std::int64_t i = 0; i < sizes_.shape.layers; ++i) {
       layers_.emplace_back(plan.parameters, "gpt_neox.layers." + std::to_string(i), sizes_);
     }
     norm_.emplace(plan.parameters, "gpt_neox.final_layer_norm", sizes_);
-    if (!plan.head) return;
-    head_ = sizes_.tied ? &plan.parameters.tied("embed_out", "gpt_neox.embed_in.weight")
-                        : &plan.parameters.linear("embed_out", sizes_.shape.hidden, sizes_.shape.vocabulary, false,
-                                                  sizes_.init_std);
+    declare_head(plan);
   }
 
-  [[nodiscard]] plumb::ModelShape shape() const override { return sizes_.shape; }
-
-  [[nodiscard]] at::Tensor hidden(const plumb::TokenBatch& batch) override {
-    const plumb::RotaryAngles angles = rotary_.angles(batch.positions);
-    at::Tensor x = at::embedding(embedding_, batch.ids);
-    for (std::size_t i = 0; i < layers_.size(); ++i) {
-      x = layers_[i](static_cast<std::int64_t>(i), x, angles, batch.attention);
-    }
-    return head_ == nullptr ? norm_->in_float32(x) : (*norm_)(x);  // a reward head reads float32
-  }
-
-  [[nodiscard]] at::Tensor logits(const at::Tensor& hidden) override {
-    if (head_ == nullptr) throw plumb::Error(plumb::ErrorCode::run_failed, "this model was opened without its LM head");
-    return (*head_)(hidden);
-  }
-
-  [[nodiscard]] std::vector<std::string> default_lora_targets() const override { return {"query_key_value"}; }
-  [[nodiscard]] std::string architecture(bool classifier) const override {
-    return classifier ? "GPTNeoXForSequenceClassification" : "GPTNeoXForCausalLM";
-  }
-
- private:
-  Sizes sizes_;
-  plumb::Rotary rotary_;
-  const at::Tensor& embedding_;
+  const Sizes sizes_;
   std::vector<Layer> layers_;
   std::optional<LayerNorm> norm_;
-  const plumb::Linear* head_ = nullptr;
 };
 
 }  // namespace

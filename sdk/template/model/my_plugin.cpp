@@ -1,13 +1,11 @@
 // my-plugin: a small decoder. Each layer normalises, attends with rotary positions, then passes through a gated MLP.
 // Parameters have the names that they get in model.safetensors.
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/embedding.h>
 #include <plumb/error.h>
 #include <plumb/plugin.h>
+#include <plumb/tensor/decoder_model.h>
 #include <plumb/tensor/fused.h>
 #include <plumb/tensor/hf_config.h>
-#include <plumb/tensor/model.h>
-#include <plumb/tensor/rotary.h>
 
 namespace {
 
@@ -45,60 +43,47 @@ struct Layer {
   const plumb::Linear &gate, &up, &down;
 };
 
-class MyPlugin final : public plumb::Model {
+plumb::DecoderLayout read_layout(const plumb::HfConfig& config) {
+  const plumb::ModelShape shape = read_shape(config);
+  return {.shape = shape,
+          .family = "MyPlugin",
+          .embedding = "embedding.weight",
+          .rotary = plumb::Rotary(plumb::read_rope(config), shape.head_dim)};
+}
+
+class MyPlugin final : public plumb::DecoderModel {
  public:
   struct Settings {};  // everything is in config.json
   static plumb::Params<Settings> params() { return plumb::Params<Settings>{"a small decoder"}; }
 
-  MyPlugin(const Settings&, plumb::ModelPlan& plan)
-      : shape_(read_shape(plumb::HfConfig(plan.config))),
-        rotary_(plumb::read_rope(plumb::HfConfig(plan.config)), shape_.head_dim),
-        embedding_(plan.parameters.embedding("embedding.weight", shape_.vocabulary, shape_.hidden)) {
+  MyPlugin(const Settings&, plumb::ModelPlan& plan) : DecoderModel(plan, read_layout(plumb::HfConfig(plan.config))) {
     const std::int64_t inner = plumb::HfConfig(plan.config).size("intermediate_size");
-    for (std::int64_t i = 0; i < shape_.layers; ++i) {
-      layers_.emplace_back(plan.parameters, "layers." + std::to_string(i), shape_, inner);
+    for (std::int64_t i = 0; i < shape().layers; ++i) {
+      layers_.emplace_back(plan.parameters, "layers." + std::to_string(i), shape(), inner);
     }
-    norm_ = &plan.parameters.vector("norm.weight", shape_.hidden, 1);
-    if (plan.head) head_ = &plan.parameters.linear("lm_head", shape_.hidden, shape_.vocabulary);
+    norm_ = &plan.parameters.vector("norm.weight", shape().hidden, 1);
+    declare_head(plan);
   }
 
-  [[nodiscard]] plumb::ModelShape shape() const override { return shape_; }
-
+ protected:
   // The framework decides who sees whom, so this serves training, scoring and cached decoding alike.
-  [[nodiscard]] at::Tensor hidden(const plumb::TokenBatch& batch) override {
-    const plumb::RotaryAngles angles = rotary_.angles(batch.positions);
-    const auto heads = [&](const at::Tensor& x) { return x.view({x.size(0), -1, shape_.head_dim}); };
-    at::Tensor x = at::embedding(embedding_, batch.ids);
-    for (std::size_t i = 0; i < layers_.size(); ++i) {
-      const Layer& l = layers_[i];
-      const at::Tensor y = plumb::rms_norm(x, l.norm, kEpsilon);
-      const at::Tensor mixed =
-          batch.attention.attend(static_cast<std::int64_t>(i), plumb::rotate(heads(l.query(y)), angles),
-                                 plumb::rotate(heads(l.key(y)), angles), heads(l.value(y)), {});
-      x = x + l.output(mixed.flatten(1));
-      const at::Tensor z = plumb::rms_norm(x, l.mlp_norm, kEpsilon);
-      x = x + l.down(plumb::swiglu(l.gate(z), l.up(z)));
-    }
-    return plumb::rms_norm(x, *norm_, kEpsilon);
+  [[nodiscard]] at::Tensor layer(std::int64_t index, const at::Tensor& x, const plumb::DecoderPass& pass) override {
+    const Layer& l = layers_[static_cast<std::size_t>(index)];
+    const auto heads = [&](const at::Tensor& of) { return of.view({of.size(0), -1, shape().head_dim}); };
+    const at::Tensor y = plumb::rms_norm(x, l.norm, kEpsilon);
+    const at::Tensor mixed = pass.attention.attend(index, plumb::rotate(heads(l.query(y)), pass.angles),
+                                                   plumb::rotate(heads(l.key(y)), pass.angles), heads(l.value(y)), {});
+    const at::Tensor attended = x + l.output(mixed.flatten(1));
+    const at::Tensor z = plumb::rms_norm(attended, l.mlp_norm, kEpsilon);
+    return attended + l.down(plumb::swiglu(l.gate(z), l.up(z)));
   }
-
-  [[nodiscard]] at::Tensor logits(const at::Tensor& hidden) override {
-    if (head_ == nullptr) throw plumb::Error(plumb::ErrorCode::run_failed, "this model was opened without its LM head");
-    return (*head_)(hidden);
-  }
-
-  [[nodiscard]] std::vector<std::string> default_lora_targets() const override { return {"q_proj", "v_proj"}; }
-  [[nodiscard]] std::string architecture(bool classifier) const override {
-    return classifier ? "MyPluginForSequenceClassification" : "MyPluginForCausalLM";
+  [[nodiscard]] at::Tensor norm(const at::Tensor& x) override {
+    return plumb::rms_norm(x, norm_->to(x.scalar_type()), kEpsilon);
   }
 
  private:
-  plumb::ModelShape shape_;
-  plumb::Rotary rotary_;
-  const at::Tensor& embedding_;
   std::vector<Layer> layers_;
   const at::Tensor* norm_ = nullptr;
-  const plumb::Linear* head_ = nullptr;
 };
 
 }  // namespace
