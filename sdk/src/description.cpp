@@ -2,6 +2,7 @@
 #include <array>
 
 #include "plumb/params.h"
+#include "string_lists.h"
 
 namespace plumb {
 inline namespace v1 {
@@ -33,18 +34,6 @@ ParamType type_of(const std::string& name) {
   throw Error(ErrorCode::data, "\"" + name + "\" is no parameter type");
 }
 
-Value list_of(const std::vector<std::string>& texts) {
-  return Value::List(texts.begin(), texts.end());
-}
-
-std::vector<std::string> texts_of(const Value& value, std::string_view key) {
-  std::vector<std::string> out;
-  if (const Value* found = value.find(key)) {
-    for (const Value& item : found->as_list()) out.push_back(item.as_string());
-  }
-  return out;
-}
-
 bool flag(const Value& value, std::string_view key) {
   const Value* found = value.find(key);
   return found != nullptr && found->as_bool();
@@ -63,9 +52,9 @@ Value describe_one(const ParamInfo& info) {
   if (info.min) out.set(info.min_open ? "above" : "at_least", *info.min);
   if (info.max) out.set(info.max_open ? "below" : "at_most", *info.max);
   if (!info.unit.empty()) out.set("unit", info.unit);
-  if (!info.choices.empty()) out.set("choices", list_of(info.choices));
+  if (!info.choices.empty()) out.set("choices", detail::list_of(info.choices));
   if (!info.component_kind.empty()) out.set("component_kind", info.component_kind);
-  if (!info.accepts.empty()) out.set("accepts", list_of(info.accepts));
+  if (!info.accepts.empty()) out.set("accepts", detail::list_of(info.accepts));
   if (!info.fields.empty()) out.set("fields", describe(info.fields));
   return out;
 }
@@ -83,9 +72,9 @@ ParamInfo parse_one(const Value& value) {
   if (const Value* found = value.find("at_most")) out.max = found->as_double();
   if (const Value* found = value.find("below")) out.max = found->as_double(), out.max_open = true;
   out.unit = text(value, "unit");
-  out.choices = texts_of(value, "choices");
+  out.choices = detail::texts_of(value, "choices");
   out.component_kind = text(value, "component_kind");
-  out.accepts = texts_of(value, "accepts");
+  out.accepts = detail::texts_of(value, "accepts");
   if (const Value* found = value.find("fields")) out.fields = parse_description(*found);
   return out;
 }

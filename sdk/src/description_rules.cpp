@@ -6,6 +6,7 @@
 #include <set>
 
 #include "plumb/rows.h"
+#include "plumb/text.h"
 
 namespace plumb {
 inline namespace v1 {
@@ -23,10 +24,6 @@ const std::vector<KindWords>& kind_words() {
   static const std::vector<KindWords> all = {
       {"data-source", rows, {}, {}},
       {"selection-policy", {"pairs", "demonstrations"}, {}, {"annotation"}},
-      {"optimizer",
-       {"reward-model"},
-       {"demonstrations", "pairs", "preferences", "scored", "prompts"},
-       {"reference", "mismatched", "reward-model", "values"}},
       {"evaluator", {}, {}, {"judge", "reward-model", "baseline", "one-answer", "second-turn"}},
       {"judge", {"score", "preference", "text"}, {}, {"language-models"}},
       {"generator", {}, {}, {"language-models"}},
@@ -42,15 +39,14 @@ bool among(const Words& words, const std::string& word) {
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-std::string joined(const Words& words) {
-  std::string out;
-  for (const std::string& word : words) out += (out.empty() ? "" : ", ") + word;
-  return out.empty() ? "none" : out;
+std::string listed(const Words& words) {
+  return words.empty() ? "none" : joined(words);
 }
 
-std::string unknown(const std::string& list, const std::string& word, const Words& known) {
+std::string unknown(const std::string& list, const std::string& word, const Words& known,
+                    const std::string& where = "here") {
   const std::string nearest = nearest_name(word, known);
-  return list + ": `" + word + "` means nothing here; known: " + joined(known) +
+  return list + ": `" + word + "` means nothing " + where + "; known: " + listed(known) +
          (nearest.empty() ? "" : "; did you mean `" + nearest + "`?");
 }
 
@@ -125,7 +121,8 @@ Words split(const std::string& text) {
   return out;
 }
 
-std::string wrong_need(const ComponentInfo& info, const Words& known, const std::string& declared) {
+std::string wrong_need(const ComponentInfo& info, const Words& known, const std::string& declared,
+                       const std::string& where = "here") {
   const Need need = parse_need(declared);
   if (need.what == "environment") {
     const bool there = std::any_of(info.params.begin(), info.params.end(), [&](const ParamInfo& param) {
@@ -133,7 +130,7 @@ std::string wrong_need(const ComponentInfo& info, const Words& known, const std:
     });
     return there ? "" : "needs: `" + declared + "` names no parameter that is a string";
   }
-  if (!among(known, need.what)) return unknown("needs", need.what, known);
+  if (!among(known, need.what)) return unknown("needs", need.what, known, where);
   const bool of_judge = need.what == "judge";
   if (!of_judge && !need.detail.empty()) return "needs: `" + declared + "`: only `judge` is followed by what it gives";
   static const Words given{"score", "preference", "text"};
@@ -144,14 +141,22 @@ std::string wrong_need(const ComponentInfo& info, const Words& known, const std:
   return {};
 }
 
-// Rewards and values belong to answers that the policy itself makes.
+// What an optimizer may say is what its class leaves open.
 std::string wrong_optimizer(const ComponentInfo& info) {
-  if (info.takes.empty() || among(info.takes, "prompts")) return {};
-  for (const char* need : {"reward-model", "values"}) {
-    if (among(info.needs, need)) {
-      return std::string("needs: `") + need + "` is for an optimizer that answers prompts, and this one takes " +
-             joined(info.takes) + "; take prompts (OnlineOptimizer), or train on data that has rewards already";
-    }
+  const BatchInfo& batch = info.batch;
+  if (batch.by.empty()) return "its class is none of those that there are batches for (plumb/tensor/optimizer.h)";
+  const std::string where = "to a class derived from " + batch.by;
+  for (const std::string& type : info.takes) {
+    if (!among(batch.takes, type)) return unknown("takes", type, batch.takes, where);
+  }
+  if (info.takes.empty()) return "takes: nothing, so that no stage could feed it; known: " + listed(batch.takes);
+  for (const std::string& type : info.yields) {
+    if (!among(batch.yields, type)) return unknown("yields", type, batch.yields, where);
+  }
+  if (info.yields.size() < batch.yields.size())
+    return "yields: a class derived from " + batch.by + " makes " + listed(batch.yields);
+  for (const std::string& need : info.needs) {
+    if (std::string wrong = wrong_need(info, batch.needs, need, where); !wrong.empty()) return wrong;
   }
   return {};
 }
@@ -188,6 +193,7 @@ Need parse_need(const std::string& need) {
 std::string wrong_description(const ComponentInfo& info) {
   if (std::string wrong = wrong_params(info.params, ""); !wrong.empty()) return wrong;
   const std::string kind = info.kind.substr(0, info.kind.find('/'));
+  if (kind == "optimizer") return wrong_optimizer(info);
   const auto words = std::find_if(kind_words().begin(), kind_words().end(),
                                   [&](const KindWords& known) { return kind == known.kind; });
   if (words == kind_words().end()) return {};
@@ -200,8 +206,7 @@ std::string wrong_description(const ComponentInfo& info) {
   for (const std::string& need : info.needs) {
     if (std::string wrong = wrong_need(info, words->needs, need); !wrong.empty()) return wrong;
   }
-  if (kind == "stage") return wrong_stage(info);
-  return kind == "optimizer" ? wrong_optimizer(info) : "";
+  return kind == "stage" ? wrong_stage(info) : "";
 }
 
 }  // namespace v1

@@ -29,6 +29,15 @@ std::string wrong_params(std::vector<plumb::ParamInfo> params) {
   return plumb::wrong_description(info);
 }
 
+ComponentInfo optimizer(const char* by, std::vector<std::string> takes, std::vector<std::string> needs,
+                        std::vector<std::string> yields = {}) {
+  ComponentInfo info = component("optimizer/1");
+  info.batch = {by, "things", std::move(takes), std::move(needs), std::move(yields)};
+  info.takes = info.batch.takes;
+  info.yields = info.batch.yields;
+  return info;
+}
+
 std::string wrong_needs(const char* kind, std::vector<std::string> needs, std::vector<std::string> takes = {}) {
   ComponentInfo info = component(kind);
   info.needs = std::move(needs);
@@ -51,7 +60,6 @@ BOOST_AUTO_TEST_CASE(needs_are_taken_apart) {
 BOOST_AUTO_TEST_CASE(words_that_mean_something_hold) {
   BOOST_TEST(wrong_needs("evaluator/1", {"judge", "judge:score", "judge:preference|text", "reward-model", "baseline",
                                          "one-answer"}) == "");
-  BOOST_TEST(wrong_needs("optimizer/1", {"reward-model", "values", "reference"}, {"prompts"}) == "");
   BOOST_TEST(wrong_needs("judge/1", {"environment:key_from", "language-models"}) == "");
   BOOST_TEST(wrong_needs("kind-of-tomorrow/1", {"anything"}) == "");
 }
@@ -60,14 +68,38 @@ BOOST_AUTO_TEST_CASE(words_that_mean_nothing_are_named) {
   const auto has = [](const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
   };
-  BOOST_TEST(has(wrong_needs("optimizer/1", {"refrence"}), "`refrence` means nothing here"));
-  BOOST_TEST(has(wrong_needs("optimizer/1", {"refrence"}), "did you mean `reference`?"));
   BOOST_TEST(has(wrong_needs("evaluator/1", {"judge:scores"}), "`scores` means nothing here; known: score"));
-  BOOST_TEST(has(wrong_needs("optimizer/1", {}, {"paris"}), "takes: `paris`"));
+  BOOST_TEST(has(wrong_needs("selection-policy/1", {}, {"paris"}), "takes: `paris`"));
   BOOST_TEST(wrong_needs("judge/1", {"environment:key"}) ==
              "needs: `environment:key` names no parameter that is a string");
-  // Rewards belong to answers that the policy itself makes: data that have rewards need no model of them.
-  BOOST_TEST(has(wrong_needs("optimizer/1", {"reward-model"}, {"scored"}), "is for an optimizer that answers prompts"));
+}
+
+BOOST_AUTO_TEST_CASE(an_optimizer_says_what_its_class_leaves_open) {
+  ComponentInfo info = optimizer("PairwiseOptimizer", {"pairs", "preferences"}, {"reference"});
+  BOOST_TEST(plumb::wrong_description(info) == "");
+  info.takes = {"pairs"};
+  info.needs = {"reference"};
+  BOOST_TEST(plumb::wrong_description(info) == "");
+  info.needs = {"refrence"};
+  BOOST_TEST(
+      plumb::wrong_description(info) ==
+      "needs: `refrence` means nothing to a class derived from PairwiseOptimizer; known: reference; did you mean "
+      "`reference`?");
+  info.needs = {"reward-model"};  // data that have rewards need no model of them
+  BOOST_TEST(plumb::wrong_description(info).find("needs: `reward-model` means nothing to") == 0u);
+  info.needs = {};
+  info.takes = {"prompts"};
+  BOOST_TEST(plumb::wrong_description(info).find("takes: `prompts` means nothing to") == 0u);
+  info.takes = {};
+  BOOST_TEST(plumb::wrong_description(info).find("takes: nothing") == 0u);
+  info.takes = {"pairs"};
+  info.yields = {"reward-model"};
+  BOOST_TEST(plumb::wrong_description(info).find("yields: `reward-model` means nothing to") == 0u);
+  info = optimizer("ScoreOptimizer", {"pairs"}, {}, {"reward-model"});
+  BOOST_TEST(plumb::wrong_description(info) == "");
+  info.yields = {};
+  BOOST_TEST(plumb::wrong_description(info) == "yields: a class derived from ScoreOptimizer makes reward-model");
+  BOOST_TEST(plumb::wrong_description(component("optimizer/1")).find("its class is none of those") == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(parameters_that_no_recipe_could_set_are_named) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "string_lists.h"
+
 namespace plumb {
 inline namespace v1 {
 namespace {
@@ -10,18 +12,6 @@ bool good_name(const std::string& name) {
   const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
   return !name.empty() && letter(name.front()) && letter(name.back()) &&
          std::all_of(name.begin(), name.end(), [&](char c) { return letter(c) || c == '-' || c == '.' || c == '_'; });
-}
-
-Value list_of(const std::vector<std::string>& texts) {
-  return Value::List(texts.begin(), texts.end());
-}
-
-std::vector<std::string> texts_of(const Value& value, std::string_view key) {
-  std::vector<std::string> out;
-  if (const Value* found = value.find(key)) {
-    for (const Value& item : found->as_list()) out.push_back(item.as_string());
-  }
-  return out;
 }
 
 }  // namespace
@@ -41,15 +31,23 @@ ComponentEntry& Registrar::append(ComponentEntry entry) {
 }
 
 Value describe(const ComponentInfo& info) {
-  return Value::map({{"kind", info.kind},
-                     {"name", info.name},
-                     {"doc", info.doc},
-                     {"source", info.source},
-                     {"params", describe(info.params)},
-                     {"yields", list_of(info.yields)},
-                     {"takes", list_of(info.takes)},
-                     {"needs", list_of(info.needs)},
-                     {"claims", list_of(info.claims)}});
+  Value out = Value::map({{"kind", info.kind},
+                          {"name", info.name},
+                          {"doc", info.doc},
+                          {"source", info.source},
+                          {"params", describe(info.params)},
+                          {"yields", detail::list_of(info.yields)},
+                          {"takes", detail::list_of(info.takes)},
+                          {"needs", detail::list_of(info.needs)},
+                          {"claims", detail::list_of(info.claims)}});
+  if (!info.batch.by.empty()) {
+    out.set("batch", Value::map({{"by", info.batch.by},
+                                 {"of", info.batch.of},
+                                 {"takes", detail::list_of(info.batch.takes)},
+                                 {"needs", detail::list_of(info.batch.needs)},
+                                 {"yields", detail::list_of(info.batch.yields)}}));
+  }
+  return out;
 }
 
 ComponentInfo parse_component(const Value& value) {
@@ -59,10 +57,14 @@ ComponentInfo parse_component(const Value& value) {
   out.doc = value.at("doc").as_string();
   out.source = value.at("source").as_string();
   out.params = parse_description(value.at("params"));
-  out.yields = texts_of(value, "yields");
-  out.takes = texts_of(value, "takes");
-  out.needs = texts_of(value, "needs");
-  out.claims = texts_of(value, "claims");
+  out.yields = detail::texts_of(value, "yields");
+  out.takes = detail::texts_of(value, "takes");
+  out.needs = detail::texts_of(value, "needs");
+  out.claims = detail::texts_of(value, "claims");
+  if (const Value* batch = value.find("batch")) {
+    out.batch = {batch->at("by").as_string(), batch->at("of").as_string(), detail::texts_of(*batch, "takes"),
+                 detail::texts_of(*batch, "needs"), detail::texts_of(*batch, "yields")};
+  }
   return out;
 }
 

@@ -19,7 +19,7 @@ find_package(PlumbSdk 0.2 REQUIRED)
 foreach(other fitting sdk torch cxx11abi)
   plumb_add_plugin(${other} SOURCES misbehaving.cpp)
 endforeach()
-target_compile_definitions(sdk PRIVATE "PLUMB_SDK_ABI=\"2\"")
+target_compile_definitions(sdk PRIVATE "PLUMB_SDK_ABI=\"9\"")
 target_compile_definitions(torch PRIVATE "PLUMB_ABI_TORCH=\"2.10.0\"")
 target_compile_definitions(cxx11abi PRIVATE "PLUMB_ABI_CXX11=\"0\"")
 END

@@ -18,7 +18,7 @@ BOOST_AUTO_TEST_CASE(lists_every_candidate_with_its_reason) {
   BOOST_TEST(has(listed.out, "test.gap 1.2.3  pairs by their reward gap\n  " + kPlugins.string()));
   BOOST_TEST(has(listed.out, "org.plumbline.sft 1.0.0  stable: supervised fine-tuning on demonstrations\n"));
   BOOST_TEST(has(listed.out, "selection-policy  gap "));
-  BOOST_TEST(has(listed.out, "test-wrong-sdk.plumb.so\n  REFUSED: sdk: found 2, wanted 1\n"));
+  BOOST_TEST(has(listed.out, "test-wrong-sdk.plumb.so\n  REFUSED: sdk: found 9, wanted 2\n"));
   BOOST_TEST(!has(listed.out, "idle"));  // a refused plugin provides nothing
 }
 
@@ -32,7 +32,7 @@ BOOST_AUTO_TEST_CASE(lists_as_json) {
   BOOST_TEST(gap.at("used").as_bool());
   BOOST_TEST(gap.at("sha256").as_string() == inspect_plugin(gap.at("file").as_string()).sha256());
   BOOST_TEST(gap.at("components").as_list().at(0).at("name").as_string() == "gap");
-  BOOST_TEST(all.as_list().at(1).at("refused").as_string() == "sdk: found 2, wanted 1");
+  BOOST_TEST(all.as_list().at(1).at("refused").as_string() == "sdk: found 9, wanted 2");
 }
 
 BOOST_AUTO_TEST_CASE(shows_parameters) {
@@ -60,7 +60,7 @@ BOOST_AUTO_TEST_CASE(a_removed_plugin_is_gone) {
 BOOST_AUTO_TEST_CASE(a_refused_plugin_says_why_when_asked_for) {
   const Outcome shown = plumb_command("plugins show idle" + plugin_option("broken/test-wrong-sdk"));
   BOOST_TEST(shown.status == 5);
-  BOOST_TEST(has(shown.err, "is refused: sdk: found 2, wanted 1"));
+  BOOST_TEST(has(shown.err, "is refused: sdk: found 9, wanted 2"));
 }
 
 BOOST_AUTO_TEST_CASE(misuse_is_exit_two_with_the_nearest_word) {
@@ -95,7 +95,7 @@ BOOST_AUTO_TEST_CASE(help_is_quick) {
   BOOST_TEST(best.count() <= 100);
   const Outcome version = plumb_command("--version");
   BOOST_TEST(has(version.out, "plumb 0."));
-  BOOST_TEST(has(version.out, "sdk=1 "));
+  BOOST_TEST(has(version.out, "sdk=2 "));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

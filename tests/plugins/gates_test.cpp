@@ -12,7 +12,7 @@ namespace fs = std::filesystem;
 BOOST_AUTO_TEST_SUITE(gates)
 
 BOOST_AUTO_TEST_CASE(other_builds_are_refused_field_by_field) {
-  BOOST_TEST(refusal(kPlugins / "broken/test-wrong-sdk.plumb.so") == "sdk: found 2, wanted 1");
+  BOOST_TEST(refusal(kPlugins / "broken/test-wrong-sdk.plumb.so") == "sdk: found 9, wanted 2");
   BOOST_TEST(refusal(kPlugins / "broken/test-wrong-torch.plumb.so").find("torch: found 2.10.0, wanted 2.") == 0u);
   BOOST_TEST(refusal(kPlugins / "broken/test-wrong-cxx11abi.plumb.so") == "cxx11abi: found 0, wanted 1");
   BOOST_TEST(refusal(kPlugins / "broken/test-misbehaving.plumb.so") == "");  // the same source, built for this program
@@ -24,14 +24,14 @@ BOOST_AUTO_TEST_CASE(what_a_refused_plugin_provides_is_known_all_the_same) {
   BOOST_REQUIRE_EQUAL(refused.components.size(), 1u);
   const Registry registry = Registry::scan({{kPlugins / "broken/test-wrong-sdk.plumb.so"}, {}});
   BOOST_TEST(registry.find("selection-policy", "idle") == nullptr);
-  BOOST_TEST(registry.why_absent("selection-policy", "idle").find("is refused: sdk: found 2, wanted 1") !=
+  BOOST_TEST(registry.why_absent("selection-policy", "idle").find("is refused: sdk: found 9, wanted 2") !=
              std::string::npos);
   BOOST_TEST(registry.why_absent("selection-policy", "busy") == "");
   QuietHost host;
   const std::string message = error_of(
       ErrorCode::plugin, [&] { static_cast<void>(make_component(registry, "selection-policy", "idle", {}, host)); });
   BOOST_TEST(message.find("there is no selection-policy `idle`; ") == 0u);
-  BOOST_TEST(message.find("sdk: found 2") != std::string::npos);
+  BOOST_TEST(message.find("sdk: found 9") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_refused_plugin_runs_no_code) {
@@ -61,7 +61,7 @@ BOOST_AUTO_TEST_CASE(each_field_of_the_fingerprint_is_a_gate) {
   const Environment set("PLUMB_TEST_TRACE", trace.string());
   const std::string san = has(host_fingerprint(), "san=none") ? "none" : "address";
   int count = 0;
-  for (const auto& [own, other] : {std::pair<std::string, std::string>{"sdk=1", "sdk=9"},
+  for (const auto& [own, other] : {std::pair<std::string, std::string>{"sdk=2", "sdk=9"},
                                    {"arch=x86_64-linux", "arch=riscv64-linu"},
                                    {"stdlib=libstdc++", "stdlib=libcxx+++"},
                                    {"cxx11abi=1", "cxx11abi=0"},
@@ -138,7 +138,7 @@ BOOST_AUTO_TEST_CASE(a_description_must_be_there_and_fit) {
   BOOST_TEST(refusal(file).find("its schema cannot be read (") == 0u);
   write(schema_file(file), "[1]");
   BOOST_TEST(refusal(file).find("its schema cannot be read (") == 0u);
-  for (const char* key : {"\"id\": \"test", "\"version\": \"1", "\"build_id\": \"", "\"fingerprint\": \"sdk=1"}) {
+  for (const char* key : {"\"id\": \"test", "\"version\": \"1", "\"build_id\": \"", "\"fingerprint\": \"sdk=2"}) {
     std::string changed = schema;
     const std::size_t at = changed.find(key);
     BOOST_REQUIRE_NE(at, std::string::npos);

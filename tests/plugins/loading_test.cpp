@@ -137,13 +137,13 @@ BOOST_AUTO_TEST_CASE(note_and_entry_must_agree) {
              }).find("the manifests of its entry and of its note differ") != std::string::npos);
 
   const fs::path fingerprint = copy_plugin("broken/test-wrong-sdk", folder / "fingerprint");
-  patch_note(fingerprint, "sdk=2", "sdk=1");
-  patch(schema_file(fingerprint), "sdk=2", "sdk=1");
+  patch_note(fingerprint, "sdk=9", "sdk=2");
+  patch(schema_file(fingerprint), "sdk=9", "sdk=2");
   const Registry other_fingerprint = Registry::scan({{fingerprint}, {}});
   BOOST_REQUIRE(other_fingerprint.find("selection-policy", "idle") != nullptr);
   BOOST_TEST(error_of(ErrorCode::plugin, [&] {
                static_cast<void>(plumb::make<SelectionPolicy>(other_fingerprint, "idle", {}, host));
-             }).find("its entry says \"sdk=2 ") != std::string::npos);
+             }).find("its entry says \"sdk=9 ") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(one_id_has_one_content) {

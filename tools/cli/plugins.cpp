@@ -124,6 +124,7 @@ void print(const KnownComponent& component) {
   if (!info.source.empty()) std::cout << "  source " << shown(info.source) << "\n";
   std::cout << "  plugin " << component.plugin->id << " " << component.plugin->version << ", "
             << shown(component.plugin->licence) << " (" << shown(component.plugin->file.string()) << ")\n";
+  if (!info.batch.of.empty()) std::cout << "  learns from " << shown(info.batch.of) << "\n";
   print_list("takes", info.takes);
   print_list("yields", info.yields);
   print_list("needs", info.needs);

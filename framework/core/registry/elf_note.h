@@ -16,7 +16,7 @@
 namespace plumb {
 
 struct PluginNote {
-  std::string fingerprint;  // "sdk=1 arch=x86_64-linux …"
+  std::string fingerprint;  // "sdk=2 arch=x86_64-linux …"
   std::string manifest;     // as the entry must repeat it
   std::string id, version, licence, summary;
   std::string status;                 // "stable" or "experimental"; empty when it says none

@@ -211,7 +211,7 @@ BOOST_AUTO_TEST_CASE(differences_name_each_field) {
 BOOST_AUTO_TEST_CASE(the_host_agrees_with_itself) {
   const std::string host = plumb::host_fingerprint();
   BOOST_TEST(plumb::fingerprint_difference(host, host) == "");
-  BOOST_TEST(host.find("sdk=1 ") == 0u);
+  BOOST_TEST(host.find("sdk=2 ") == 0u);
   BOOST_TEST(host.find(" torch=2.") != std::string::npos);
 }
 

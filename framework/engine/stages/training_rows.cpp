@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "framework/core/artifacts/records_file.h"
+#include "framework/core/artifacts/row_files.h"
 
 namespace plumb {
 namespace {
@@ -18,11 +19,6 @@ struct Renderer {
   void drop_long(RowCounts& counts, const std::string& first) const { counts.drop(too_long, first, too_long_cure); }
 };
 
-std::int64_t limit_of(const LanguageModel& model, const RowOptions& options) {
-  const std::int64_t context = model.shape().context;
-  return context > 0 ? std::min(options.max_length, context) : options.max_length;
-}
-
 Renderer renderer_of(const LanguageModel& model, const RowOptions& options) {
   if (!model.tokenizer)
     throw Error(ErrorCode::data, model.folder.string() + " holds no tokenizer; training on texts needs one");
@@ -32,7 +28,7 @@ Renderer renderer_of(const LanguageModel& model, const RowOptions& options) {
                     " names no chat format; set `chat_format` on the recipe's model, so that training, "
                     "sampling and scoring write conversations alike");
   }
-  return {*model.tokenizer, *model.chat_format, limit_of(model, options), row_reason::too_long(model, options),
+  return {*model.tokenizer, *model.chat_format, row_limit(model, options), row_reason::too_long(model, options),
           row_reason::too_long_cure(model, options)};
 }
 
@@ -103,14 +99,19 @@ void cut_into(TokenRows& rows, const std::vector<TokenId>& ids, const std::strin
 
 }  // namespace
 
+std::int64_t row_limit(const LanguageModel& model, const RowOptions& options) {
+  const std::int64_t context = model.shape().context;
+  return context > 0 ? std::min(options.max_length, context) : options.max_length;
+}
+
 std::string row_reason::too_long(const LanguageModel& model, const RowOptions& options) {
-  const std::string limit = std::to_string(limit_of(model, options));
-  return limit_of(model, options) < options.max_length ? "longer than the model's context of " + limit + " tokens"
-                                                       : "longer than max_length " + limit;
+  const std::string limit = std::to_string(row_limit(model, options));
+  return row_limit(model, options) < options.max_length ? "longer than the model's context of " + limit + " tokens"
+                                                        : "longer than max_length " + limit;
 }
 
 std::string row_reason::too_long_cure(const LanguageModel& model, const RowOptions& options) {
-  return limit_of(model, options) < options.max_length ? "" : "raise max_length";
+  return row_limit(model, options) < options.max_length ? "" : "raise max_length";
 }
 
 void RowCounts::note(const char* what, const std::string& reason, const std::string& first, const std::string& cure) {
@@ -155,7 +156,7 @@ void RowCounts::tell(StageContext& context, const std::string& param) const {
 TrainingRows<TokenRows> demonstration_rows(const Artifact& data, const LanguageModel& model, const RowOptions& options,
                                            Host& host) {
   const Renderer renderer = renderer_of(model, options);
-  const auto demonstrations = read_demonstrations(data.folder / "demonstrations.jsonl").value();
+  const auto demonstrations = read_demonstrations(data.folder / row_file::demonstrations).value();
   TrainingRows<TokenRows> out;
   std::vector<Outcome> outcomes = render_all(demonstrations, renderer, host);
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
@@ -182,8 +183,8 @@ TrainingRows<TokenRows> demonstration_rows(const Artifact& data, const LanguageM
 
 TrainingRows<TokenRows> language_rows(const Artifact& data, const LanguageModel& model, const RowOptions& options,
                                       Host& host) {
-  const std::int64_t limit = limit_of(model, options);
-  const auto rows = read_demonstrations(data.folder / "demonstrations.jsonl").value();
+  const std::int64_t limit = row_limit(model, options);
+  const auto rows = read_demonstrations(data.folder / row_file::demonstrations).value();
   const bool texts = data.manifest.type == artifact_type::texts;
   const std::vector<Outcome> outcomes =
       texts ? render_texts(rows, model, host) : render_all(rows, renderer_of(model, options), host);
@@ -314,7 +315,7 @@ TrainingRows<PairRows> pair_rows(const Artifact& data, const LanguageModel& mode
 TrainingRows<std::vector<PromptRow>> prompt_rows(const Artifact& data, const LanguageModel& model,
                                                  std::int64_t max_new_tokens, const RowOptions& options, Host& host) {
   const Renderer renderer = renderer_of(model, options);
-  std::vector<Prompt> prompts = read_prompts(data.folder / "prompts.jsonl").value();
+  std::vector<Prompt> prompts = read_prompts(data.folder / row_file::prompts).value();
   std::vector<Outcome> outcomes(prompts.size());
   host.parallel_for(prompts.size(), [&](std::size_t i) {
     auto rendered = renderer.format.render_prompt(renderer.tokenizer, prompts[i].messages);

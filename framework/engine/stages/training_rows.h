@@ -20,7 +20,6 @@
 #include "framework/engine/training/online_objective.h"
 #include "framework/engine/training/pair_rows.h"
 #include "framework/engine/training/token_objective.h"
-#include "framework/engine/training/unpaired_objective.h"
 #include "plumb/host.h"
 
 namespace plumb {
@@ -54,6 +53,9 @@ struct RowOptions {
   bool use_sampled_ids = true;     // pairs: false renders the texts (a reward model has a tokenizer of its own)
 };
 
+// max_length, or the model's context where that is shorter.
+std::int64_t row_limit(const LanguageModel& model, const RowOptions& options);
+
 // Why rows are left out, as the account words it.
 namespace row_reason {
 inline constexpr const char* nothing_to_learn = "no token of it carries loss";
@@ -80,12 +82,5 @@ TrainingRows<PairRows> pair_rows(const Artifact& data, const LanguageModel& mode
 // Prompts for an online optimizer: those that leave room for `max_new_tokens` within max_length and the context.
 TrainingRows<std::vector<PromptRow>> prompt_rows(const Artifact& data, const LanguageModel& model,
                                                  std::int64_t max_new_tokens, const RowOptions& options, Host& host);
-
-// Single answers with their labels: of pairs and preferences both answers, of scored ones every answer, desirable when
-// its reward is above `above` (absent: above the mean of all). An answer comes once with each label. Each has a drawn
-// answer of another prompt beside it; one that would pass the limit is cut. Throws Error(data) when there is but one
-// prompt.
-TrainingRows<UnpairedRows> unpaired_rows(const Artifact& data, const LanguageModel& model, std::optional<double> above,
-                                         const RowOptions& options, Random random, Host& host);
 
 }  // namespace plumb

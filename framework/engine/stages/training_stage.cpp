@@ -16,22 +16,6 @@ namespace plumb {
 namespace fs = std::filesystem;
 namespace {
 
-const char* name_of(Optimizer::Batch batch) {
-  switch (batch) {
-    case Optimizer::Batch::tokens:
-      return "demonstrations";
-    case Optimizer::Batch::pairs:
-      return "pairs";
-    case Optimizer::Batch::scores:
-      return "preferences for a reward model";
-    case Optimizer::Batch::unpaired:
-      return "single answers";
-    case Optimizer::Batch::rollouts:
-      break;
-  }
-  return "its own rollouts";
-}
-
 bool has_reward_head(const Artifact& model) {
   return model.manifest.type == artifact_type::reward_model;
 }
@@ -146,21 +130,26 @@ void summarise_training(const TrainingResult& result, StageContext& context) {
   for (const auto& [name, value] : result.eval) context.summarise(name, value);
 }
 
-Made<Optimizer> make_optimizer(const ComponentRef& ref, std::optional<Optimizer::Batch> wanted, StageContext& context) {
-  auto optimizer = make<Optimizer>(context, ref);
-  const Optimizer::Batch batch = optimizer.call(&Optimizer::batch);
-  if (wanted && batch != *wanted) {
-    throw Error(ErrorCode::recipe, "optimizer " + ref.name + " learns from " + name_of(batch) +
-                                       "; this stage needs one that learns from " + name_of(*wanted));
-  }
-  return optimizer;
+Made<Optimizer> make_optimizer(const ComponentRef& ref, StageContext& context) {
+  return make<Optimizer>(context, ref);
 }
 
-bool optimizer_needs(const ComponentRef& ref, const std::string& what, const StageContext& context) {
-  const KnownComponent* component = context.registry().find("optimizer", ref.name);
-  if (component == nullptr) return false;
-  const auto& needs = component->info.needs;
-  return std::find(needs.begin(), needs.end(), what) != needs.end();
+void require_output(const ComponentRef& optimizer, const std::string& type, const StageContext& context) {
+  const KnownComponent* component = context.registry().find("optimizer", optimizer.name);
+  if (component == nullptr) return;  // making it says so
+  const auto& yields = component->info.yields;
+  const bool makes = std::find(yields.begin(), yields.end(), artifact_type::reward_model) != yields.end();
+  if (makes == (type == artifact_type::reward_model)) return;
+  throw Error(ErrorCode::recipe, "stage " + context.name() + ": optimizer " + optimizer.name +
+                                     (makes ? " trains reward models; use the stage reward_model"
+                                            : " trains no reward models, but learns from " + component->info.batch.of));
+}
+
+void require_batches(const ComponentRef& optimizer, const BatchInfo& wanted, const StageContext& context) {
+  const KnownComponent* component = context.registry().find("optimizer", optimizer.name);
+  if (component == nullptr || component->info.batch.by == wanted.by) return;
+  throw Error(ErrorCode::recipe, "stage " + context.name() + ": optimizer " + optimizer.name + " learns from " +
+                                     component->info.batch.of + "; this stage needs one that learns from " + wanted.of);
 }
 
 }  // namespace plumb

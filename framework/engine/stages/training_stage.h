@@ -47,9 +47,11 @@ void train_and_save(const LanguageModel& model, Objective& objective, const Epoc
 // updates, epochs, tokens, first and last loss, evaluation.
 void summarise_training(const TrainingResult& result, StageContext& context);
 
-// The optimizer component of a stage. Throws Error(recipe) when it wants another kind of batch than `wanted`.
-Made<Optimizer> make_optimizer(const ComponentRef& ref, std::optional<Optimizer::Batch> wanted, StageContext& context);
-// Whether the component registered with needs({…, `what`, …}), such as "reference" or "values".
-bool optimizer_needs(const ComponentRef& ref, const std::string& what, const StageContext& context);
+// The optimizer component of a stage.
+Made<Optimizer> make_optimizer(const ComponentRef& ref, StageContext& context);
+// Throws Error(recipe) unless training with it makes an artifact of this type.
+void require_output(const ComponentRef& optimizer, const std::string& type, const StageContext& context);
+// Throws Error(recipe) unless it learns from batches of this kind, such as TokenOptimizer::batch_info().
+void require_batches(const ComponentRef& optimizer, const BatchInfo& wanted, const StageContext& context);
 
 }  // namespace plumb

@@ -1,10 +1,11 @@
-// Single answers with labels, from pairs or from scored answers.
+#include "framework/engine/stages/unpaired_rows.h"
+
 #include <algorithm>
 #include <map>
 #include <set>
 
 #include "framework/core/artifacts/records_file.h"
-#include "framework/engine/stages/training_rows.h"
+#include "framework/core/artifacts/row_files.h"
 
 namespace plumb {
 namespace {
@@ -23,11 +24,6 @@ struct Answers {
   std::vector<Labelled> labels;
   RowCounts counts;
 };
-
-std::int64_t limit_of(const LanguageModel& model, const RowOptions& options) {
-  const std::int64_t context = model.shape().context;
-  return context > 0 ? std::min(options.max_length, context) : options.max_length;
-}
 
 Answers of_pairs(const Artifact& data, const LanguageModel& model, const RowOptions& options, Host& host) {
   auto read = pair_rows(data, model, options, host);
@@ -83,9 +79,9 @@ Answers of_scored(const Artifact& data, const LanguageModel& model, std::optiona
     throw Error(ErrorCode::data,
                 model.folder.string() + " has no tokenizer or names no chat format; training needs both");
   }
-  const auto groups = read_groups(data.folder / "responses.jsonl").value();
+  const auto groups = read_groups(data.folder / row_file::responses).value();
   const double mean = mean_reward(groups, data.folder), threshold = above.value_or(mean);
-  const auto limit = static_cast<std::size_t>(limit_of(model, options));
+  const auto limit = static_cast<std::size_t>(row_limit(model, options));
   Answers out;
   for (const ResponseGroup& group : groups) {
     auto prompt = prompt_ids(group, model);
@@ -155,7 +151,7 @@ TrainingRows<UnpairedRows> unpaired_rows(const Artifact& data, const LanguageMod
   TrainingRows<UnpairedRows> out;
   out.counts = std::move(answers.counts);
   std::int64_t cut = 0;
-  const auto limit = static_cast<std::size_t>(limit_of(model, options));
+  const auto limit = static_cast<std::size_t>(row_limit(model, options));
   std::vector<std::vector<TokenId>> others;
   for (std::size_t i = 0; i < answers.labels.size(); ++i) {
     others.push_back(other_answer(answers, i, limit, random.derive(static_cast<std::uint64_t>(i)), cut));

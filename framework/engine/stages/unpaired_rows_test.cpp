@@ -3,7 +3,7 @@
 
 #include "framework/core/kinds/test_stage.h"
 #include "framework/engine/stages/test_texts.h"
-#include "framework/engine/stages/training_rows.h"
+#include "framework/engine/stages/unpaired_rows.h"
 
 namespace {
 using plumb::TokenId;

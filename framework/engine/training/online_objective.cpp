@@ -2,7 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/tensor.h>
@@ -20,21 +19,6 @@ namespace plumb {
 namespace {
 
 constexpr std::size_t kForwardTokens = 8192;  // of one pass without gradients
-
-at::Device device_of(const LanguageModel& model) {
-  return model.parameters->all().front()->tensor->device();
-}
-
-// [responses, tokens] bool, true on the first lengths[i] of row i.
-at::Tensor mask_of(const std::vector<std::int64_t>& lengths, const at::Device& device) {
-  const std::int64_t longest = *std::max_element(lengths.begin(), lengths.end());
-  return (at::arange(longest).unsqueeze(0) < at::tensor(lengths, at::kLong).unsqueeze(1)).to(device);
-}
-
-// Ragged values, row after row, into [responses, tokens]; zero on padding. Differentiable.
-at::Tensor padded(const at::Tensor& values, const at::Tensor& mask) {
-  return at::zeros(mask.sizes(), values.options()).masked_scatter(mask, values);
-}
 
 // Consecutive groups of at most kForwardTokens tokens, at least one each.
 std::vector<std::span<const SequenceGroup>> passes(std::span<const SequenceGroup> groups) {
@@ -76,16 +60,19 @@ std::vector<SequenceGroup> sequences_of(const std::vector<ResponseGroup>& groups
   return out;
 }
 
-// The tensors of a batch that stand in a checkpoint, by name.
-std::vector<std::pair<const char*, at::Tensor*>> named(RolloutBatch& batch) {
-  return {{"logps", &batch.logps},     {"reference_logps", &batch.reference_logps}, {"values", &batch.values},
-          {"rewards", &batch.rewards}, {"advantages", &batch.advantages},           {"returns", &batch.returns}};
+// What a batch has of each token, by its name in a checkpoint.
+std::vector<std::pair<const char*, Ragged*>> of_tokens(RolloutBatch& batch) {
+  return {{"logps", &batch.logps},
+          {"reference_logps", &batch.reference_logps},
+          {"values", &batch.values},
+          {"advantages", &batch.advantages},
+          {"returns", &batch.returns}};
 }
 
 }  // namespace
 
 ValueHead::ValueHead(const LanguageModel& trunk) {
-  const auto options = at::TensorOptions(at::kFloat).device(device_of(trunk));
+  const auto options = at::TensorOptions(at::kFloat).device(trunk.device());
   weight = at::zeros({1, trunk.shape().hidden}, options).set_requires_grad(true);
   bias = at::zeros({1}, options).set_requires_grad(true);
 }
@@ -239,13 +226,19 @@ void OnlineObjective::collect(std::int64_t step) {
   batch_ = {};
   place_rollouts();
   const States states = states_of(groups_);
-  batch_.logps = padded(states.logps, batch_.mask);
-  if (states.reference_logps.defined()) batch_.reference_logps = padded(states.reference_logps, batch_.mask);
-  if (states.values.defined()) batch_.values = padded(states.values, batch_.mask);
-  batch_.rewards = at::tensor(answers.rewards).to(batch_.mask.device());
+  batch_.logps = Ragged::of(states.logps, lengths_);
+  if (states.reference_logps.defined()) batch_.reference_logps = batch_.logps.with(states.reference_logps);
+  if (states.values.defined()) batch_.values = batch_.logps.with(states.values);
+  batch_.rewards = at::tensor(answers.rewards).to(players_.policy.device());
   {
     const at::NoGradGuard no_grad;
     metrics_ = players_.optimizer.call(&OnlineOptimizer::prepare, batch_);
+  }
+  for (const auto& [name, made] :
+       {std::pair{"advantages", &batch_.advantages}, std::pair{"returns", &batch_.returns}}) {
+    if (!made->defined() || made->offsets.equal(batch_.logps.offsets)) continue;
+    throw Error(ErrorCode::plugin, players_.optimizer.name() + ": prepare wrote " + name +
+                                       " whose rows are not as long as those of logps");
   }
   std::int64_t tokens = 0;
   for (const std::int64_t length : lengths_) tokens += length;
@@ -257,7 +250,7 @@ void OnlineObjective::collect(std::int64_t step) {
   }
 }
 
-// From groups_: where each rollout stands, lengths, mask and prompt numbers.
+// From groups_: where each rollout stands, lengths and prompt numbers.
 void OnlineObjective::place_rollouts() {
   place_.clear();
   lengths_.clear();
@@ -269,9 +262,7 @@ void OnlineObjective::place_rollouts() {
       prompt.push_back(static_cast<std::int64_t>(g));
     }
   }
-  const at::Device device = device_of(players_.policy);
-  batch_.mask = mask_of(lengths_, device);
-  batch_.prompt = at::tensor(prompt, at::kLong).to(device);
+  batch_.prompt = at::tensor(prompt, at::kLong).to(players_.policy.device());
 }
 
 MicroLoss OnlineObjective::micro_loss(std::span<const std::size_t> micro, const BatchTotals& totals) {
@@ -285,20 +276,18 @@ MicroLoss OnlineObjective::micro_loss(std::span<const std::size_t> micro, const 
     groups.back().completions.push_back(groups_[group].completions[completion]);
     rows.push_back(static_cast<std::int64_t>(row));
   }
-  const at::Tensor index = at::tensor(rows, at::kLong).to(batch_.mask.device());
-  RolloutBatch part;
-  part.mask = batch_.mask.index_select(0, index);
+  const at::Tensor index = at::tensor(rows, at::kLong).to(batch_.prompt.device());
+  RolloutBatch part = batch_;
   part.prompt = batch_.prompt.index_select(0, index);
-  const auto targets = named(part);
-  const auto sources = named(batch_);
-  for (std::size_t i = 0; i < sources.size(); ++i) {
-    if (sources[i].second->defined()) *targets[i].second = sources[i].second->index_select(0, index);
+  part.rewards = batch_.rewards.index_select(0, index);
+  for (const auto& [name, ragged] : of_tokens(part)) {
+    if (ragged->defined()) *ragged = ragged->select(rows);
   }
   const CompletionStates states = completion_states(players_.policy, groups, {.temperature = settings_.temperature});
-  const at::Tensor logps = padded(states.logps.tokens, part.mask);
-  const at::Tensor values = value_head_ ? padded(values_of(groups, states.hidden), part.mask) : at::Tensor();
+  const Ragged logps = part.logps.with(states.logps.tokens);
+  const Ragged values = value_head_ ? part.logps.with(values_of(groups, states.hidden)) : Ragged();
   Loss loss = players_.optimizer.call(&OnlineOptimizer::loss, part, logps, values, totals.learnt_tokens);
-  return {std::move(loss.value), std::move(loss.metrics)};
+  return undivided(std::move(loss));
 }
 
 std::map<std::string, double> OnlineObjective::measure(std::span<const PromptRow> held_out) {
@@ -331,9 +320,10 @@ Value OnlineObjective::save(NamedTensors& tensors) const {
   }
   tensors.emplace_back("ids", at::tensor(ids, at::kInt));
   tensors.emplace_back("lengths", at::tensor(lengths_, at::kLong));
+  tensors.emplace_back("rewards", batch_.rewards);
   RolloutBatch batch = batch_;  // shares the tensors
-  for (const auto& [name, tensor] : named(batch)) {
-    if (tensor->defined()) tensors.emplace_back(name, *tensor);
+  for (const auto& [name, ragged] : of_tokens(batch)) {
+    if (ragged->defined()) tensors.emplace_back(name, ragged->values);
   }
   return state;
 }
@@ -357,10 +347,13 @@ void OnlineObjective::restore(const Value& state, const std::map<std::string, at
   }
   batch_ = {};
   place_rollouts();
-  for (const auto& [name, tensor] : named(batch_)) {
-    if (const auto found = tensors.find(name); found != tensors.end()) {
-      *tensor = found->second.to(batch_.mask.device(), found->second.scalar_type(), false, true);
-    }
+  const auto here = [&](const at::Tensor& saved) {
+    return saved.to(batch_.prompt.device(), saved.scalar_type(), false, true);
+  };
+  batch_.rewards = here(tensors.at("rewards"));
+  for (const auto& [name, ragged] : of_tokens(batch_)) {
+    if (const auto found = tensors.find(name); found != tensors.end())
+      *ragged = Ragged::of(here(found->second), lengths_);
   }
 }
 

@@ -6,8 +6,18 @@
 #include <algorithm>
 
 namespace plumb {
+namespace {
+
+std::vector<std::int64_t> numbers_in(const at::Tensor& places) {
+  const at::Tensor on_cpu = places.to(at::kCPU);
+  const auto* place = on_cpu.const_data_ptr<std::int64_t>();
+  return {place, place + on_cpu.numel()};
+}
+
+}  // namespace
+
 MicroLoss PairObjective::micro_loss(std::span<const std::size_t> micro, const BatchTotals& totals) {
-  const at::Device device = policy_.parameters->all().front()->tensor->device();
+  const at::Device device = policy_.device();
   const UniqueResponses unique = gather(data_, micro, device);
   const CompletionLogps logps = completion_logps(policy_, unique.groups, {});
   const at::Tensor policy = logps.sums();
@@ -17,8 +27,7 @@ MicroLoss PairObjective::micro_loss(std::span<const std::size_t> micro, const Ba
   if (reference_) {
     const at::Tensor reference = reference_->sums(unique.origin, device);
     if (identity_expected_ && at_start_ && at::GradMode::is_enabled()) {
-      const auto type = policy_.parameters->all().front()->tensor->scalar_type();
-      const double error = require_identity(policy.detach(), reference, unique.origin, data_, type);
+      const double error = require_identity(policy.detach(), reference, unique.origin, data_, policy_.dtype());
       identity_error_ = std::max(identity_error_.value_or(0), error);
     }
     batch.reference_chosen = reference.index_select(0, unique.chosen);
@@ -29,26 +38,21 @@ MicroLoss PairObjective::micro_loss(std::span<const std::size_t> micro, const Ba
   batch.margin = unique.margin;
   if (optimizer_.call(&PairwiseOptimizer::per_token)) add_tokens(batch, logps, unique);
   Loss loss = optimizer_.call(&PairwiseOptimizer::loss, batch);
-  if (totals.examples == static_cast<std::int64_t>(micro.size()))
-    return {std::move(loss.value), std::move(loss.metrics)};
-  const double share = static_cast<double>(micro.size()) / static_cast<double>(totals.examples);
-  return {loss.value * share, std::move(loss.metrics)};
+  return weighted(std::move(loss), micro, totals);
 }
 
 void PairObjective::add_tokens(PairBatch& batch, const CompletionLogps& logps, const UniqueResponses& unique) const {
-  const std::vector<at::Tensor> policy = logps.per_response();
-  const auto add = [&](const at::Tensor& places, std::vector<at::Tensor>& policy_tokens,
-                       std::vector<at::Tensor>& reference_tokens) {
-    const at::Tensor on_cpu = places.to(at::kCPU);
-    const auto* place = on_cpu.const_data_ptr<std::int64_t>();
-    for (std::int64_t i = 0; i < on_cpu.numel(); ++i) {
-      const auto at = static_cast<std::size_t>(place[i]);
-      policy_tokens.push_back(policy[at]);
-      if (reference_) reference_tokens.push_back(reference_->tokens(unique.origin[at]).to(policy[at].device()));
-    }
-  };
-  add(unique.chosen, batch.policy_chosen_tokens, batch.reference_chosen_tokens);
-  add(unique.rejected, batch.policy_rejected_tokens, batch.reference_rejected_tokens);
+  const std::vector<std::int64_t> chosen = numbers_in(unique.chosen), rejected = numbers_in(unique.rejected);
+  const Ragged policy = Ragged::of(logps.tokens, logps.lengths);
+  batch.policy_chosen_tokens = policy.select(chosen);
+  batch.policy_rejected_tokens = policy.select(rejected);
+  if (!reference_) return;
+  std::vector<at::Tensor> rows;
+  for (const ReferenceLogps::Origin& origin : unique.origin) rows.push_back(reference_->tokens(origin));
+  Ragged reference = Ragged::of(rows);
+  reference = reference.with(reference.values.to(policy.values.device()));
+  batch.reference_chosen_tokens = reference.select(chosen);
+  batch.reference_rejected_tokens = reference.select(rejected);
 }
 
 }  // namespace plumb

@@ -10,9 +10,7 @@ MicroLoss ScoreObjective::micro_loss(std::span<const std::size_t> micro, const B
   const ScoreBatch batch{rewards.index_select(0, unique.chosen), rewards.index_select(0, unique.rejected),
                          unique.margin};
   Loss loss = optimizer_.call(&ScoreOptimizer::loss, batch);
-  const double share = static_cast<double>(micro.size()) / static_cast<double>(totals.examples);
-  return {micro.size() == static_cast<std::size_t>(totals.examples) ? loss.value : loss.value * share,
-          std::move(loss.metrics)};
+  return weighted(std::move(loss), micro, totals);
 }
 
 }  // namespace plumb

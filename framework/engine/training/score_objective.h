@@ -3,9 +3,9 @@
 // Thread contract: [lane].
 #pragma once
 
+#include "framework/core/components/made.h"
+#include "framework/engine/training/optimizer_loss.h"
 #include "framework/engine/training/pair_rows.h"
-#include "framework/engine/training/token_objective.h"
-#include "plumb/tensor/optimizer.h"
 
 namespace plumb {
 

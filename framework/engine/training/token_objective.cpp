@@ -1,7 +1,6 @@
 #include "framework/engine/training/token_objective.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/tensor.h>
 
 #include <numeric>
 
@@ -26,21 +25,15 @@ BatchTotals TokenObjective::totals(std::span<const std::size_t> batch) const {
 
 MicroLoss TokenObjective::micro_loss(std::span<const std::size_t> micro, const BatchTotals& totals) {
   std::vector<MaskedSequence> rows;
-  std::vector<std::int64_t> sequence;
   rows.reserve(micro.size());
-  for (const std::size_t row : micro) {
-    sequence.insert(sequence.end(), static_cast<std::size_t>(learnt_[row]), static_cast<std::int64_t>(rows.size()));
-    rows.push_back(data_.rows[row]);
-  }
+  for (const std::size_t row : micro) rows.push_back(data_.rows[row]);
   set_adapter_dropout(model_, at::GradMode::is_enabled());
   const CompletionLogps logps = masked_logps(model_, rows, {});
-  const TokenLossBatch batch{.logps = logps.tokens,
-                             .sequence = at::tensor(sequence, at::kLong).to(logps.tokens.device()),
-                             .sequences = static_cast<std::int64_t>(rows.size()),
+  const TokenLossBatch batch{.logps = Ragged::of(logps.tokens, logps.lengths),
                              .total_tokens = totals.learnt_tokens,
                              .total_sequences = totals.examples};
   Loss loss = optimizer_.call(&TokenOptimizer::loss, batch);
-  return {std::move(loss.value), std::move(loss.metrics)};
+  return undivided(std::move(loss));
 }
 
 void set_adapter_dropout(LanguageModel& model, bool on) {

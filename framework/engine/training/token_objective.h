@@ -11,8 +11,7 @@
 
 #include "framework/core/components/made.h"
 #include "framework/engine/modeling/grouped_forward.h"
-#include "framework/engine/training/objective.h"
-#include "plumb/tensor/optimizer.h"
+#include "framework/engine/training/optimizer_loss.h"
 
 namespace plumb {
 

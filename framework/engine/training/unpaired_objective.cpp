@@ -57,8 +57,8 @@ MicroLoss UnpairedObjective::micro_loss(std::span<const std::size_t> micro, cons
   batch.policy = matched.policy;
   batch.reference = matched.reference;
   if (reference_ && options_.starts_at_reference && at_start_ && at::GradMode::is_enabled()) {
-    const auto type = policy_.parameters->all().front()->tensor->scalar_type();
-    static_cast<void>(require_identity(batch.policy.detach(), batch.reference, matched.origins, data_.rows, type));
+    static_cast<void>(
+        require_identity(batch.policy.detach(), batch.reference, matched.origins, data_.rows, policy_.dtype()));
   }
   if (options_.mismatched) {
     const at::NoGradGuard no_grad;
@@ -76,10 +76,7 @@ MicroLoss UnpairedObjective::micro_loss(std::span<const std::size_t> micro, cons
   batch.length = at::tensor(lengths).to(batch.policy.device());
   batch.desirable = at::tensor(desirable).to(batch.policy.device(), at::kBool);
   Loss loss = optimizer_.call(&UnpairedOptimizer::loss, batch);
-  if (totals.examples == static_cast<std::int64_t>(micro.size()))
-    return {std::move(loss.value), std::move(loss.metrics)};
-  const double share = static_cast<double>(micro.size()) / static_cast<double>(totals.examples);
-  return {loss.value * share, std::move(loss.metrics)};
+  return weighted(std::move(loss), micro, totals);
 }
 
 }  // namespace plumb

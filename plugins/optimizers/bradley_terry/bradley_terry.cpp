@@ -38,5 +38,5 @@ plumb::Loss BradleyTerry::loss(const plumb::ScoreBatch& b) {
 
 PLUMB_PLUGIN(registrar, "org.plumbline.bradley-terry", "1.0.0", "Apache-2.0",
              "Bradley-Terry loss for reward models" PLUMB_STATUS("stable")) {
-  registrar.add<BradleyTerry>("bradley-terry").takes({"preferences", "pairs"}).yields({"reward-model"});
+  registrar.add<BradleyTerry>("bradley-terry");
 }

@@ -71,5 +71,5 @@ plumb::Loss Dpo::loss(const plumb::PairBatch& b) {
 
 PLUMB_PLUGIN(registrar, "org.plumbline.dpo", "1.0.0", "Apache-2.0",
              "direct preference optimisation: sigmoid, cdpo, robust, hinge, ipo" PLUMB_STATUS("stable")) {
-  registrar.add<Dpo>("dpo").takes({"pairs", "preferences"}).needs({"reference"});
+  registrar.add<Dpo>("dpo").needs({"reference"});
 }

@@ -1,5 +1,5 @@
-// The arithmetic of PPO on padded tensors [responses, tokens] with a mask of real tokens; a response's tokens stand at
-// the front of its row. Definitions are TRL 1.12's, except where README.md says otherwise.
+// The arithmetic of PPO. Rewards, values and advantages are padded, [responses, tokens] with a mask of real tokens, a
+// response's tokens at the front of its row; the losses are of single tokens, [tokens]. Definitions are TRL 1.12's, except where README.md says otherwise.
 //
 // Thread contract: functions are [any].
 #pragma once
@@ -25,7 +25,7 @@ at::Tensor generalised_advantages(const at::Tensor& rewards, const at::Tensor& v
 
 // max(−A r, −A clip(r, 1 ± range)) of each token, r = exp(logps − old) (arXiv:1707.06347, equation 7).
 struct PolicyLoss {
-  at::Tensor tokens;   // [responses, tokens]
+  at::Tensor tokens;   // [tokens]
   at::Tensor ratio;    // without gradient
   at::Tensor clipped;  // bool: the clipped term is the greater
 };

@@ -41,23 +41,25 @@ plumb::Params<Ppo::Settings> Ppo::params() {
   return p;
 }
 
+// Advantages run along a response, so this works on the padded form.
 std::map<std::string, double> Ppo::prepare(plumb::RolloutBatch& b) {
-  const at::Tensor mask = b.mask.to(b.logps.scalar_type());
-  const at::Tensor kl = kl_estimate(settings_.kl_estimator, b.logps, b.reference_logps) * mask;
+  const at::Tensor logps = b.logps.padded(), reference_logps = b.reference_logps.padded(), values = b.values.padded();
+  const at::Tensor real = b.mask(), mask = real.to(logps.scalar_type());
+  const at::Tensor kl = kl_estimate(settings_.kl_estimator, logps, reference_logps) * mask;
   const at::Tensor penalty = -kl_coef_ * kl;
-  const at::Tensor last = b.mask.sum(1, /*keepdim=*/true) - 1;
-  const at::Tensor at_last = at::arange(b.mask.size(1), last.options()).unsqueeze(0) == last;
+  const at::Tensor last = real.sum(1, /*keepdim=*/true) - 1;
+  const at::Tensor at_last = at::arange(real.size(1), last.options()).unsqueeze(0) == last;
   at::Tensor rewards = penalty + b.rewards.unsqueeze(1) * at_last;
   if (settings_.whiten_rewards) rewards = whitened(rewards, mask, /*centre=*/false);
 
-  const at::Tensor values = b.values * mask;
-  b.advantages = generalised_advantages(rewards, values, mask, settings_.gamma, settings_.lam);
-  b.returns = b.advantages + values;
-  if (settings_.whiten_advantages) b.advantages = whitened(b.advantages, mask, /*centre=*/true);
+  at::Tensor advantages = generalised_advantages(rewards, values, mask, settings_.gamma, settings_.lam);
+  b.returns = b.logps.from_padded(advantages + values);
+  if (settings_.whiten_advantages) advantages = whitened(advantages, mask, /*centre=*/true);
+  b.advantages = b.logps.from_padded(advantages);
 
-  const at::Tensor k1 = settings_.kl_estimator == "k1" ? kl : kl_estimate("k1", b.logps, b.reference_logps) * mask;
+  const at::Tensor k1 = settings_.kl_estimator == "k1" ? kl : kl_estimate("k1", logps, reference_logps) * mask;
   const at::Tensor means =  // one transfer from the device for all of them
-      at::stack({k1.sum(1), -(b.logps * mask).sum(1), penalty.sum(1), b.rewards, kl.sum(1)})
+      at::stack({k1.sum(1), -(logps * mask).sum(1), penalty.sum(1), b.rewards, kl.sum(1)})
           .mean(1)
           .to(at::kCPU, at::kDouble);
   const double* m = means.const_data_ptr<double>();
@@ -69,25 +71,24 @@ std::map<std::string, double> Ppo::prepare(plumb::RolloutBatch& b) {
                                         {"objective/kl_coef", kl_coef_}};
   if (settings_.kl_control == "adaptive") {
     const double error = std::clamp(m[4] / settings_.kl_target - 1, -0.2, 0.2);
-    kl_coef_ *= 1 + error * static_cast<double>(b.mask.size(0)) / settings_.kl_horizon;
+    kl_coef_ *= 1 + error * static_cast<double>(b.logps.size()) / settings_.kl_horizon;
   }
   return metrics;
 }
 
-plumb::Loss Ppo::loss(const plumb::RolloutBatch& b, const at::Tensor& logps, const at::Tensor& values,
+// Of single tokens: on the values, where there is no padding.
+plumb::Loss Ppo::loss(const plumb::RolloutBatch& b, const plumb::Ragged& logps, const plumb::Ragged& values,
                       std::int64_t total_tokens) {
-  const at::Tensor mask = b.mask.to(logps.scalar_type());
   const auto total = static_cast<double>(total_tokens);
-  const PolicyLoss policy = policy_loss(logps, b.logps, b.advantages, settings_.cliprange);
-  const ValueLoss value = value_loss(values, b.values, b.returns, settings_.cliprange_value);
-  const at::Tensor policy_share = (policy.tokens * mask).sum() / total;
-  const at::Tensor value_share = (value.tokens * mask).sum() / total;
+  const PolicyLoss policy = policy_loss(logps.values, b.logps.values, b.advantages.values, settings_.cliprange);
+  const ValueLoss value = value_loss(values.values, b.values.values, b.returns.values, settings_.cliprange_value);
+  const at::Tensor policy_share = policy.tokens.sum() / total, value_share = value.tokens.sum() / total;
 
-  const at::Tensor change = logps.detach() - b.logps;
+  const at::Tensor change = logps.values.detach() - b.logps.values;
+  const auto type = change.scalar_type();
   const at::Tensor means =
-      at::stack({masked_mean(0.5 * change.square(), mask), masked_mean(policy.clipped, mask),
-                 masked_mean(policy.tokens.detach(), mask), masked_mean(value.tokens.detach(), mask),
-                 masked_mean(value.clipped, mask), masked_mean(policy.ratio, mask)})
+      at::stack({(0.5 * change.square()).mean(), policy.clipped.to(type).mean(), policy.tokens.detach().mean(),
+                 value.tokens.detach().mean(), value.clipped.to(type).mean(), policy.ratio.mean()})
           .to(at::kCPU, at::kDouble);
   const double* m = means.const_data_ptr<double>();
   return {policy_share + settings_.vf_coef * value_share,
@@ -101,5 +102,5 @@ plumb::Loss Ppo::loss(const plumb::RolloutBatch& b, const at::Tensor& logps, con
 
 PLUMB_PLUGIN(registrar, "org.plumbline.ppo", "1.0.0", "Apache-2.0",
              "proximal policy optimisation" PLUMB_STATUS("experimental")) {
-  registrar.add<Ppo>("ppo").takes({"prompts"}).needs({"reward-model", "reference", "values"});
+  registrar.add<Ppo>("ppo").needs({"reward-model", "reference", "values"});
 }

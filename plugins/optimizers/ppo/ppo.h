@@ -24,7 +24,7 @@ class Ppo final : public plumb::OnlineOptimizer {
   Ppo(const Settings& settings, plumb::Host&) : settings_(settings), kl_coef_(settings.kl_coef) {}
 
   std::map<std::string, double> prepare(plumb::RolloutBatch& batch) override;
-  plumb::Loss loss(const plumb::RolloutBatch& batch, const at::Tensor& logps, const at::Tensor& values,
+  plumb::Loss loss(const plumb::RolloutBatch& batch, const plumb::Ragged& logps, const plumb::Ragged& values,
                    std::int64_t total_tokens) override;
   [[nodiscard]] std::map<std::string, double> state() const override { return {{"kl_coef", kl_coef_}}; }
   void restore(const std::map<std::string, double>& state) override { kl_coef_ = state.at("kl_coef"); }

@@ -21,27 +21,21 @@ at::Tensor tensor_of(const Rows& rows) {
   return at::tensor(flat).view({static_cast<std::int64_t>(rows.size()), static_cast<std::int64_t>(rows[0].size())});
 }
 
-at::Tensor mask_of(const std::vector<int>& lengths, int width) {
-  Rows rows;
-  for (const int length : lengths) {
-    auto& row = rows.emplace_back(static_cast<std::size_t>(width), 0.0);
-    for (int t = 0; t < length; ++t) row[static_cast<std::size_t>(t)] = 1;
-  }
-  return tensor_of(rows).to(at::kBool);
+double at_place(const plumb::Ragged& x, int row, int column) {
+  return x[row][column].item<double>();
 }
 
-double at_place(const at::Tensor& x, int row, int column) {
-  return x[row][column].item<double>();
+plumb::Ragged ragged_of(const std::vector<double>& values) {
+  return plumb::Ragged::of(at::tensor(values), {3, 1, 2});
 }
 
 // Three responses of 3, 1 and 2 tokens.
 const std::vector<int> kLengths{3, 1, 2};
 plumb::RolloutBatch batch() {
   plumb::RolloutBatch b;
-  b.mask = mask_of(kLengths, 3);
-  b.logps = tensor_of({{-1.0, -2.0, -0.5}, {-0.7, 0, 0}, {-1.5, -0.2, 0}});
-  b.reference_logps = tensor_of({{-1.2, -1.5, -0.9}, {-0.7, 0, 0}, {-1.1, -0.4, 0}});
-  b.values = tensor_of({{0.3, -0.1, 0.6}, {0.2, 0, 0}, {-0.4, 0.5, 0}});
+  b.logps = ragged_of({-1.0, -2.0, -0.5, -0.7, -1.5, -0.2});
+  b.reference_logps = ragged_of({-1.2, -1.5, -0.9, -0.7, -1.1, -0.4});
+  b.values = ragged_of({0.3, -0.1, 0.6, 0.2, -0.4, 0.5});
   b.rewards = at::tensor({2.0, -1.0, 0.5});
   b.prompt = at::tensor({0, 0, 1}, at::kLong);
   return b;
@@ -83,8 +77,8 @@ BOOST_AUTO_TEST_CASE(advantages_are_discounted_sums_of_the_errors_of_the_values)
     plumb::RolloutBatch b = batch();
     Ppo({.gamma = 0.9, .lam = lambda, .whiten_advantages = false}, host).prepare(b);
     const at::Tensor wanted = tensor_of(plain_advantages(b, 0.2, 0.9, lambda));
-    BOOST_TEST((most(b.advantages - wanted) < 1e-12));
-    BOOST_TEST((most(b.returns - wanted - b.values) < 1e-12));
+    BOOST_TEST((most(b.advantages.padded() - wanted) < 1e-12));
+    BOOST_TEST((most(b.returns.padded() - wanted - b.values.padded()) < 1e-12));
   }
 }
 
@@ -93,30 +87,18 @@ BOOST_AUTO_TEST_CASE(with_gamma_and_lambda_1_a_return_is_what_is_still_to_come) 
   Ppo({.kl_coef = 0, .lam = 1, .whiten_advantages = false}, host).prepare(b);
   for (int t = 0; t < 3; ++t) BOOST_TEST(at_place(b.returns, 0, t) == 2.0);
   BOOST_TEST(at_place(b.returns, 1, 0) == -1.0);
-  BOOST_TEST(at_place(b.returns, 1, 1) == 0.0);
-}
-
-BOOST_AUTO_TEST_CASE(padding_changes_nothing_whatever_stands_there) {
-  plumb::RolloutBatch clean = batch(), dirty = batch();
-  const at::Tensor padding = ~dirty.mask;
-  for (at::Tensor* x : {&dirty.logps, &dirty.reference_logps, &dirty.values}) *x = x->masked_fill(padding, 3.25);
-  dirty.logps = dirty.logps.masked_fill(padding, -8.0);
-  const auto wanted = Ppo({.whiten_rewards = true}, host).prepare(clean);
-  const auto got = Ppo({.whiten_rewards = true}, host).prepare(dirty);
-  BOOST_TEST(most((clean.advantages - dirty.advantages) * clean.mask) == 0.0);
-  BOOST_TEST(most((clean.returns - dirty.returns) * clean.mask) == 0.0);
-  for (const auto& [name, value] : wanted) BOOST_TEST(got.at(name) == value);
+  BOOST_TEST(b.returns.length(1) == 1);
 }
 
 BOOST_AUTO_TEST_CASE(whitening_gives_mean_0_and_unbiased_variance_1_over_real_tokens) {
   plumb::RolloutBatch b = batch();
   Ppo({}, host).prepare(b);
-  const at::Tensor real = b.advantages.masked_select(b.mask);
+  const at::Tensor real = b.advantages.values;
   BOOST_TEST(real.numel() == 6);
   BOOST_TEST((std::abs(real.mean().item<double>()) < 1e-12));
   BOOST_TEST(real.square().sum().item<double>() / 5 == 1.0);
-  const at::Tensor kept = whitened(b.values, b.mask.to(at::kDouble), /*centre=*/false).masked_select(b.mask);
-  BOOST_TEST(kept.mean().item<double>() == b.values.masked_select(b.mask).mean().item<double>());
+  const at::Tensor kept = whitened(b.values.padded(), b.mask().to(at::kDouble), /*centre=*/false);
+  BOOST_TEST(b.values.from_padded(kept).values.mean().item<double>() == b.values.values.mean().item<double>());
 }
 
 BOOST_AUTO_TEST_CASE(kl_estimates_are_schulmans) {
@@ -145,7 +127,7 @@ BOOST_AUTO_TEST_CASE(the_adaptive_coefficient_follows_the_error_clipped_at_a_fif
   BOOST_TEST(ppo.prepare(b).at("objective/kl_coef") == 0.2);
   BOOST_TEST(ppo.state().at("kl_coef") == 0.2 * (1 - 0.2 * 3 / 30));
   b = batch();
-  b.reference_logps = b.logps - 2.1;  // KL (6.3 + 2.1 + 4.2) / 3 = 4.2, error 0.05 against 4
+  b.reference_logps = b.logps.with(b.logps.values - 2.1);  // KL (6.3 + 2.1 + 4.2) / 3 = 4.2, error 0.05 against 4
   Ppo near({.kl_control = "adaptive", .kl_target = 4, .kl_horizon = 30}, host);
   near.prepare(b);
   BOOST_TEST(near.state().at("kl_coef") == 0.2 * (1 + 0.05 * 3 / 30));
@@ -178,25 +160,23 @@ BOOST_AUTO_TEST_CASE(the_gradient_is_that_of_finite_differences) {
   plumb::RolloutBatch b = batch();
   Ppo ppo({.vf_coef = 0.5}, host);
   ppo.prepare(b);
-  const at::Tensor shift = tensor_of({{0.1, -0.3, 0.05}, {0.4, 0, 0}, {-0.1, 0.02, 0}});
+  const at::Tensor shift = at::tensor({0.1, -0.3, 0.05, 0.4, -0.1, 0.02}, at::kDouble);
   const auto loss_at = [&](const at::Tensor& logps, const at::Tensor& values) {
-    return ppo.loss(b, logps, values, 6).value;
+    return ppo.loss(b, b.logps.with(logps), b.values.with(values), 6).value;
   };
-  at::Tensor logps = (b.logps + shift).requires_grad_(), values = (b.values - shift).requires_grad_();
+  at::Tensor logps = (b.logps.values + shift).requires_grad_(), values = (b.values.values - shift).requires_grad_();
   loss_at(logps, values).backward();
   const double h = 1e-6;
-  for (int i = 0; i < 3; ++i) {
-    for (int t = 0; t < 3; ++t) {
-      at::Tensor step = at::zeros_like(shift);
-      step[i][t] = h;
-      const auto slope = [&](const at::Tensor& dl, const at::Tensor& dv) {
-        return (loss_at(logps.detach() + dl, values.detach() + dv) - loss_at(logps.detach() - dl, values.detach() - dv))
-                   .item<double>() /
-               (2 * h);
-      };
-      BOOST_TEST((std::abs(at_place(logps.grad(), i, t) - slope(step, at::zeros_like(step))) < 1e-7));
-      BOOST_TEST((std::abs(at_place(values.grad(), i, t) - slope(at::zeros_like(step), step)) < 1e-7));
-    }
+  for (int t = 0; t < 6; ++t) {
+    at::Tensor step = at::zeros_like(shift);
+    step[t] = h;
+    const auto slope = [&](const at::Tensor& dl, const at::Tensor& dv) {
+      return (loss_at(logps.detach() + dl, values.detach() + dv) - loss_at(logps.detach() - dl, values.detach() - dv))
+                 .item<double>() /
+             (2 * h);
+    };
+    BOOST_TEST((std::abs(logps.grad()[t].item<double>() - slope(step, at::zeros_like(step))) < 1e-7));
+    BOOST_TEST((std::abs(values.grad()[t].item<double>() - slope(at::zeros_like(step), step)) < 1e-7));
   }
 }
 
@@ -204,15 +184,15 @@ BOOST_AUTO_TEST_CASE(micro_batches_add_up) {
   plumb::RolloutBatch b = batch();
   Ppo ppo({}, host);
   ppo.prepare(b);
-  const at::Tensor logps = b.logps + 0.1, values = b.values + 0.3;
+  const plumb::Ragged logps = b.logps.with(b.logps.values + 0.1), values = b.values.with(b.values.values + 0.3);
   const double whole = ppo.loss(b, logps, values, 6).value.item<double>();
   double sum = 0;
-  for (const auto& [begin, count] : {std::pair{0, 1}, std::pair{1, 2}}) {
+  for (const std::vector<std::int64_t>& rows : {std::vector<std::int64_t>{0}, std::vector<std::int64_t>{1, 2}}) {
     plumb::RolloutBatch part = b;
-    for (at::Tensor* x : {&part.mask, &part.logps, &part.reference_logps, &part.values, &part.rewards, &part.prompt,
-                          &part.advantages, &part.returns})
-      *x = x->narrow(0, begin, count);
-    sum += ppo.loss(part, logps.narrow(0, begin, count), values.narrow(0, begin, count), 6).value.item<double>();
+    for (plumb::Ragged* x : {&part.logps, &part.reference_logps, &part.values, &part.advantages, &part.returns})
+      *x = x->select(rows);
+    for (at::Tensor* x : {&part.rewards, &part.prompt}) *x = x->index_select(0, at::tensor(rows, at::kLong));
+    sum += ppo.loss(part, logps.select(rows), values.select(rows), 6).value.item<double>();
   }
   BOOST_TEST(sum == whole);
 }

@@ -15,5 +15,5 @@ plumb::Loss Sft::loss(const plumb::TokenLossBatch& batch) {
 
 PLUMB_PLUGIN(registrar, "org.plumbline.sft", "1.0.0", "Apache-2.0",
              "supervised fine-tuning on demonstrations" PLUMB_STATUS("stable")) {
-  registrar.add<Sft>("sft").takes({"demonstrations"});
+  registrar.add<Sft>("sft");
 }

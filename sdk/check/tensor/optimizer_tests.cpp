@@ -95,7 +95,7 @@ void batches(Context& c) {
 
 void step_zero(Context& c) {
   Inputs inputs = ordinary(c);
-  if (inputs.batch != Optimizer::Batch::pairs || !c.needs("reference")) throw Skip{"no pairs with a reference"};
+  if (!inputs.form->identity || !c.needs("reference")) throw Skip{"no pairs with a reference"};
   inputs.reference_is_policy = true;
   const Loss first = loss_of(c, inputs);
   for (at::Tensor& leaf : inputs.leaves) leaf = leaf.detach() * 1.7 - 0.3;
@@ -136,16 +136,6 @@ void untouched(Context& c) {
   require(written.empty(), "it writes into " + written + " of the batch");
 }
 
-void padding(Context& c) {
-  Inputs inputs = ordinary(c);
-  if (inputs.batch != Optimizer::Batch::rollouts) throw Skip{"its batches have no padding"};
-  const double clean = loss_of(c, inputs).value.item<double>();
-  inputs.padding = 50;
-  const double noisy = loss_of(c, inputs).value.item<double>();
-  require(std::abs(clean - noisy) <= 1e-9 * (1 + std::abs(clean)),
-          "what stands in the padding changes the loss from " + exact(clean) + " to " + exact(noisy));
-}
-
 // A checkpoint holds the numbers of state() as JSON, and nothing of an optimizer that has none.
 void hand_on(Optimizer& from, Optimizer& to) {
   const auto* online = dynamic_cast<const OnlineOptimizer*>(&from);
@@ -183,14 +173,14 @@ void two_halves(Context& c) {
   } catch (const Failure&) {
     throw Skip{"because of optimizer.batches"};
   }
-  const std::int64_t half = whole.rows() / 2;
+  const std::int64_t half = whole.rows / 2;
   const Loss alone = loss_of(c, whole);
   if (!alone.value.requires_grad()) throw Skip{"because of optimizer.loss"};
   alone.value.backward();
   double sum = 0;
   std::vector<at::Tensor> shared;
   for (const std::int64_t first : {std::int64_t{0}, half}) {
-    Inputs part = whole.part(first, first == 0 ? half : whole.rows() - half);
+    Inputs part = whole.part(first, first == 0 ? half : whole.rows - half);
     for (at::Tensor& leaf : part.leaves) leaf = leaf.detach().clone().set_requires_grad(true);
     const Loss loss = loss_of(c, part);
     sum += part.share * loss.value.item<double>();
@@ -200,9 +190,8 @@ void two_halves(Context& c) {
           part.share * (part.leaves[i].grad().defined() ? part.leaves[i].grad() : part.leaves[i] * 0);
       if (first == 0) {
         shared.push_back(own.detach());
-      } else {  // of rollouts each half has the whole tensor and a gradient in its rows
-        const bool rows = whole.batch == Optimizer::Batch::rollouts;
-        shared[i] = rows ? shared[i] + own.detach() : at::cat({shared[i], own.detach()});
+      } else {  // of rows that are prepared together each half has the whole tensor and a gradient in its own
+        shared[i] = whole.form->together ? shared[i] + own.detach() : at::cat({shared[i], own.detach()});
       }
     }
   }
@@ -217,44 +206,6 @@ void two_halves(Context& c) {
   }
 }
 
-// The artifacts that batches are made of, by the optimizer's class.
-std::vector<std::string> sources_of(Optimizer::Batch batch) {
-  switch (batch) {
-    case Optimizer::Batch::tokens:
-      return {"demonstrations"};
-    case Optimizer::Batch::pairs:
-    case Optimizer::Batch::scores:
-      return {"pairs", "preferences"};
-    case Optimizer::Batch::unpaired:
-      return {"pairs", "preferences", "scored"};
-    case Optimizer::Batch::rollouts:
-      break;
-  }
-  return {"prompts"};
-}
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string out;
-  for (const std::string& word : words) out += (out.empty() ? "" : ", ") + word;
-  return out;
-}
-
-void takes(Context& c) {
-  require(!c.component->takes.empty(), "it was registered without .takes({…}); no stage could feed it");
-  Made made = c.make();
-  const Optimizer::Batch batch = made.as<Optimizer>().batch();
-  const std::vector<std::string> from = sources_of(batch);
-  for (const std::string& type : c.component->takes) {
-    require(std::find(from.begin(), from.end(), type) != from.end(),
-            "it takes " + type + ", but batches of its class are made of " + joined(from) + " only");
-  }
-  const auto& yields = c.component->yields;
-  const bool says = std::find(yields.begin(), yields.end(), "reward-model") != yields.end();
-  const bool does = batch == Optimizer::Batch::scores;
-  require(says == does, does ? "it trains reward models: register .yields({\"reward-model\"})"
-                             : "it yields reward-model, but only a ScoreOptimizer trains one");
-}
-
 }  // namespace
 
 Kind optimizer_kind() {
@@ -264,7 +215,6 @@ Kind optimizer_kind() {
       use,
       nullptr,
       {
-          {"optimizer.takes", "says what artifacts it trains on", takes},
           {"optimizer.loss", "the loss is one number with a gradient", loss},
           {"optimizer.finite", "loss and metrics are finite, with rewards in the data and without", finite, true},
           {"optimizer.gradient", "gradients agree with finite differences", gradient},
@@ -272,7 +222,6 @@ Kind optimizer_kind() {
           {"optimizer.step-zero", "while the policy is the reference, the loss does not depend on the texts",
            step_zero},
           {"optimizer.extreme", "large gaps give no NaN and no infinity", extreme},
-          {"optimizer.padding", "what stands in the padding does not count", padding},
           {"optimizer.untouched", "does not write into the batch", untouched},
           {"optimizer.resume-equals-straight", "goes on after a checkpoint as if there had been none", resume, true},
           {"optimizer.two-halves-agree", "two halves of the batch give its loss and gradient", two_halves},

@@ -119,63 +119,52 @@ Loss checked(Watch& watch, Loss loss, bool differentiable) {
   return loss;
 }
 
-class WatchedTokens final : public Watched<TokenOptimizer> {
+// A class whose optimizers do no more than turn a batch into a loss.
+template <class Class>
+class WatchedLoss : public Watched<Class> {
  public:
-  using Watched::Watched;
-  [[nodiscard]] Loss loss(const TokenLossBatch& batch) override {
-    const Watch::Call call(watch(), "loss", Tag::lane);
-    return checked(watch(), inner().loss(batch), batch.logps.requires_grad());
+  using Watched<Class>::Watched;
+  [[nodiscard]] Loss loss(const typename Class::Batch& batch) override {
+    const Watch::Call call(this->watch(), "loss", Tag::lane);
+    return checked(this->watch(), this->inner().loss(batch), batch.differentiable());
   }
 };
 
-class WatchedPairs final : public Watched<PairwiseOptimizer> {
+// Classes with more are watched by more.
+template <class Class>
+class WatchedOptimizer final : public WatchedLoss<Class> {
  public:
-  using Watched::Watched;
+  using WatchedLoss<Class>::WatchedLoss;
+};
+
+template <>
+class WatchedOptimizer<PairwiseOptimizer> final : public WatchedLoss<PairwiseOptimizer> {
+ public:
+  using WatchedLoss::WatchedLoss;
   [[nodiscard]] bool per_token() const override {
     const Watch::Call call(watch(), "per_token", Tag::lane);
     return inner().per_token();
   }
-  [[nodiscard]] Loss loss(const PairBatch& batch) override {
-    const Watch::Call call(watch(), "loss", Tag::lane);
-    return checked(watch(), inner().loss(batch),
-                   batch.policy_chosen.requires_grad() || batch.policy_rejected.requires_grad());
-  }
 };
 
-class WatchedScores final : public Watched<ScoreOptimizer> {
- public:
-  using Watched::Watched;
-  [[nodiscard]] Loss loss(const ScoreBatch& batch) override {
-    const Watch::Call call(watch(), "loss", Tag::lane);
-    return checked(watch(), inner().loss(batch), batch.chosen.requires_grad() || batch.rejected.requires_grad());
-  }
-};
-
-class WatchedUnpaired final : public Watched<UnpairedOptimizer> {
- public:
-  using Watched::Watched;
-  [[nodiscard]] Loss loss(const UnpairedBatch& batch) override {
-    const Watch::Call call(watch(), "loss", Tag::lane);
-    return checked(watch(), inner().loss(batch), batch.policy.requires_grad());
-  }
-};
-
-class WatchedOnline final : public Watched<OnlineOptimizer> {
+template <>
+class WatchedOptimizer<OnlineOptimizer> final : public Watched<OnlineOptimizer> {
  public:
   using Watched::Watched;
   std::map<std::string, double> prepare(RolloutBatch& batch) override {
     const Watch::Call call(watch(), "prepare", Tag::lane);
     auto metrics = inner().prepare(batch);
-    for (const at::Tensor* written : {&batch.advantages, &batch.returns}) {
-      watch().require(!written->defined() || written->sizes() == batch.mask.sizes(), "prepare",
-                      "advantages and returns of the mask's shape, " + shape_of(batch.mask), shape_of(*written));
+    for (const Ragged* written : {&batch.advantages, &batch.returns}) {
+      watch().require(!written->defined() || written->offsets.equal(batch.logps.offsets), "prepare",
+                      "advantages and returns with rows as long as those of logps, " + rows_of(batch.logps),
+                      rows_of(*written));
     }
     return metrics;
   }
-  [[nodiscard]] Loss loss(const RolloutBatch& batch, const at::Tensor& logps, const at::Tensor& values,
+  [[nodiscard]] Loss loss(const RolloutBatch& batch, const Ragged& logps, const Ragged& values,
                           std::int64_t total_tokens) override {
     const Watch::Call call(watch(), "loss", Tag::lane);
-    return checked(watch(), inner().loss(batch, logps, values, total_tokens), logps.requires_grad());
+    return checked(watch(), inner().loss(batch, logps, values, total_tokens), logps.values.requires_grad());
   }
   [[nodiscard]] std::map<std::string, double> state() const override {
     const Watch::Call call(watch(), "state", Tag::lane);
@@ -184,6 +173,11 @@ class WatchedOnline final : public Watched<OnlineOptimizer> {
   void restore(const std::map<std::string, double>& state) override {
     const Watch::Call call(watch(), "restore", Tag::lane);
     inner().restore(state);
+  }
+
+ private:
+  static std::string rows_of(const Ragged& ragged) {
+    return std::to_string(ragged.size()) + " rows of up to " + std::to_string(ragged.longest());
   }
 };
 
@@ -194,15 +188,11 @@ Component* behind_class(const std::shared_ptr<Watch>& watch, Component* made) {
 }
 
 Component* watch_optimizer(const std::shared_ptr<Watch>& watch, Component* made) {
-  Component* (*const classes[])(const std::shared_ptr<Watch>&, Component*) = {
-      behind_class<WatchedTokens, TokenOptimizer>,  behind_class<WatchedPairs, PairwiseOptimizer>,
-      behind_class<WatchedScores, ScoreOptimizer>,  behind_class<WatchedUnpaired, UnpairedOptimizer>,
-      behind_class<WatchedOnline, OnlineOptimizer>,
-  };
-  for (const auto& one : classes) {
-    if (Component* watched = one(watch, made)) return watched;
-  }
-  return nullptr;
+  Component* watched = nullptr;
+  OptimizerClasses::visit(*static_cast<Optimizer*>(made), [&]<class Class>(Class& optimizer) {
+    watched = new WatchedOptimizer<Class>(watch, std::unique_ptr<Class>(&optimizer));
+  });
+  return watched;
 }
 
 }  // namespace

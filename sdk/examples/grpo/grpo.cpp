@@ -34,28 +34,27 @@ class Grpo final : public plumb::OnlineOptimizer {
     const at::Tensor centred = b.rewards - (sums(b.rewards, group) / size).index_select(0, group);
     const at::Tensor deviation = (sums(centred.square(), group) / (size - 1).clamp_min(1)).sqrt();
     const at::Tensor scale = s_.scale_rewards ? deviation.index_select(0, group) + 1e-4 : at::ones_like(centred);
-    const at::Tensor mask = b.mask.to(b.logps.scalar_type());
-    b.advantages = (centred / scale).to(mask.scalar_type()).unsqueeze(1) * mask;
+    b.advantages = b.logps.spread((centred / scale).to(b.logps.values.scalar_type()));
     b.returns = b.advantages;
-    const at::Tensor kl = divergence(b.reference_logps, b.logps) * mask;
+    const plumb::Ragged kl = b.logps.with(divergence(b.reference_logps.values, b.logps.values));
     return {{"objective/scores", b.rewards.mean().item<double>()},
             {"objective/scores_std", deviation.mean().item<double>()},
-            {"objective/kl", kl.sum(1).mean().item<double>()}};
+            {"objective/kl", kl.sums().mean().item<double>()}};
   }
 
-  [[nodiscard]] plumb::Loss loss(const plumb::RolloutBatch& b, const at::Tensor& logps, const at::Tensor& /*values*/,
-                                 std::int64_t total_tokens) override {
-    const at::Tensor mask = b.mask.to(logps.scalar_type());
-    const at::Tensor ratio = (logps - b.logps).exp();
+  // Of single tokens, so on the values, where there is no padding.
+  [[nodiscard]] plumb::Loss loss(const plumb::RolloutBatch& b, const plumb::Ragged& logps,
+                                 const plumb::Ragged& /*values*/, std::int64_t total_tokens) override {
+    const at::Tensor& advantages = b.advantages.values;
+    const at::Tensor ratio = (logps.values - b.logps.values).exp();
     const at::Tensor clipped = ratio.clamp(1 - s_.cliprange, 1 + s_.cliprange);
-    const at::Tensor policy = at::maximum(-b.advantages * ratio, -b.advantages * clipped);
-    const at::Tensor kl = divergence(b.reference_logps, logps);
-    const at::Tensor value = ((policy + s_.beta * kl) * mask).sum() / static_cast<double>(total_tokens);
-    const at::Tensor tokens = mask.sum().clamp_min(1);
-    return {
-        value,
-        {{"policy/clipfrac_avg", ((ratio.detach() - clipped.detach()).ne(0) * mask).sum().div(tokens).item<double>()},
-         {"objective/kl_now", (kl.detach() * mask).sum().div(tokens).item<double>()}}};
+    const at::Tensor policy = at::maximum(-advantages * ratio, -advantages * clipped);
+    const at::Tensor kl = divergence(b.reference_logps.values, logps.values);
+    const at::Tensor value = (policy + s_.beta * kl).sum() / static_cast<double>(total_tokens);
+    const at::Tensor at_the_edge = (ratio.detach() - clipped.detach()).ne(0).to(at::kDouble);
+    return {value,
+            {{"policy/clipfrac_avg", at_the_edge.mean().item<double>()},
+             {"objective/kl_now", kl.detach().mean().item<double>()}}};
   }
 
  private:
@@ -74,5 +73,5 @@ class Grpo final : public plumb::OnlineOptimizer {
 }  // namespace
 
 PLUMB_PLUGIN(registrar, "org.example.grpo", "1.0.0", "Apache-2.0", "GRPO" PLUMB_STATUS("experimental")) {
-  registrar.add<Grpo>("grpo").takes({"prompts"}).needs({"reward-model", "reference"});
+  registrar.add<Grpo>("grpo").needs({"reward-model", "reference"});
 }

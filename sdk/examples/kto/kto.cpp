@@ -45,5 +45,5 @@ class Kto final : public plumb::UnpairedOptimizer {
 }  // namespace
 
 PLUMB_PLUGIN(registrar, "org.example.kto", "1.0.0", "Apache-2.0", "KTO" PLUMB_STATUS("experimental")) {
-  registrar.add<Kto>("kto").takes({"pairs", "preferences", "scored"}).needs({"reference", "mismatched"});
+  registrar.add<Kto>("kto").needs({"reference", "mismatched"});
 }

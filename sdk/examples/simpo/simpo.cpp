@@ -40,5 +40,5 @@ class SimPo final : public plumb::PairwiseOptimizer {
 }  // namespace
 
 PLUMB_PLUGIN(registrar, "org.example.simpo", "1.0.0", "Apache-2.0", "SimPO" PLUMB_STATUS("experimental")) {
-  registrar.add<SimPo>("simpo").takes({"pairs", "preferences"});
+  registrar.add<SimPo>("simpo");
 }

@@ -4,7 +4,7 @@
 // that note from the file, compares the fingerprint field by field with its own, and only then calls dlopen.
 //
 //   const char* ours = PLUMB_ABI_FINGERPRINT("none");
-//   // "sdk=1 arch=x86_64-linux stdlib=libstdc++ cxx11abi=1 debug=0 san=none torch=none"
+//   // "sdk=2 arch=x86_64-linux stdlib=libstdc++ cxx11abi=1 debug=0 san=none torch=none"
 //
 // Thread contract: everything here is constant data.
 #pragma once
@@ -56,7 +56,7 @@
 
 // `tensor/torch.h` defines PLUMB_ABI_TORCH; a torch-free plugin never includes it.
 #ifndef PLUMB_SDK_ABI
-#define PLUMB_SDK_ABI "1"
+#define PLUMB_SDK_ABI "2"
 #endif
 
 #define PLUMB_ABI_FINGERPRINT(torch)                                                                    \

@@ -15,7 +15,7 @@
 // WHAT is score, preference or text, or several with `|` between them, any of which will do: the fields of Judgement
 // (plumb/judge.h) that the evaluator reads. A judge registers those that it fills in: `.yields({"text"})`. A judge that
 // yields nothing, or an evaluator that needs plain `judge`, is not compared.
-// An optimizer that trains reward models (ScoreOptimizer) registers `.yields({"reward-model"})`.
+// What an optimizer takes and yields follows from its class; `takes` may narrow it.
 // A stage yields one of row_types() (plumb/rows.h), or several with an input parameter that accepts nothing else.
 // Thread contract: functions of their arguments.
 #pragma once

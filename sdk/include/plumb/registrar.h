@@ -19,6 +19,15 @@
 namespace plumb {
 inline namespace v1 {
 
+// What follows from an optimizer's class (tensor/optimizer.h): its registration starts from it and is checked against it.
+struct BatchInfo {
+  std::string by;                   // the class: "PairwiseOptimizer"; empty for what is no optimizer
+  std::string of;                   // what a batch holds: "pairs"
+  std::vector<std::string> takes;   // artifact types that such batches are made of
+  std::vector<std::string> needs;   // what an optimizer of the class may ask for
+  std::vector<std::string> yields;  // artifact types that training makes beside models
+};
+
 // Everything the framework knows of a component without making one. All but the functions is in NAME.schema.json.
 struct ComponentInfo {
   std::string kind;  // "selection-policy/1"
@@ -26,9 +35,10 @@ struct ComponentInfo {
   std::string doc, source;
   std::vector<ParamInfo> params;
   std::vector<std::string> yields;  // artifact types it produces: data sources, selection policies
-  std::vector<std::string> takes;   // artifact types it consumes: optimizers
-  std::vector<std::string> needs;   // "reference", "reward-model", "judge", "annotation", "values" …
+  std::vector<std::string> takes;  // artifact types it consumes: optimizers, all that its class can unless it says less
+  std::vector<std::string> needs;  // "reference", "reward-model", "judge", "annotation", "values" …
   std::vector<std::string> claims;  // files (tokenizers) or HF model_type values (models) it recognises
+  BatchInfo batch;                  // of an optimizer's class
 };
 Value describe(const ComponentInfo& info);
 ComponentInfo parse_component(const Value& value);
@@ -80,6 +90,11 @@ class Registrar {
     entry.info.doc = declared->doc();
     entry.info.source = declared->source();
     entry.info.params = declared->infos();
+    if constexpr (requires { T::batch_info(); }) {
+      entry.info.batch = T::batch_info();
+      entry.info.takes = entry.info.batch.takes;
+      entry.info.yields = entry.info.batch.yields;
+    }
     entry.make = [declared](const Value& params, Host& host, void* extra) -> std::unique_ptr<Component> {
       if constexpr (requires { typename T::Plan; }) {
         static_cast<void>(host);

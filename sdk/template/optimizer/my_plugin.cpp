@@ -39,5 +39,5 @@ class MyPlugin final : public plumb::PairwiseOptimizer {
 
 PLUMB_PLUGIN(registrar, "org.example.my-plugin", "0.1.0", "Apache-2.0",
              "a loss over preference pairs" PLUMB_STATUS("experimental")) {
-  registrar.add<MyPlugin>("my-plugin").takes({"pairs", "preferences"}).needs({"reference"});
+  registrar.add<MyPlugin>("my-plugin").needs({"reference"});
 }

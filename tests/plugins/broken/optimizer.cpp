@@ -4,8 +4,6 @@
 #include <ATen/ops/log.h>
 #include <ATen/ops/log_sigmoid.h>
 #include <ATen/ops/rand.h>
-#include <ATen/ops/where.h>
-#include <ATen/ops/zeros_like.h>
 #include <plumb/plugin.h>
 #include <plumb/tensor/optimizer.h>
 
@@ -61,7 +59,10 @@ class Reinforcing final : public plumb::OnlineOptimizer {
   Reinforcing(const Settings&, plumb::Host&) {}
   std::map<std::string, double> prepare(plumb::RolloutBatch& b) override {
     mean_ = 0.9 * mean_ + 0.1 * b.rewards.mean().item<double>();
-    b.advantages = (b.rewards - mean_).unsqueeze(1).expand_as(b.mask).clone();
+    b.advantages = b.logps.spread(b.rewards - mean_);
+    if (broken("advantages-per-answer"))
+      b.advantages = plumb::Ragged::of(b.rewards - mean_,
+                                       std::vector<std::int64_t>(static_cast<std::size_t>(b.rewards.size(0)), 1));
     return {};
   }
   [[nodiscard]] std::map<std::string, double> state() const override {
@@ -71,12 +72,10 @@ class Reinforcing final : public plumb::OnlineOptimizer {
   void restore(const std::map<std::string, double>& state) override {
     if (!state.empty()) mean_ = state.at("mean");
   }
-  [[nodiscard]] plumb::Loss loss(const plumb::RolloutBatch& b, const at::Tensor& logps, const at::Tensor&,
+  [[nodiscard]] plumb::Loss loss(const plumb::RolloutBatch& b, const plumb::Ragged& logps, const plumb::Ragged&,
                                  std::int64_t total_tokens) override {
-    const at::Tensor each = -logps * b.advantages;
-    const at::Tensor real = broken("padding-counts") ? each : at::where(b.mask, each, at::zeros_like(each));
-    const double tokens = broken("own-count") ? b.mask.sum().item<double>() : static_cast<double>(total_tokens);
-    return {real.sum() / tokens, {}};
+    const auto tokens = static_cast<double>(broken("own-count") ? logps.values.numel() : total_tokens);
+    return {(-logps.values * b.advantages.values).sum() / tokens, {}};
   }
 
  private:
@@ -86,9 +85,9 @@ class Reinforcing final : public plumb::OnlineOptimizer {
 }  // namespace
 
 PLUMB_PLUGIN(registrar, "test.broken-optimizer", "1.0.0", "Apache-2.0", "losses with a defect of their file's name") {
-  auto added = registrar.add<Preferring>("preferring");
-  if (!broken("takes-nothing")) added.takes({broken("takes-another") ? "scored" : "pairs"});
+  auto added = registrar.add<Preferring>("preferring").needs({broken("needs-typo") ? "refrence" : "reference"});
+  if (broken("takes-nothing")) added.takes({});
+  if (broken("takes-another")) added.takes({"scored"});
   if (broken("yields-rewards")) added.yields({"reward-model"});
-  added.needs({"reference"});
-  registrar.add<Reinforcing>("reinforcing").takes({"prompts"});
+  registrar.add<Reinforcing>("reinforcing");
 }

@@ -31,5 +31,5 @@ class Hinge final : public plumb::PairwiseOptimizer {
 }  // namespace
 
 PLUMB_PLUGIN(registrar, "test.hinge", "0.1.0", "Apache-2.0", "hinge loss on pairs") {
-  registrar.add<Hinge>("hinge").takes({"pairs", "preferences"}).needs({"reference"});
+  registrar.add<Hinge>("hinge").needs({"reference"});
 }

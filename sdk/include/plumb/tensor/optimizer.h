@@ -11,17 +11,21 @@
 //     }
 //   };
 //
-// Register with the artifact types trained on: `registrar.add<Dpo>("dpo").takes({"pairs"}).needs({"reference"})`.
+// A class says what its batches are made of (`batch_info`), so that registering needs no more than a name, and what the
+// class leaves open: `registrar.add<Dpo>("dpo").needs({"reference"})`. Words that the class does not know are refused.
 // Thread contract: every method is [lane].
 #pragma once
 
 #include <map>
 #include <string>
-#include <vector>
+#include <type_traits>
+#include <utility>
 
 #include "plumb/component.h"
 #include "plumb/host.h"
 #include "plumb/params.h"
+#include "plumb/registrar.h"
+#include "plumb/tensor/ragged.h"
 #include "plumb/tensor/torch.h"
 
 namespace plumb {
@@ -33,25 +37,31 @@ struct Loss {
   std::map<std::string, double> metrics;
 };
 
+// Derive from one of the classes below: the framework makes no batches for others.
 class Optimizer : public Component {
  public:
   static constexpr const char* kind = "optimizer/1";
-  enum class Batch { tokens, pairs, scores, unpaired, rollouts };
   ~Optimizer() override;
-  [[nodiscard]] virtual Batch batch() const = 0;  // answered by the classes below
 };
 
-// Language-model training on demonstrations. All completion tokens of a batch, laid end to end.
+// `differentiable` of a batch: whether what the policy computed carries a gradient, as in training it does.
+
+// Language-model training on demonstrations.
 struct TokenLossBatch {
-  at::Tensor logps;              // [tokens] log-probability of each learnt token, fp32
-  at::Tensor sequence;           // [tokens] int64: which sequence of this micro-batch a token belongs to
-  std::int64_t sequences;        // in this micro-batch
+  Ragged logps;                  // log-probabilities of the learnt tokens of each sequence, fp32
   std::int64_t total_tokens;     // learnt tokens of the whole accumulated batch
   std::int64_t total_sequences;  // sequences of the whole accumulated batch
+  [[nodiscard]] std::int64_t sequences() const { return logps.size(); }  // in this micro-batch
+  // [tokens] int64: which sequence of this micro-batch a token belongs to
+  [[nodiscard]] at::Tensor sequence() const { return logps.row_of_values(); }
+  [[nodiscard]] bool differentiable() const { return logps.values.requires_grad(); }
 };
 class TokenOptimizer : public Optimizer {
  public:
-  [[nodiscard]] Batch batch() const final { return Batch::tokens; }
+  using Batch = TokenLossBatch;
+  static BatchInfo batch_info() {
+    return {.by = "TokenOptimizer", .of = "demonstrations", .takes = {"demonstrations"}, .needs = {}, .yields = {}};
+  }
   // The sum over micro-batches must be the batch's loss: divide by total_*, not by this micro-batch's own counts.
   [[nodiscard]] virtual Loss loss(const TokenLossBatch& batch) = 0;
 };
@@ -63,13 +73,21 @@ struct PairBatch {
   at::Tensor reference_chosen, reference_rejected;  // [pairs]; undefined without a reference
   at::Tensor chosen_length, rejected_length;        // [pairs] completion tokens, float
   at::Tensor margin;                                // [pairs] reward gap where the data has one, else NaN
-  // Per-token log-probabilities, one tensor a pair; filled when the optimizer returns true from per_token().
-  std::vector<at::Tensor> policy_chosen_tokens, policy_rejected_tokens;
-  std::vector<at::Tensor> reference_chosen_tokens, reference_rejected_tokens;
+  // Per-token log-probabilities, one row a pair; filled when the optimizer returns true from per_token().
+  Ragged policy_chosen_tokens, policy_rejected_tokens;
+  Ragged reference_chosen_tokens, reference_rejected_tokens;
+  [[nodiscard]] bool differentiable() const { return policy_chosen.requires_grad() || policy_rejected.requires_grad(); }
 };
 class PairwiseOptimizer : public Optimizer {
  public:
-  [[nodiscard]] Batch batch() const final { return Batch::pairs; }
+  using Batch = PairBatch;
+  static BatchInfo batch_info() {
+    return {.by = "PairwiseOptimizer",
+            .of = "pairs",
+            .takes = {"pairs", "preferences"},
+            .needs = {"reference"},
+            .yields = {}};
+  }
   [[nodiscard]] virtual bool per_token() const { return false; }
   [[nodiscard]] virtual Loss loss(const PairBatch& batch) = 0;  // mean over the batch's pairs
 };
@@ -78,16 +96,23 @@ class PairwiseOptimizer : public Optimizer {
 struct ScoreBatch {
   at::Tensor chosen, rejected;  // [pairs] head outputs
   at::Tensor margin;            // [pairs] where the data has one, else NaN
+  [[nodiscard]] bool differentiable() const { return chosen.requires_grad() || rejected.requires_grad(); }
 };
 class ScoreOptimizer : public Optimizer {
  public:
-  [[nodiscard]] Batch batch() const final { return Batch::scores; }
+  using Batch = ScoreBatch;
+  static BatchInfo batch_info() {
+    return {.by = "ScoreOptimizer",
+            .of = "scores of two answers",
+            .takes = {"preferences", "pairs"},
+            .needs = {},
+            .yields = {"reward-model"}};
+  }
   [[nodiscard]] virtual Loss loss(const ScoreBatch& batch) = 0;  // mean over the batch's pairs
 };
 
 // Single answers marked good or bad (KTO and its kin), fp32. A recipe gives them as pairs or preferences (chosen is
-// desirable, rejected is not) or as scored answers (desirable above a reward). Register with
-// `takes({"pairs", "preferences", "scored"}).needs({"reference", "mismatched"})`, leaving out what is not used.
+// desirable, rejected is not) or as scored answers (desirable above a reward).
 struct UnpairedBatch {
   at::Tensor policy, reference;  // [answers] summed log-probabilities; reference undefined without needs("reference")
   at::Tensor length;             // [answers] completion tokens, float
@@ -95,40 +120,73 @@ struct UnpairedBatch {
   // [answers] each prompt with an answer to another prompt, without gradient: policy − reference over them estimates
   // the KL divergence (KTO, arXiv:2402.01306, equation 8). Undefined without needs("mismatched").
   at::Tensor policy_mismatched, reference_mismatched;
+  [[nodiscard]] bool differentiable() const { return policy.requires_grad(); }
 };
 class UnpairedOptimizer : public Optimizer {
  public:
-  [[nodiscard]] Batch batch() const final { return Batch::unpaired; }
+  using Batch = UnpairedBatch;
+  static BatchInfo batch_info() {
+    return {.by = "UnpairedOptimizer",
+            .of = "single answers",
+            .takes = {"pairs", "preferences", "scored"},
+            .needs = {"reference", "mismatched"},
+            .yields = {}};
+  }
   [[nodiscard]] virtual Loss loss(const UnpairedBatch& batch) = 0;  // mean over the batch's answers
 };
 
-// Online learning: the policy's own responses, scored. Ragged per-token tensors are padded to [responses, tokens] with
-// `mask` true on real tokens and zeros elsewhere; entry t belongs to completion token t, EOS included.
-// Log-probabilities are at the sampling temperature. Register with `takes({"prompts"}).needs({"reward-model",
-// "reference", "values"})`, leaving out what is not used.
+// Online learning: the policy's own responses, scored. A row of a ragged member is a response; entry t of it belongs to
+// completion token t, EOS included. Log-probabilities are at the sampling temperature.
 struct RolloutBatch {
-  at::Tensor mask;                 // [responses, tokens] bool
-  at::Tensor logps;                // policy at sampling time, recomputed with the training forward
-  at::Tensor reference_logps;      // undefined without needs("reference")
-  at::Tensor values;               // of the value head before each token; undefined unless needs("values")
-  at::Tensor rewards;              // [responses] reward-model scores
-  at::Tensor prompt;               // [responses] int64: responses of one prompt share a number
-  at::Tensor advantages, returns;  // [responses, tokens]: what prepare wrote, sliced with the rest for each micro-batch
+  Ragged logps;                // policy at sampling time, recomputed with the training forward
+  Ragged reference_logps;      // undefined without needs("reference")
+  Ragged values;               // of the value head before each token; undefined unless needs("values")
+  at::Tensor rewards;          // [responses] reward-model scores
+  at::Tensor prompt;           // [responses] int64: responses of one prompt share a number
+  Ragged advantages, returns;  // what prepare wrote, cut with the rest for each micro-batch
+  // [responses, tokens] bool: where logps.padded() has a token.
+  [[nodiscard]] at::Tensor mask() const { return logps.mask(); }
 };
 class OnlineOptimizer : public Optimizer {
  public:
-  [[nodiscard]] Batch batch() const final { return Batch::rollouts; }
-  // Once per batch of rollouts: fill advantages (and returns) and report metrics such as objective/kl.
+  using Batch = RolloutBatch;
+  static BatchInfo batch_info() {
+    return {.by = "OnlineOptimizer",
+            .of = "the policy's own answers",
+            .takes = {"prompts"},
+            .needs = {"reward-model", "reference", "values"},
+            .yields = {}};
+  }
+  // Once per batch of rollouts: fill advantages (and returns), rows as long as those of logps, and report metrics such
+  // as objective/kl. `b.advantages = b.logps.with(values)`, or `b.logps.from_padded(table)`.
   virtual std::map<std::string, double> prepare(RolloutBatch& batch) = 0;
   // Per micro-batch of the same rollouts: `logps` and `values` (undefined without needs("values")) are the current
-  // policy's, with gradient. total_tokens counts real tokens of the whole mini-batch: divide by it.
-  [[nodiscard]] virtual Loss loss(const RolloutBatch& batch, const at::Tensor& logps, const at::Tensor& values,
+  // policy's, with gradient. total_tokens counts the tokens of the whole mini-batch: divide by it.
+  [[nodiscard]] virtual Loss loss(const RolloutBatch& batch, const Ragged& logps, const Ragged& values,
                                   std::int64_t total_tokens) = 0;
   // What prepare carries from batch to batch, such as an adaptive coefficient: kept in checkpoints and given back to a
   // fresh object of a resumed run.
   [[nodiscard]] virtual std::map<std::string, double> state() const { return {}; }
   virtual void restore(const std::map<std::string, double>& state) { static_cast<void>(state); }
 };
+
+// Every class that there are batches for. The engine, the conformance kit and the debug host go by this list.
+template <class... Classes>
+struct OptimizerClassList {
+  // Calls use(optimizer as the class that it derives from); false when that is none of them.
+  template <class Use>
+  static bool visit(Optimizer& optimizer, Use&& use) {
+    const auto as = [&](auto* typed) { return typed != nullptr && (use(*typed), true); };
+    return (as(dynamic_cast<Classes*>(&optimizer)) || ...);
+  }
+  // Calls use(std::type_identity<Class>{}) for each.
+  template <class Use>
+  static void each(Use&& use) {
+    (use(std::type_identity<Classes>{}), ...);
+  }
+};
+using OptimizerClasses =
+    OptimizerClassList<TokenOptimizer, PairwiseOptimizer, ScoreOptimizer, UnpairedOptimizer, OnlineOptimizer>;
 
 }  // namespace v1
 }  // namespace plumb
