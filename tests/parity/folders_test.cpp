@@ -232,29 +232,32 @@ BOOST_AUTO_TEST_CASE(broken_adapters_are_refused) {
   const std::string b = "base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight";
   BOOST_TEST(after_adapter([](Value&, Tensors&) {}) == "no error");
   says(after_adapter([&](Value&, Tensors& t) { t.erase(b); }), "no tensor " + b);
-  says(after_adapter([&](Value&, Tensors& t) { t[a] = at::zeros({4, 32}); }), "need [8, 32]");
+  says(after_adapter([&](Value&, Tensors& t) { t[a] = at::zeros({4, 32}); }), "its rank of 8 need [8, 32]");
   says(after_adapter(
            [&](Value&, Tensors& t) { t["base_model.model.model.layers.9.self_attn.q_proj.lora_A.weight"] = t.at(a); }),
        "belongs to no linear layer");
-  says(after_adapter([](Value& c, Tensors&) { c.set("use_dora", true); }), "use_dora");
+  says(after_adapter([](Value& c, Tensors&) { c.set("use_dora", true); }), "lora_magnitude_vector");
   says(after_adapter([](Value& c, Tensors&) {
          c.set("alora_invocation_tokens", Value::list({261, 300}));
        }),
        "alora_invocation_tokens");
   says(after_adapter([](Value& c, Tensors&) { c.set("some_later_method", true); }), "some_later_method");
   says(after_adapter([](Value& c, Tensors&) { c.set("some_later_method", Value()); }), "no error");
-  for (const char* init : {"pissa", "pissa_niter_4", "olora", "corda", "loftq"})
+  for (const char* init : {"pissa_niter_4", "corda", "loftq", "lora_ga"})
     says(after_adapter([&](Value& c, Tensors&) { c.set("init_lora_weights", init); }), "init_lora_weights");
   says(after_adapter([](Value& c, Tensors&) { c.set("init_lora_weights", "gaussian"); }), "no error");
   says(after_adapter([](Value& c, Tensors&) { c.set("modules_to_save", Value::list({"lm_head"})); }),
        "\"modules_to_save\" holds \"lm_head\"");
-  says(after_adapter([](Value& c, Tensors&) { c.set("rank_pattern", Value::map({{"q_p.*", 4}})); }), "rank_pattern");
+  says(after_adapter([](Value& c, Tensors&) {
+         c.set("rank_pattern", Value::map({{"q_p.*", 4}}));
+       }),
+       "its rank of 4 need [");
   says(after_adapter([](Value& c, Tensors&) {
          c.set("rank_pattern", Value::map({{"q_proj", 4}}));
        }),
-       "the layer and its rank need [");
+       "the layer and its rank of 4 need [");
   says(after_adapter([](Value& c, Tensors&) { c.set("peft_type", "IA3"); }), "LORA");
-  says(after_adapter([](Value& c, Tensors&) { c.set("bias", "all"); }), "bias");
+  says(after_adapter([](Value& c, Tensors&) { c.set("bias", "some"); }), "bias");
   says(after_adapter([](Value& c, Tensors&) { c.set("r", 0); }), "\"r\"");
   says(after_adapter([](Value& c, Tensors&) { c.set("base_model_name_or_path", "../nowhere"); }), "nowhere");
   says(after_adapter([](Value& c, Tensors&) { c.set("base_model_name_or_path", Value()); }),

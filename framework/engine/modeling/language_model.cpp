@@ -4,6 +4,7 @@
 
 #include "framework/core/artifacts/adapter_folder.h"
 #include "framework/core/artifacts/disk.h"
+#include "framework/core/components/load_tokenizer.h"
 #include "framework/core/components/make.h"
 #include "framework/engine/modeling/end_tokens.h"
 #include "framework/engine/modeling/load_adapter.h"
@@ -132,17 +133,35 @@ void note_value_head(const std::map<std::string, at::Tensor>& tensors, const fs:
                                           folder.string(), first->first));
 }
 
-LanguageModel open_folder(const fs::path& folder, const Registry& registry, Host& host, const OpenModel& how) {
-  Value config = read_map(folder / kConfig);
-  const std::string architecture = architecture_of(folder, config, registry);
-  const auto tensors = read_model_tensors(folder).value();
-  check_sizes(config, tensors);
-  const std::string head = reward_head_of(config).layer + ".weight";
+using Adapters = std::vector<SavedAdapter*>;  // from the lowest to the top
+
+// A reward model over a base that is none: an adapter brings the head, and the base's LM head is left out.
+void drop_lm_head(const LanguageModel& backbone, const Registry& registry, Host& host,
+                  std::map<std::string, at::Tensor>& tensors) {
+  const LanguageModel whole = assemble(backbone.architecture, backbone.config, true, registry, host);
+  for (const std::string& layer : whole.parameters->linear_names()) {
+    if (backbone.parameters->find_linear(layer) == nullptr) tensors.erase(layer + ".weight");
+  }
+}
+
+LanguageModel open_folder(const fs::path& folder, const Registry& registry, Host& host, const OpenModel& how,
+                          const Adapters& adapters) {
+  BaseWeights base{read_map(folder / kConfig), read_model_tensors(folder).value(), {}, how.reward_head};
+  const std::string architecture = architecture_of(folder, base.config, registry);
+  auto& tensors = base.tensors;
+  check_sizes(base.config, tensors);
+  base.head = reward_head_of(base.config).layer;
+  const std::string head = base.head + ".weight";
+  const bool brought = how.reward_head && !tensors.contains(head);  // if at all, by an adapter
+  fit_base(adapters, base, [&](const Value& config) -> std::shared_ptr<Parameters> {
+    return assemble(architecture, config, !how.reward_head, registry, host).parameters;
+  });
   if (how.reward_head && !tensors.contains(head)) {
     throw Error(ErrorCode::data, folder.string() + ": no tensor " + head + "; this is no reward model");
   }
-  LanguageModel out = assemble(architecture, std::move(config), !how.reward_head, registry, host);
+  LanguageModel out = assemble(architecture, std::move(base.config), !how.reward_head, registry, host);
   if (how.reward_head) out.score = &declare_score(out);
+  if (brought) drop_lm_head(out, registry, host, tensors);
   const bool own = how.training || out.parameter_count() < kCopied;
   const auto quantised = how.placement.int8() ? quantised_names(*out.parameters) : std::set<std::string>{};
   TensorPlace place = tensor_place(how.placement);
@@ -159,41 +178,34 @@ LanguageModel open_folder(const fs::path& folder, const Registry& registry, Host
   return out;
 }
 
-LanguageModel open_full(const fs::path& folder, const Registry& registry, Host& host, const OpenModel& how) {
+LanguageModel open_full(const fs::path& folder, const Registry& registry, Host& host, const OpenModel& how,
+                        const Adapters& adapters) {
   LanguageModel out =
-      naming_config((folder / kConfig).string(), [&] { return open_folder(folder, registry, host, how); });
+      naming_config((folder / kConfig).string(), [&] { return open_folder(folder, registry, host, how, adapters); });
   read_ours(out, folder, how.tokenizer, registry, host);
   if (!how.reward_head) out.ends = read_end_tokens(folder, out.config, out.shape().vocabulary);
   return out;
 }
 
-bool holds_score(const fs::path& folder) {
-  if (!is_adapter_folder(folder)) {
-    const std::string head = reward_head_of(read_map(folder / kConfig)).layer + ".weight";
-    return read_model_tensors(folder).value().contains(head);
-  }
-  return adapter_holds_score(folder) || holds_score(adapter_base(folder).value());
-}
+LanguageModel open_at(const fs::path& folder, const Registry& registry, Host& host, const OpenModel& how,
+                      const Adapters& above);
 
-LanguageModel open_at(const fs::path& folder, const Registry& registry, Host& host, const OpenModel& how);
-
-// A reward head may be the adapter's own, above a language model as its base (PEFT's SEQ_CLS).
-LanguageModel open_adapter(const fs::path& folder, const Registry& registry, Host& host, const OpenModel& how) {
+// A PEFT folder, opened for it and for the adapters above. Its own tokenizer, where it holds one, goes before its base's.
+LanguageModel open_adapter(const fs::path& folder, const Registry& registry, Host& host, const OpenModel& how,
+                           const Adapters& above) {
   static_cast<void>(whole_base(folder).value());  // or says why there is none
   const fs::path base = adapter_base(folder).value();
+  SavedAdapter adapter = read_saved_adapter(folder);
+  Adapters adapters{&adapter};
+  adapters.insert(adapters.end(), above.begin(), above.end());
   OpenModel of_base = how;
   of_base.merge_adapter = false;
-  of_base.reward_head = how.reward_head && (holds_score(base) || !adapter_holds_score(folder));
-  const bool own_tokenizer = how.tokenizer && !text_of(ours_of(folder), "tokenizer", folder / kOurs).empty();
+  const bool own_tokenizer = how.tokenizer && (find_tokenizer_file(registry, folder).component != nullptr ||
+                                               !text_of(ours_of(folder), "tokenizer", folder / kOurs).empty());
   of_base.tokenizer = how.tokenizer && !own_tokenizer;
-  LanguageModel out = open_at(base, registry, host, of_base);
+  LanguageModel out = open_at(base, registry, host, of_base, adapters);
   if (out.lora) freeze_adapter(out);
-  if (how.reward_head && !of_base.reward_head) {
-    const Value config = out.config;  // a fresh head settles padding, one that exists has its own
-    add_reward_head(out, Random(0));
-    out.config = config;
-  }
-  load_adapter(out, folder, how);
+  load_adapter(out, adapter, how);
   if (how.merge_adapter && how.placement.dtype == "float32" && !how.placement.int8()) merge_adapter(out);
   if (out.base_folder.empty()) out.base_folder = base;
   out.folder = folder;
@@ -204,17 +216,18 @@ LanguageModel open_adapter(const fs::path& folder, const Registry& registry, Hos
   return out;
 }
 
-LanguageModel open_at(const fs::path& folder, const Registry& registry, Host& host, const OpenModel& how) {
+LanguageModel open_at(const fs::path& folder, const Registry& registry, Host& host, const OpenModel& how,
+                      const Adapters& above) {
   std::error_code ignored;
   if (!fs::is_directory(folder, ignored)) {
     throw Error(ErrorCode::data, folder.string() + ": there is no such folder; a model is a folder with config.json");
   }
-  if (has_file(folder, kConfig)) return open_full(folder, registry, host, how);
+  if (has_file(folder, kConfig)) return open_full(folder, registry, host, how, above);
   if (!has_file(folder, adapter_config_name)) {
     throw Error(ErrorCode::data,
                 folder.string() + ": neither config.json nor adapter_config.json is there; it is no model folder");
   }
-  return open_adapter(folder, registry, host, how);
+  return open_adapter(folder, registry, host, how, above);
 }
 
 }  // namespace
@@ -257,7 +270,7 @@ bool LanguageModel::quantised() const {
 }
 
 LanguageModel open_language_model(const fs::path& folder, const Registry& registry, Host& host, const OpenModel& how) {
-  return open_at(folder, registry, host, how);
+  return open_at(folder, registry, host, how, {});
 }
 
 void choose_chat_format(LanguageModel& model, const std::string& name) {

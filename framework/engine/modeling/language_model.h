@@ -45,11 +45,14 @@ struct LanguageModel {
   const ChatFormat* chat_format = nullptr;  // null when the folder names none
   std::string tokenizer_component;          // "byte-bpe"
   std::filesystem::path tokenizer_folder;
-  std::vector<TokenId> ends;                       // what its files say ends an answer (end_tokens.h)
-  std::filesystem::path folder;                    // where it was opened
-  const Linear* score = nullptr;                   // reward head [1, hidden], float32 (reward_head.h says which layer)
-  std::optional<LoraSettings> lora;                // set while an adapter is attached
-  std::filesystem::path base_folder;               // of an adapter: the whole model below all adapters
+  std::vector<TokenId> ends;         // what its files say ends an answer (end_tokens.h)
+  std::filesystem::path folder;      // where it was opened
+  const Linear* score = nullptr;     // reward head [1, hidden], float32 (reward_head.h says which layer)
+  std::optional<LoraSettings> lora;  // set while an adapter is attached
+  // What an adapter that is saved stands on: the whole model below all adapters, or the folder of the topmost one that
+  // does not add up. Empty of a model without one.
+  std::filesystem::path base_folder;
+  bool adds_up = true;  // false while what is attached is more than a sum of products B A (DoRA, PiSSA, saved modules)
   std::shared_ptr<std::deque<Parameter>> adapter;  // its A and B, in the order of the layers; null without one
   // The architecture's constructor once more: for a model without its LM head. Valid while registry and host live.
   std::function<Made<Model>(ModelPlan&)> make_model;

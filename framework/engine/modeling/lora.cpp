@@ -49,15 +49,12 @@ void freeze_base(LanguageModel& model) {
   }
 }
 
-void give_adapter(Linear& layer, at::Tensor a, at::Tensor b, double scale, double dropout, bool training) {
-  auto below = std::move(layer.adapter);
-  layer.adapter = std::make_shared<LoraAdapter>();
-  layer.adapter->below = std::move(below);
-  layer.adapter->a = std::move(a).set_requires_grad(training);
-  layer.adapter->b = std::move(b).set_requires_grad(training);
-  layer.adapter->scale = scale;
-  layer.adapter->dropout = dropout;
-  layer.adapter->training = training;
+void give_adapter(Linear& layer, LoraAdapter adapter, bool training) {
+  adapter.a.set_requires_grad(training);
+  adapter.b.set_requires_grad(training);
+  adapter.training = training;
+  adapter.below = std::move(layer.adapter);
+  layer.adapter = std::make_shared<LoraAdapter>(std::move(adapter));
 }
 
 void attach_lora(LanguageModel& model, const LoraSettings& settings, Random random) {
@@ -87,9 +84,12 @@ void attach_lora(LanguageModel& model, const LoraSettings& settings, Random rand
     }
     const std::int64_t in = layer.weight.size(1), out = layer.weight.size(0);
     const double bound = 1 / std::sqrt(static_cast<double>(in));  // kaiming_uniform with a = √5
-    give_adapter(layer, draw_uniform({lora.r, in}, bound, random.derive(name)).to(layer.weight.device()),
-                 at::zeros({out, lora.r}, at::TensorOptions(at::kFloat).device(layer.weight.device())),
-                 lora.alpha / static_cast<double>(lora.r), lora.dropout, true);
+    give_adapter(layer,
+                 {.a = draw_uniform({lora.r, in}, bound, random.derive(name)).to(layer.weight.device()),
+                  .b = at::zeros({out, lora.r}, at::TensorOptions(at::kFloat).device(layer.weight.device())),
+                  .scale = lora.alpha / static_cast<double>(lora.r),
+                  .dropout = lora.dropout},
+                 true);
   }
   model.lora = lora;
   list_adapter(model);
@@ -101,28 +101,36 @@ void freeze_adapter(LanguageModel& model) {
     for (LoraAdapter* lora = model.parameters->find_linear(name)->adapter.get(); lora != nullptr;
          lora = lora->below.get()) {
       lora->of_base = true;
+      lora->in_folder = lora->in_folder || !model.adds_up;
       lora->training = false;
       lora->a.set_requires_grad(false);
       lora->b.set_requires_grad(false);
     }
   }
+  if (!model.adds_up) model.base_folder = model.folder;
+  model.adds_up = true;
   model.lora.reset();
   model.adapter = nullptr;
 }
 
 namespace {
 
+// The next adapter from this one downwards that is saved here, not in the base's folder.
+const LoraAdapter* saved_here(const LoraAdapter* lora) {
+  return lora == nullptr || lora->in_folder ? nullptr : lora;
+}
+
 std::size_t rank_of(const Linear& layer) {
   std::int64_t rank = 0;
-  for (const LoraAdapter* lora = layer.adapter.get(); lora != nullptr; lora = lora->below.get())
+  for (const auto* lora = saved_here(layer.adapter.get()); lora != nullptr; lora = saved_here(lora->below.get()))
     rank += lora->a.size(0);
   return static_cast<std::size_t>(rank);
 }
 
 bool has_frozen_adapter(const LanguageModel& model) {
   for (const std::string& name : model.parameters->linear_names()) {
-    for (const LoraAdapter* lora = model.parameters->find_linear(name)->adapter.get(); lora != nullptr;
-         lora = lora->below.get()) {
+    const auto* lora = saved_here(model.parameters->find_linear(name)->adapter.get());
+    for (; lora != nullptr; lora = saved_here(lora->below.get())) {
       if (lora->of_base) return true;
     }
   }
@@ -132,7 +140,7 @@ bool has_frozen_adapter(const LanguageModel& model) {
 // Whether some layer has a rank or a scale of its own.
 bool differs_by_layer(const LanguageModel& model, const LoraSettings& lora) {
   for (const std::string& name : model.parameters->linear_names()) {
-    const LoraAdapter* adapter = model.parameters->find_linear(name)->adapter.get();
+    const LoraAdapter* adapter = saved_here(model.parameters->find_linear(name)->adapter.get());
     if (adapter == nullptr) continue;
     const double scale = lora.alpha / static_cast<double>(lora.r);
     if (adapter->a.size(0) != lora.r || std::abs(adapter->scale - scale) > 1e-12 * std::abs(scale)) return true;
@@ -152,12 +160,12 @@ NamedTensors joined_adapters(const LanguageModel& model, LoraSettings& lora) {
   std::set<std::string> suffixes;
   for (const std::string& name : names) {
     const Linear& layer = *model.parameters->find_linear(name);
-    if (!layer.adapter) continue;
+    if (saved_here(layer.adapter.get()) == nullptr) continue;
     suffixes.insert(name.substr(name.rfind('.') + 1));
     at::Tensor a = at::zeros({static_cast<std::int64_t>(rank), layer.weight.size(1)}, layer.adapter->a.options());
     at::Tensor b = at::zeros({layer.weight.size(0), static_cast<std::int64_t>(rank)}, layer.adapter->b.options());
     std::int64_t at = 0;
-    for (const LoraAdapter* part = layer.adapter.get(); part != nullptr; part = part->below.get()) {
+    for (const auto* part = saved_here(layer.adapter.get()); part != nullptr; part = saved_here(part->below.get())) {
       const std::int64_t size = part->a.size(0);
       a.narrow(0, at, size).copy_(part->a.detach());
       b.narrow(1, at, size).copy_(part->b.detach() * part->scale);
@@ -176,6 +184,11 @@ NamedTensors joined_adapters(const LanguageModel& model, LoraSettings& lora) {
 
 void save_adapter(const LanguageModel& model, const fs::path& folder, const std::string& base) {
   if (!model.lora) throw Error(ErrorCode::run_failed, "the model has no adapter to save");
+  if (!model.adds_up) {
+    throw Error(ErrorCode::run_failed, model.folder.string() +
+                                           ": only A and B of an adapter can be saved, and this one "
+                                           "is more; merge it (plumb merge)");
+  }
   LoraSettings lora = *model.lora;
   NamedTensors tensors;
   if (has_frozen_adapter(model) || differs_by_layer(model, lora)) {

@@ -18,15 +18,17 @@ inline constexpr const char* adapter_tensors_name = "adapter_model.safetensors";
 inline constexpr std::string_view adapter_prefix = "base_model.model.";  // of the names in it
 
 // Makes the attached adapter a part of the model: frozen, on while an AdaptersOff lives, not among what is trainable.
-// Another may be attached above it.
+// Another may be attached above it. One that does not add up (LanguageModel::adds_up) is from here on part of the base
+// that model.base_folder names, its own folder.
 void freeze_adapter(LanguageModel& model);
 
 // A PEFT folder whose base_model_name_or_path is `base`. An adapter above a frozen one is saved as the one adapter that
-// adds what both add, of the sum of their ranks: [B₁ B₂] [A₁; A₂], so that it stands on the same base.
+// adds what both add, of the sum of their ranks: [B₁ B₂] [A₁; A₂], so that it stands on the same base. Those of the
+// base's own folder (LoraAdapter::in_folder) are left to it. Error(run_failed) for an adapter that does not add up.
 void save_adapter(const LanguageModel& model, const std::filesystem::path& folder, const std::string& base);
 
-// What attaching and loading share. Puts A and B above the adapters that the layer has.
-void give_adapter(Linear& layer, at::Tensor a, at::Tensor b, double scale, double dropout, bool training);
+// What attaching and loading share. Puts an adapter above those that the layer has; `training`: A and B are trained.
+void give_adapter(Linear& layer, LoraAdapter adapter, bool training);
 // Makes model.adapter: parameters of the adapter that is not frozen, in the order of the layers, under PEFT's names.
 void list_adapter(LanguageModel& model);
 // No gradients but the adapter's and the reward head's.

@@ -5,13 +5,38 @@
 
 namespace plumb {
 
-at::Tensor adapter_update(const Linear& layer) {
+namespace {
+
+at::Tensor wide_weight(const Linear& layer) {
+  const at::Tensor weight = layer.weight.detach().to(at::kFloat);
+  return layer.weight_scale.defined() ? weight * layer.weight_scale.unsqueeze(1) : weight;
+}
+
+// Of this adapter and those below it.
+at::Tensor update_from(const LoraAdapter* lora, const Linear& layer) {
   at::Tensor sum;
-  for (const LoraAdapter* lora = layer.adapter.get(); lora != nullptr; lora = lora->below.get()) {
-    const at::Tensor update = at::mm(lora->b.detach(), lora->a.detach()).mul_(lora->scale);
+  for (; lora != nullptr; lora = lora->below.get()) {
+    at::Tensor update = at::mm(lora->b.detach(), lora->a.detach()).mul_(lora->scale);
+    if (lora->gain.defined()) {  // of all that lies below
+      const at::Tensor below = update_from(lora->below.get(), layer), weight = wide_weight(layer);
+      if (below.defined()) update.add_(below);
+      update.add_(weight).mul_(lora->gain.unsqueeze(1)).sub_(weight);
+    }
     sum = sum.defined() ? sum.add_(update) : update;
+    if (lora->gain.defined()) break;
   }
   return sum;
+}
+
+}  // namespace
+
+at::Tensor adapter_update(const Linear& layer) {
+  return update_from(layer.adapter.get(), layer);
+}
+
+at::Tensor adapted_weight(const Linear& layer) {
+  const at::Tensor update = adapter_update(layer), weight = wide_weight(layer);
+  return update.defined() ? weight + update : weight;
 }
 
 MergeLoss merge_adapter(LanguageModel& model) {
@@ -30,6 +55,7 @@ MergeLoss merge_adapter(LanguageModel& model) {
   }
   model.lora.reset();
   model.adapter = nullptr;
+  model.adds_up = true;
   return sums.loss();
 }
 

@@ -10,8 +10,11 @@
 
 namespace plumb {
 
-// [out, in] float: what the layer's adapters add to its weight; undefined without one.
+// [out, in] float: what the layer's adapters add to its weight, DoRA's m (W + scale B A) / ‖W + scale B A‖ − W included;
+// undefined without one.
 at::Tensor adapter_update(const Linear& layer);
+// [out, in] float: the layer's weight (of 8 bits: what they stand for) with what its adapters add.
+at::Tensor adapted_weight(const Linear& layer);
 // Folds the adapters into the weights, in their type, and detaches them. In float32 nothing is lost but rounding of one
 // part in 2^24; what a 16-bit type loses is measured.
 MergeLoss merge_adapter(LanguageModel& model);

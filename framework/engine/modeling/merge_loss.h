@@ -4,8 +4,9 @@
 //   sums.add(base, merged, update);            // of each adapted layer
 //   if (!sums.loss().faithful()) …             // much of the update was rounded away
 //
-// D is the update, Σ scale · B A of each adapted layer in float32; W the base as it is stored, M what was written.
-//   survives = ⟨M − W, D⟩ / ⟨D, D⟩   over all adapted layers: the share of the update along itself; 1: all of it
+// D is the update of each weight that an adapter changes, Σ scale · B A of a plain one, in float32; W the base as it is
+// stored, M what was written.
+//   survives = ⟨M − W, D⟩ / ⟨D, D⟩   over all of them: the share of the update along itself; 1: all of it
 //   error    = |M − W − D| / |D|     what rounding added and took away, relative to the update; 0: nothing
 // Weights of 16 bits have steps of 1/256 of their value: an update below half a step vanishes.
 // Thread contract: [lane].

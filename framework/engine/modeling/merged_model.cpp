@@ -3,12 +3,17 @@
 #include <ATen/TensorOperators.h>
 #include <fmt/format.h>
 
+#include <map>
+#include <optional>
+#include <string_view>
+
 #include "framework/core/artifacts/adapter_folder.h"
 #include "framework/core/artifacts/disk.h"
 #include "framework/engine/modeling/merge_adapter.h"
 #include "framework/engine/modeling/model_weights.h"
 #include "framework/engine/modeling/reward_head.h"
 #include "framework/engine/modeling/save_model.h"
+#include "framework/engine/modeling/saved_adapter.h"
 
 namespace plumb {
 namespace fs = std::filesystem;
@@ -27,29 +32,70 @@ std::string stored_type(const fs::path& folder) {
   return "bfloat16";
 }
 
-LanguageModel open_to_merge(const fs::path& adapter, bool reward, const Registry& registry, Host& host) {
+// Whether an adapter from this one downwards does more to its base than add to it.
+bool changes_weights(const fs::path& adapter, const std::string& head) {
+  for (fs::path at = adapter; is_adapter_folder(at); at = adapter_base(at).value()) {
+    if (read_saved_adapter(at).changes_weights(head)) return true;
+  }
+  return false;
+}
+
+// An opened model, and the weights below its adapters where those are others than the opened ones: there it is opened in
+// float32, which holds what was saved.
+struct Merging {
+  LanguageModel model;
+  std::map<std::string, at::Tensor> below;
+};
+
+Merging open_to_merge(const fs::path& adapter, bool reward, const Registry& registry, Host& host) {
   std::error_code ignored;
   if (fs::is_directory(adapter, ignored) && !is_adapter_folder(adapter)) {
     throw Error(ErrorCode::data, adapter.string() +
                                      ": there is no adapter_config.json, so there is nothing to fold in; "
                                      "wanted the folder of an adapter");
   }
-  const std::string type = is_adapter_folder(adapter) ? stored_type(whole_base(adapter).value()) : "float32";
-  return open_language_model(adapter, registry, host, {.placement = {.dtype = type}, .reward_head = reward});
+  if (!is_adapter_folder(adapter)) return {open_language_model(adapter, registry, host, {.reward_head = reward}), {}};
+  const fs::path base = whole_base(adapter).value();
+  const std::string head = reward_head_of(read_json(base / "config.json").value()).layer;
+  const bool changes = changes_weights(adapter, head);
+  const std::string type = changes ? "float32" : stored_type(base);
+  Merging out{open_language_model(adapter, registry, host, {.placement = {.dtype = type}, .reward_head = reward}), {}};
+  if (changes) out.below = read_model_tensors(base).value();
+  return out;
 }
 
-const Linear* adapted(const LanguageModel& model, const std::string& tensor) {
+// A weight that the adapters make another, all float: as it was below them, what is added to it, and both together.
+struct Change {
+  at::Tensor below, update, sum;
+};
+
+std::optional<Change> change_of(const Merging& merging, const Parameter& parameter) {
   constexpr std::string_view ending = ".weight";
-  if (!tensor.ends_with(ending)) return nullptr;
-  const Linear* layer = model.parameters->find_linear(tensor.substr(0, tensor.size() - ending.size()));
-  return layer != nullptr && layer->adapter ? layer : nullptr;
+  const std::string& name = parameter.name;
+  const Linear* layer = name.ends_with(ending)
+                            ? merging.model.parameters->find_linear(name.substr(0, name.size() - ending.size()))
+                            : nullptr;
+  const bool adapted = layer != nullptr && layer->adapter;
+  const auto found = merging.below.find(name);  // rows that were added had no value
+  const bool known = found != merging.below.end() && found->second.sizes() == parameter.tensor->sizes();
+  if (!adapted && !known) return std::nullopt;
+  Change out{.below = (known ? found->second : *parameter.tensor).to(at::kFloat)};
+  if (known) {
+    out.sum = adapted ? adapted_weight(*layer) : parameter.tensor->to(at::kFloat);
+    out.update = out.sum - out.below;
+  } else {
+    out.update = adapter_update(*layer);
+    out.sum = out.below + out.update;
+  }
+  return out;
 }
 
 }  // namespace
 
 MergeLoss write_merged(const fs::path& adapter, const fs::path& folder, const std::string& dtype, bool reward,
                        const Registry& registry, Host& host) {
-  const LanguageModel model = open_to_merge(adapter, reward, registry, host);
+  const Merging merging = open_to_merge(adapter, reward, registry, host);
+  const LanguageModel& model = merging.model;
   const at::ScalarType type = tensor_place({.dtype = dtype}).type;
   MergeSums sums;
   std::vector<TensorToWrite> tensors;
@@ -59,12 +105,11 @@ MergeLoss write_merged(const fs::path& adapter, const fs::path& folder, const st
       tensors.push_back({parameter->name, base.scalar_type(), parameter->shape, [&base] { return base; }});
       continue;
     }
-    const Linear* layer = adapted(model, parameter->name);
-    const auto make = [&sums, &base, layer, type] {
-      if (layer == nullptr) return base.to(type);
-      const at::Tensor update = adapter_update(*layer), wide = base.to(at::kFloat);
-      at::Tensor merged = (wide + update).to(type);
-      sums.add(wide, merged.to(at::kFloat), update);
+    const auto make = [&sums, &merging, parameter, type] {
+      const auto change = change_of(merging, *parameter);
+      if (!change) return parameter->tensor->to(type);
+      at::Tensor merged = change->sum.to(type);
+      sums.add(change->below, merged.to(at::kFloat), change->update);
       return merged;
     };
     tensors.push_back({parameter->name, type, parameter->shape, make});
@@ -75,18 +120,20 @@ MergeLoss write_merged(const fs::path& adapter, const fs::path& folder, const st
 
 MergeLoss measure_merged(const fs::path& adapter, const fs::path& merged, bool reward, const Registry& registry,
                          Host& host) {
-  const LanguageModel model = open_to_merge(adapter, reward, registry, host);
+  const Merging merging = open_to_merge(adapter, reward, registry, host);
+  const LanguageModel& model = merging.model;
   const auto tensors = read_model_tensors(merged).value();
   MergeSums sums;
   for (const Parameter* parameter : model.parameters->all()) {
-    const Linear* layer = adapted(model, parameter->name);
-    if (layer == nullptr) continue;
+    if (model.score != nullptr && is_head(parameter->name, model.config)) continue;
+    const auto change = change_of(merging, *parameter);
+    if (!change) continue;
     const auto found = tensors.find(parameter->name);
     if (found == tensors.end() || found->second.sizes() != parameter->tensor->sizes()) {
       throw Error(ErrorCode::data,
                   fmt::format("{}: no tensor {} of the base's shape", merged.string(), parameter->name));
     }
-    sums.add(parameter->tensor->to(at::kFloat), found->second.to(at::kFloat), adapter_update(*layer));
+    sums.add(change->below, found->second.to(at::kFloat), change->update);
   }
   return sums.loss();
 }

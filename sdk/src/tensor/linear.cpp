@@ -46,9 +46,10 @@ const LoraAdapter* counting(const LoraAdapter* lora) {
   return lora;
 }
 
-at::Tensor int8_linear(const at::Tensor& rows, const Linear& layer) {
+at::Tensor base_product(const at::Tensor& rows, const Linear& layer, const at::Tensor& bias) {
+  if (!layer.weight_scale.defined()) return at::linear(rows, layer.weight, bias);
   at::Tensor y = Int8Product::apply(rows, layer.weight, layer.weight_scale);
-  return layer.bias.defined() ? y + layer.bias : y;
+  return bias.defined() ? y + bias : y;
 }
 
 // y [n, out] += scale · drop(x) Aᵀ Bᵀ, computed in the adapter's type as PEFT does.
@@ -60,14 +61,29 @@ at::Tensor add_adapter(at::Tensor y, const at::Tensor& rows, const LoraAdapter& 
   return y + at::linear(low, lora.b).mul(lora.scale).to(y.scalar_type());
 }
 
+// The base's product with the adapters that count from `lora` downwards. A gain is of all below it but the bias.
+at::Tensor product(const at::Tensor& rows, const Linear& layer, const LoraAdapter* lora, const at::Tensor& bias) {
+  const LoraAdapter* scaling = lora;
+  while (scaling != nullptr && !scaling->gain.defined()) scaling = counting(scaling->below.get());
+  at::Tensor y;
+  if (scaling == nullptr) {
+    y = base_product(rows, layer, bias);
+  } else {
+    y = product(rows, layer, counting(scaling->below.get()), {}).to(scaling->b.scalar_type());
+    y = add_adapter(std::move(y), rows, *scaling) * scaling->gain;
+    if (bias.defined()) y = y + bias;
+  }
+  for (; lora != scaling; lora = counting(lora->below.get())) y = add_adapter(std::move(y), rows, *lora);
+  return y;
+}
+
 }  // namespace
 
 at::Tensor Linear::operator()(const at::Tensor& x) const {
   const LoraAdapter* lora = counting(adapter.get());
   if (lora == nullptr && !weight_scale.defined()) return at::linear(x, weight, bias);
   const at::Tensor rows = x.dim() == 2 ? x : x.reshape({-1, x.size(-1)});
-  at::Tensor y = weight_scale.defined() ? int8_linear(rows, *this) : at::linear(rows, weight, bias);
-  for (; lora != nullptr; lora = counting(lora->below.get())) y = add_adapter(std::move(y), rows, *lora);
+  const at::Tensor y = product(rows, *this, lora, bias).to(x.scalar_type());
   if (x.dim() == 2) return y;
   auto shape = x.sizes().vec();
   shape.back() = y.size(-1);

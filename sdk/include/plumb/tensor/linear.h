@@ -1,4 +1,4 @@
-// A linear layer that the framework can adapt: y = x Wᵀ + b, plus (alpha / r) · x Aᵀ Bᵀ while a LoRA adapter is on.
+// A linear layer that the framework can adapt: y = x Wᵀ + b, plus scale · x Aᵀ Bᵀ while a LoRA adapter is on.
 //
 //   const plumb::Linear& q = parameters.linear("model.layers.0.self_attn.q_proj", hidden, heads * dim);
 //   at::Tensor queries = q(x);                     // [tokens, hidden] -> [tokens, heads * dim]
@@ -16,14 +16,18 @@
 namespace plumb {
 inline namespace v1 {
 
-// PEFT's LoRA: A [r, in] kaiming_uniform(a = √5), B [out, r] zero, scale alpha / r.
+// PEFT's LoRA: A [r, in] kaiming_uniform(a = √5), B [out, r] zero, scale alpha / r, or alpha / √r (rank-stabilised). With
+// y₀ = x Wᵀ, or what the adapters below make of it: y = gain · (y₀ + scale · x Aᵀ Bᵀ) + b.
 struct LoraAdapter {
   at::Tensor a, b;
+  at::Tensor gain;  // [out] float, DoRA's m / ‖W + scale B A‖ by rows (arXiv:2402.09353); undefined: 1
   double scale = 1;
   double dropout = 0;  // applied to the adapter's input while `training` is set
   bool training = false;
   // It belongs to the model that another is trained above: frozen, and on while an AdaptersOff lives.
   bool of_base = false;
+  // The folder of that model holds it, so that an adapter above it is saved by itself.
+  bool in_folder = false;
   std::shared_ptr<LoraAdapter> below;  // the next, itself of_base; null: none
 };
 
