@@ -23,6 +23,8 @@ constexpr const char* kResume = "the same command goes on where it stopped, and 
 constexpr const char* kModel = "a model stands under `models:` with its path, and stages name it";
 constexpr const char* kDataset = "rows come from an entry under `datasets:`, and stages name it";
 constexpr const char* kAdapter = "a map; {} takes the defaults";
+constexpr const char* kPlain =
+    "plain LoRA is trained, A and B of linear layers; training may start above an adapter that PEFT made with it";
 constexpr const char* kFloat = "float32 or bfloat16";
 
 constexpr std::array kForeign = {
@@ -82,6 +84,12 @@ constexpr std::array kForeign = {
     ForeignKey{"lora_dropout", "lora.dropout", ""},
     ForeignKey{"lora_target_modules", "lora.target_modules", ""},
     ForeignKey{"lora_target", "lora.target_modules", ""},
+    ForeignKey{"use_dora", "", kPlain},
+    ForeignKey{"init_lora_weights", "", kPlain},
+    ForeignKey{"modules_to_save", "", kPlain},
+    ForeignKey{"lora_bias", "", kPlain},
+    ForeignKey{"use_rslora", "lora.alpha",
+               "the output is scaled by alpha / r: with alpha √r it is scaled by alpha / √r"},
     ForeignKey{"load_in_8bit", "weights", "weights: int8 keeps the base under an adapter in 8-bit rows"},
     ForeignKey{"load_in_4bit", "weights", "there are no 4-bit weights; int8 is the smallest"},
     ForeignKey{"bf16", "dtype", "dtype: bfloat16"},

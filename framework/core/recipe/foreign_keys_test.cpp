@@ -63,6 +63,7 @@ BOOST_AUTO_TEST_CASE(words_are_those_of_the_place) {
   BOOST_TEST(hint("lr", "sft").message == "unknown key; it is called `learning_rate` here");
   BOOST_TEST(hint("lr", "sft").nearest == "learning_rate");
   BOOST_TEST(hint("lora_r", "train").nearest == "lora.r");
+  BOOST_TEST(hint("lora.use_dora", "sft").message.starts_with("unknown key; there is none here: plain LoRA"));
   BOOST_TEST(hint("num_return_sequences", "sample").nearest == "k");
   BOOST_TEST(hint("num_return_sequences", "train").message ==
              "unknown key; it is `k` of the stage kind sample; answers to each prompt");

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "framework/core/artifacts/adapter_config.h"
 #include "framework/core/artifacts/adapter_folder.h"
 #include "framework/core/recipe/checking.h"
 #include "plumb/json_fields.h"
@@ -58,9 +59,30 @@ void find_model(Checking& c, StageSpec& stage, const Value& config, Mark mark, c
 // The folder with config.json below an adapter's, or the model's own; empty after a complaint.
 fs::path found_base(Checking& c, const StageSpec& stage, const fs::path& folder, Mark mark, const std::string& param) {
   const Result<fs::path> base = whole_base(folder);
-  if (base) return *base;
-  c.complain(stage, mark, param, base.error().what());
-  return {};
+  if (!base) {
+    c.complain(stage, mark, param, base.error().what());
+    return {};
+  }
+  // What an adapter sets and is not computed here is seen now, too.
+  for (fs::path at = folder; is_adapter_folder(at); at = adapter_base(at).value()) {
+    const auto config = read_adapter_config(at);
+    if (config) continue;
+    c.complain(stage, mark, param, config.error().what());
+    return {};
+  }
+  return *base;
+}
+
+bool has_tokenizer(const Checking& c, const fs::path& folder) {
+  const auto known = claims(c.registry, "tokenizer");
+  return std::any_of(known.begin(), known.end(), [&](const std::string& file) { return has(folder, file.c_str()); });
+}
+
+// Of a model: an adapter's own tokenizer goes before its base's.
+void find_models_tokenizer(Checking& c, StageSpec& stage, const fs::path& folder, Mark mark, const std::string& param) {
+  fs::path at = folder;
+  while (is_adapter_folder(at) && !has_tokenizer(c, at)) at = adapter_base(at).value();
+  find_tokenizer(c, stage, at, mark, param);
 }
 
 }  // namespace
@@ -106,7 +128,7 @@ void check_model_folder(Checking& c, StageSpec& stage) {
   if (whole != folder && !has(folder, "adapter_model.safetensors")) {
     c.complain(stage, path.mark, "path", folder.string() + " has no adapter_model.safetensors");
   }
-  if (stage.params.at("tokenizer").is_null()) find_tokenizer(c, stage, whole, path.mark, "path");
+  if (stage.params.at("tokenizer").is_null()) find_models_tokenizer(c, stage, folder, path.mark, "path");
 }
 
 void check_opened_folder(Checking& c, StageSpec& stage, const Value& path, const std::string& param) {
@@ -115,7 +137,7 @@ void check_opened_folder(Checking& c, StageSpec& stage, const Value& path, const
   const Value config = read_config(c, stage, whole, path.mark, param);
   if (!config.is_map()) return;
   find_model(c, stage, config, path.mark, param);
-  if (!c.source.files_may_be_absent) find_tokenizer(c, stage, whole, path.mark, param);
+  if (!c.source.files_may_be_absent) find_models_tokenizer(c, stage, path.as_string(), path.mark, param);
 }
 
 Value read_small_json(const fs::path& file) {
