@@ -154,6 +154,62 @@ def randomise(model, seed):
     return model
 
 
+def compare_adapter(name, folder, base, settings, rows=97):
+    """An adapter with random numbers in all that it trains, saved by PEFT and opened by both sides."""
+    model = type(base).from_pretrained(folder / "base")
+    if rows != model.config.vocab_size:
+        model.resize_token_embeddings(rows, mean_resizing=False)
+    made = get_peft_model(model, LoraConfig(**{"r": 4, "lora_alpha": 6, "task_type": "CAUSAL_LM", **settings}))
+    generator = torch.Generator().manual_seed(len(name))
+    with torch.no_grad():  # and in the tables, which PEFT writes beside their adapters and after they were resized
+        for parameter in made.parameters():
+            if parameter.requires_grad or parameter.shape[0] == rows:
+                parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+    place = folder / name.replace(" ", "_").replace(",", "")
+    made.save_pretrained(place, save_embedding_layers=True if rows != 97 else "auto")
+    config = json.loads((place / "adapter_config.json").read_text())
+    config["base_model_name_or_path"] = "../base"
+    (place / "adapter_config.json").write_text(json.dumps(config))
+    again = type(base).from_pretrained(folder / "base")
+    if rows != again.config.vocab_size:
+        again.resize_token_embeddings(rows, mean_resizing=False)
+    loaded = PeftModel.from_pretrained(again, place)
+    compare_logits(f"their {name}", place, loaded, random_rows(rows, longest=100))
+    merged = folder / f"{place.name}_merged"
+    subprocess.run([BIN / "plumb", "merge", place, merged], check=True, capture_output=True)
+    compare_logits(f"their {name}, merged", merged, loaded, random_rows(rows, longest=100))
+
+
+def sorts_of_adapters(folder, small):
+    bases = {"llama": LlamaForCausalLM(LlamaConfig(**small, attention_bias=True)),
+             "tied llama": LlamaForCausalLM(LlamaConfig(**small, tie_word_embeddings=True)),
+             "neox": GPTNeoXForCausalLM(GPTNeoXConfig(**small))}
+    for seed, (kind, base) in enumerate(bases.items()):
+        neox = kind == "neox"
+        layers = ["query_key_value", "dense_4h_to_h"] if neox else ["q_proj", "down_proj"]
+        table, head = ("embed_in", "lm_head") if neox else ("embed_tokens", "lm_head")
+        norm = "final_layer_norm" if neox else "input_layernorm"
+        place = folder / kind.replace(" ", "_")
+        randomise(base, seed + 20).save_pretrained(place / "base")
+        for name, settings in {
+            "DoRA": {"target_modules": layers, "use_dora": True},
+            "DoRA with rsLoRA and patterns": {"target_modules": layers, "use_dora": True, "use_rslora": True,
+                                              "rank_pattern": {layers[0]: 2}, "alpha_pattern": {r"layers\.1\..*": 9}},
+            "LoRA of table and head": {"target_modules": [*layers, table, head]},
+            "LoRA of the table": {"target_modules": [table]},
+            "DoRA of table and head": {"target_modules": [*layers, table, head], "use_dora": True},
+            "saved table and head": {"target_modules": layers, "modules_to_save": [table, head]},
+            "saved table": {"target_modules": layers, "modules_to_save": [table]},
+            "saved head": {"target_modules": layers, "modules_to_save": [head]},
+            "saved norm": {"target_modules": layers, "modules_to_save": [norm]},
+            "trained biases": {"target_modules": layers, "bias": "all"},
+            "PiSSA": {"target_modules": layers, "init_lora_weights": "pissa"},
+            "OLoRA": {"target_modules": layers, "init_lora_weights": "olora"},
+        }.items():
+            compare_adapter(f"{name} on {kind}", place, base, settings)
+        compare_adapter(f"resized vocabulary on {kind}", place, base, {"target_modules": layers}, 101)
+
+
 def theirs_in_ours(folder):
     small = {"vocab_size": 97, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
              "intermediate_size": 48, "max_position_embeddings": 128, "pad_token_id": 0}
@@ -188,6 +244,8 @@ def theirs_in_ours(folder):
         config["base_model_name_or_path"] = str(place)
         (adapter / "adapter_config.json").write_text(json.dumps(config))
         compare_logits(f"their adapter on {name}", adapter, adapted, random_rows(97, longest=100))
+
+    sorts_of_adapters(folder, small)
 
     ended = {**small, "eos_token_id": 2, "num_labels": 1}
     heads = {f"{kind} reward model{padding}": made({**ended, "pad_token_id": pad})
