@@ -31,6 +31,7 @@ TESTED_ELSEWHERE = {  # projects that stand by themselves
     "sdk/README.md": "tests/install/readme.sh",
     "sdk/docs/debugging.md": "tests/install/sanitize.sh",
 }
+CODE_TESTED_ELSEWHERE = {"CONTRIBUTING.md": "tests/contributing/where.py"}  # files that belong into the tree itself
 SECONDS = 120
 
 
@@ -131,16 +132,17 @@ def main():
     files = sorted(source.glob("*.md")) + sorted(file for top in tops for file in (source / top).rglob("*.md"))
     for file in files:
         name = str(file.relative_to(source))
-        elsewhere = TESTED_ELSEWHERE.get(name)
-        if elsewhere and not (source / elsewhere).exists():
-            sys.exit(f"{name}: {elsewhere} is gone")
+        elsewhere, code_elsewhere = TESTED_ELSEWHERE.get(name), CODE_TESTED_ELSEWHERE.get(name)
+        for test in filter(None, (elsewhere, code_elsewhere)):
+            if not (source / test).exists():
+                sys.exit(f"{name}: {test} is gone")
         folder = scratch / name.replace("/", "_").removesuffix(".md")
         made = False
         for start, language, target, lines in blocks_of(file, name):
             if target == "excerpt":
                 check_excerpt(source, name, start, language, lines)
                 continue
-            if elsewhere:
+            if elsewhere or (code_elsewhere and target):
                 continue
             if not made and (language == "sh" or target):
                 checkout(source, build, folder)
