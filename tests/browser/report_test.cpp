@@ -92,7 +92,7 @@ BOOST_AUTO_TEST_CASE(a_sweeps_report_opens_without_a_complaint) {
   BOOST_TEST(seen.status == 0);
   BOOST_TEST(!has(seen.log, "CONSOLE"), seen.log);
   for (const char* part : {"Over-optimisation", "over-optimised", "Beside the published numbers", "5.49", "<circle",
-                           "Pairs that a threshold keeps", "η = 0.6, τ = 1: δ = ", "failed"}) {
+                           "Pairs that a threshold keeps", "reward-gap (eta 0.6, tau 1): δ = ", "failed"}) {
     BOOST_TEST(has(seen.dom, part), part);
   }
 }

@@ -37,7 +37,9 @@ def main():
     for header in sorted(header for top in tops for header in top.rglob("*.h")):
         lines = list(examples(header))
         count += bool(lines)
-        defined = set(re.findall(r"\b(?:int|void|auto|bool)\s+([a-z_]\w*)\(", "\n".join(line for _, line in lines)))
+        defined = set(re.findall(r"\b(?:int|void|auto|bool)\s+([a-z_]\w*)\(|\b(?:class|struct)\s+(\w+)",
+                                 "\n".join(line for _, line in lines)))
+        defined = {name for names in defined for name in names if name}
         for number, line in lines:
             for name in re.findall(r"\b([A-Za-z_]\w*)\s*(?=\(|::|<|\{)", line):
                 if name not in known | defined | OWN:

@@ -330,6 +330,7 @@ BOOST_AUTO_TEST_CASE(nothing_that_acts_on_a_terminal_is_printed) {
   const test::Folder folder;
   fs::create_directories(folder / "model");
   std::ofstream(folder / "recipe.yaml") << "name: x\nstages:\n  a: {stage: \"" << hostile << "\"}\n";
+  std::ofstream(folder / "model/model.safetensors") << std::string("\2\0\0\0\0\0\0\0{}", 10);  // no tensors
   std::ofstream(folder / "model/config.json") << R"({"model_type": ")" << hostile << "\"}";
   std::ofstream(folder / "run.json")
       << R"({"recipe": "x", "status": "failed", "seed": 1, "started": "", "process": 1, "file": "x.yaml", "error": ")"

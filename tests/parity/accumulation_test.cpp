@@ -9,6 +9,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "framework/engine/training/score_objective.h"
+#include "framework/engine/training/token_objective.h"
 #include "training_run.h"
 
 namespace {

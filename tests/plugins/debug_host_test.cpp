@@ -186,7 +186,7 @@ BOOST_AUTO_TEST_CASE(tensor_components_are_watched) {
   const Registry registry = scan_folder(kPlugins / "good");
   QuietHost host;
   auto optimizer = make<Optimizer>(registry, "hinge", Value::map(), host).bare();
-  BOOST_TEST(type_of(*optimizer).find("WatchedPairs") != std::string::npos);
+  BOOST_TEST(type_of(*optimizer).find("WatchedOptimizer") != std::string::npos);
   auto& pairwise = static_cast<PairwiseOptimizer&>(*optimizer);
   BOOST_TEST(!pairwise.per_token());
   optimizer.reset();

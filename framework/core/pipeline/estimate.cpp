@@ -330,13 +330,15 @@ std::optional<DecoderSize> measure_decoder(const Value& config, std::uint64_t vo
   if (!shape || !inner || vocabulary == 0) return std::nullopt;
   const std::uint64_t h = shape->hidden;
   // GPT-NeoX has biases, two layer norms with biases and one matrix into the inner layer; Llama has neither and two.
+  // Open Assistant's reward models are GPT-NeoX without a head over the vocabulary.
   const Value* type = config.find("model_type");
-  const bool neox = type != nullptr && *type == Value("gpt_neox");
+  const bool headless = type != nullptr && *type == Value("gpt_neox_reward_model");
+  const bool neox = headless || (type != nullptr && *type == Value("gpt_neox"));
   const std::uint64_t inwards = neox ? 1 : 2;
   const std::uint64_t weights = 2 * h * h + 2 * h * shape->kv_width + (inwards + 1) * h * *inner;
   const std::uint64_t rows = 2 * h + 2 * shape->kv_width + inwards * *inner + h;
   const std::uint64_t layer = weights + (neox ? 4 * h + *inner + h + 4 * h : 2 * h);
-  const std::uint64_t head = flag_at(config, "tie_word_embeddings", false) ? 0 : vocabulary * h;
+  const std::uint64_t head = headless || flag_at(config, "tie_word_embeddings", false) ? 0 : vocabulary * h;
   return DecoderSize{.parameters = vocabulary * h + shape->layers * layer + (neox ? 2 * h : h) + head,
                      .linear_weights = shape->layers * weights,
                      .linear_rows = shape->layers * rows,

@@ -96,6 +96,9 @@ BOOST_AUTO_TEST_CASE(an_online_optimizer_holds_its_reward_model_and_critic_too) 
 BOOST_AUTO_TEST_CASE(known_models_have_their_known_sizes) {
   BOOST_TEST(plumb::measure_decoder(kLlama).value().parameters == 6738415616U);
   BOOST_TEST(plumb::measure_decoder(kPythia).value().parameters == 6857302016U);
+  Value reward_model = kPythia;
+  reward_model.set("model_type", "gpt_neox_reward_model");
+  BOOST_TEST(plumb::measure_decoder(reward_model).value().parameters == 6857302016U - 50432U * 4096U);
 }
 
 BOOST_AUTO_TEST_CASE(grouped_heads_tied_heads_and_missing_sizes) {

@@ -12,7 +12,7 @@
 //
 // Thread tags on methods, from CLAP's convention:
 //   [setup] one thread, before work starts;   [lane] never concurrently on one instance, the thread may change;
-//   [any]   concurrent calls allowed;          [rank] same order on all ranks.
+//   [any]   concurrent calls allowed.
 #pragma once
 
 namespace plumb {

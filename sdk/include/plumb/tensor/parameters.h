@@ -1,5 +1,5 @@
 // The named weights of a model. A model declares what it needs under Hugging Face's names; the framework allocates,
-// initialises, loads, saves, adapts, freezes and shards them.
+// initialises, loads, saves, adapts and freezes them.
 //
 //   Block(plumb::Parameters& p, const std::string& name, const Shape& s)
 //       : query(p.linear(name + ".self_attn.q_proj", s.hidden, s.hidden)),
