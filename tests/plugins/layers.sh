@@ -11,6 +11,7 @@ cp "$check" "$tree/tools/check"
 # the order of the framework's folders, as its page has it
 page=$(dirname "$check")/../framework/README.md
 cp "$page" "$tree/framework/README.md"
+# shellcheck disable=SC2016  # back quotes are the page's
 mapfile -t order < <(sed -nE 's/^`([a-z_]+\/[a-z_]+)\/`.*/\1/p' "$page")
 ((${#order[@]} > 10)) || { echo "$page tells of ${#order[@]} folders only" >&2; exit 1; }
 for folder in "${order[@]}"; do
