@@ -53,8 +53,8 @@ stages:
   responses: {max_new_tokens: 24, generator: {device: cpu}}
   rewards: {reward: {device: cpu}}
   aligned: {device: cpu, gradient_checkpointing: false}
-  mt-bench: {max_new_tokens: 16, judge: {url: "http://127.0.0.1:PORT/v1", cache: cache}}
-  alpaca-eval: {max_new_tokens: 16, judge: {url: "http://127.0.0.1:PORT/v1", cache: cache}}
+  mt-bench: {device: cpu, max_new_tokens: 16, judge: {url: "http://127.0.0.1:PORT/v1", cache: cache}}
+  alpaca-eval: {device: cpu, max_new_tokens: 16, judge: {url: "http://127.0.0.1:PORT/v1", cache: cache}}
 )";
 
 struct Place {
