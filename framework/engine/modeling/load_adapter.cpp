@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 #include <utility>
 
 #include "framework/engine/modeling/lora.h"
@@ -121,16 +120,6 @@ class Loader {
   bool training_;
   at::Device device_;
 };
-
-// The last parts of the layers' names that are saved with this adapter, as PEFT's target_modules lists them.
-std::vector<std::string> adapted_suffixes(const LanguageModel& model) {
-  std::set<std::string> out;
-  for (const std::string& name : model.parameters->linear_names()) {
-    const LoraAdapter* adapter = model.parameters->find_linear(name)->adapter.get();
-    if (adapter != nullptr && !adapter->in_folder) out.insert(name.substr(name.rfind('.') + 1));
-  }
-  return {out.begin(), out.end()};
-}
 
 }  // namespace
 

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 #include <set>
 
 #include "framework/core/artifacts/adapter_folder.h"
@@ -36,16 +35,18 @@ void list_adapter(LanguageModel& model) {
   }
 }
 
-const Parameter* head_parameter(const LanguageModel& model, const std::string& saved) {
-  if (model.score == nullptr || !saved.starts_with(adapter_prefix)) return nullptr;
-  const std::string name = saved.substr(adapter_prefix.size());
-  return name.starts_with(reward_head_of(model.config).layer + ".") ? model.parameters->find(name) : nullptr;
+std::vector<std::string> adapted_suffixes(const LanguageModel& model) {
+  std::set<std::string> out;
+  for (const std::string& name : model.parameters->linear_names()) {
+    const LoraAdapter* adapter = model.parameters->find_linear(name)->adapter.get();
+    if (adapter != nullptr && !adapter->in_folder) out.insert(name.substr(name.rfind('.') + 1));
+  }
+  return {out.begin(), out.end()};
 }
 
 void freeze_base(LanguageModel& model) {
   for (const Parameter* parameter : model.parameters->all()) {
-    if (head_parameter(model, std::string(adapter_prefix) + parameter->name) == nullptr)
-      parameter->tensor->set_requires_grad(false);
+    if (!is_head(parameter->name, model)) parameter->tensor->set_requires_grad(false);
   }
 }
 
@@ -157,11 +158,9 @@ NamedTensors joined_adapters(const LanguageModel& model, LoraSettings& lora) {
   std::size_t rank = 0;
   for (const std::string& name : names) rank = std::max(rank, rank_of(*model.parameters->find_linear(name)));
   NamedTensors out;
-  std::set<std::string> suffixes;
   for (const std::string& name : names) {
     const Linear& layer = *model.parameters->find_linear(name);
     if (saved_here(layer.adapter.get()) == nullptr) continue;
-    suffixes.insert(name.substr(name.rfind('.') + 1));
     at::Tensor a = at::zeros({static_cast<std::int64_t>(rank), layer.weight.size(1)}, layer.adapter->a.options());
     at::Tensor b = at::zeros({layer.weight.size(0), static_cast<std::int64_t>(rank)}, layer.adapter->b.options());
     std::int64_t at = 0;
@@ -176,7 +175,7 @@ NamedTensors joined_adapters(const LanguageModel& model, LoraSettings& lora) {
   }
   lora.r = static_cast<std::int64_t>(rank);
   lora.alpha = static_cast<double>(rank);
-  lora.targets.assign(suffixes.begin(), suffixes.end());
+  lora.targets = adapted_suffixes(model);
   return out;
 }
 
@@ -197,8 +196,9 @@ void save_adapter(const LanguageModel& model, const fs::path& folder, const std:
     for (const Parameter& parameter : *model.adapter) tensors.emplace_back(parameter.name, *parameter.tensor);
   }
   for (const Parameter* parameter : model.parameters->all()) {
-    const std::string name = std::string(adapter_prefix) + parameter->name;
-    if (head_parameter(model, name) != nullptr) tensors.emplace_back(name, *parameter->tensor);
+    if (is_head(parameter->name, model)) {
+      tensors.emplace_back(std::string(adapter_prefix) + parameter->name, *parameter->tensor);
+    }
   }
   Value::List targets;
   for (const std::string& target : lora.targets) targets.emplace_back(target);

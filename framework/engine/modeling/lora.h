@@ -31,9 +31,9 @@ void save_adapter(const LanguageModel& model, const std::filesystem::path& folde
 void give_adapter(Linear& layer, LoraAdapter adapter, bool training);
 // Makes model.adapter: parameters of the adapter that is not frozen, in the order of the layers, under PEFT's names.
 void list_adapter(LanguageModel& model);
+// The last parts of the layers' names that are saved with this adapter, as PEFT's target_modules lists them.
+std::vector<std::string> adapted_suffixes(const LanguageModel& model);
 // No gradients but the adapter's and the reward head's.
 void freeze_base(LanguageModel& model);
-// The parameter of the reward head that an adapter saves under this name; null for any other name.
-const Parameter* head_parameter(const LanguageModel& model, const std::string& saved);
 
 }  // namespace plumb

@@ -19,10 +19,6 @@ namespace plumb {
 namespace fs = std::filesystem;
 namespace {
 
-bool is_head(const std::string& tensor, const Value& config) {
-  return tensor.starts_with(reward_head_of(config).layer + ".");
-}
-
 // Weights of 16 bits stay so, views of their file.
 std::string stored_type(const fs::path& folder) {
   const Value config = read_json(folder / "config.json").value();
@@ -101,7 +97,7 @@ MergeLoss write_merged(const fs::path& adapter, const fs::path& folder, const st
   std::vector<TensorToWrite> tensors;
   for (const Parameter* parameter : model.parameters->all()) {
     const at::Tensor& base = *parameter->tensor;
-    if (model.score != nullptr && is_head(parameter->name, model.config)) {  // float32 in every folder
+    if (is_head(parameter->name, model)) {  // float32 in every folder
       tensors.push_back({parameter->name, base.scalar_type(), parameter->shape, [&base] { return base; }});
       continue;
     }
@@ -125,7 +121,7 @@ MergeLoss measure_merged(const fs::path& adapter, const fs::path& merged, bool r
   const auto tensors = read_model_tensors(merged).value();
   MergeSums sums;
   for (const Parameter* parameter : model.parameters->all()) {
-    if (model.score != nullptr && is_head(parameter->name, model.config)) continue;
+    if (is_head(parameter->name, model)) continue;
     const auto change = change_of(merging, *parameter);
     if (!change) continue;
     const auto found = tensors.find(parameter->name);

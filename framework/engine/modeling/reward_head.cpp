@@ -61,6 +61,14 @@ RewardHead reward_head_of(const Value& config) {
   return head;
 }
 
+bool is_head(const std::string& tensor, const Value& config) {
+  return tensor.starts_with(reward_head_of(config).layer + ".");
+}
+
+bool is_head(const std::string& parameter, const LanguageModel& model) {
+  return model.score != nullptr && is_head(parameter, model.config);
+}
+
 bool is_reward_model(const Value& config) {
   if (is_open_assistants(config)) return true;
   const Value* names = config.is_map() ? config.find("architectures") : nullptr;

@@ -36,6 +36,10 @@ RewardHead reward_head_of(const Value& config);
 // Whether config.json is that of a reward model, by its architecture or its model_type.
 bool is_reward_model(const Value& config);
 
+// Whether a tensor of a folder, or a parameter of an open model, is the reward head's.
+bool is_head(const std::string& tensor, const Value& config);
+bool is_head(const std::string& parameter, const LanguageModel& model);
+
 // The token that `last` reads, counted from the prompt's first: 0 when all of them are padding, as transformers has it.
 std::int64_t read_position(const RewardHead& head, std::span<const TokenId> prompt, std::span<const TokenId> answer);
 

@@ -219,7 +219,6 @@ void check_order(const SavedAdapter& lower, const SavedAdapter& upper) {
 }
 
 void fit_one(SavedAdapter& adapter, BaseWeights& base, const Declare& declare) {
-  name_output(adapter, *declare(base.config));
   TensorMap saved;
   for (const auto& [name, entry] : adapter.whole) saved[name] = adapter.tensors.tensor(entry);
   part_ties(adapter, base, saved, declare);
@@ -264,6 +263,9 @@ SavedAdapter read_saved_adapter(const fs::path& folder) {
 }
 
 void fit_base(const std::vector<SavedAdapter*>& adapters, BaseWeights& base, const Declare& declare) {
+  if (adapters.empty()) return;
+  const auto declared = declare(base.config);
+  for (SavedAdapter* adapter : adapters) name_output(*adapter, *declared);  // before their names are compared
   for (std::size_t upper = 0; upper < adapters.size(); ++upper) {
     for (std::size_t lower = 0; lower < upper; ++lower) check_order(*adapters[lower], *adapters[upper]);
     fit_one(*adapters[upper], base, declare);
