@@ -7,11 +7,9 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 
-#include "plumb/error.h"
+#include "plumb/json_fields.h"
 #include "plumb/testing_stage.h"
 #include "sdk/check/context.h"
 #include "sdk/check/fixtures.h"
@@ -172,9 +170,7 @@ void output(Context& c) {
 std::map<std::string, std::string> contents(const fs::path& folder) {
   std::map<std::string, std::string> out;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    if (!entry.is_regular_file()) continue;
-    std::ifstream in(entry.path(), std::ios::binary);
-    out[entry.path().string()] = std::string{std::istreambuf_iterator<char>(in), {}};
+    if (entry.is_regular_file()) out[entry.path().string()] = read_text_file(entry.path().string());
   }
   return out;
 }

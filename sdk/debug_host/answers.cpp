@@ -136,7 +136,7 @@ class WatchedWaitingJudge final : public WatchedJudge<WaitingJudge> {
 class WatchedContext final : public EvaluationContext {
  public:
   WatchedContext(EvaluationContext& context, const Watch& evaluator)
-      : context_(context), calls_(subject_of(evaluator), Violation::Fault::plugin, true) {}
+      : context_(context), calls_(part_of(evaluator, "context"), Violation::Fault::plugin, true) {}
 
   [[nodiscard]] const std::vector<std::string>& models() const override {
     const Watch::Call call(calls_, "models", Tag::any);
@@ -175,12 +175,6 @@ class WatchedContext final : public EvaluationContext {
   void end() { calls_.ending(); }
 
  private:
-  static Subject subject_of(const Watch& evaluator) {
-    Subject subject = evaluator.subject();
-    subject.title = "the context of " + subject.title;
-    return subject;
-  }
-
   EvaluationContext& context_;
   mutable Watch calls_;
 };
@@ -190,12 +184,7 @@ class WatchedEvaluator final : public Watched<Evaluator> {
   using Watched::Watched;
   [[nodiscard]] Evaluation evaluate(EvaluationContext& context) override {
     const Watch::Call call(watch(), "evaluate", Tag::lane);
-    const auto lent = std::make_shared<WatchedContext>(context, watch());
-    keep(lent);
-    struct End {
-      WatchedContext& of;
-      ~End() { of.end(); }
-    } end{*lent};
+    const Lent<WatchedContext> lent(context, watch());
     return inner().evaluate(*lent);
   }
 };

@@ -89,7 +89,7 @@ class WatchedSelection final : public Watched<SelectionPolicy> {
 class WatchedRun final : public StageRun {
  public:
   WatchedRun(StageRun& inner, const Watch& stage)
-      : inner_(inner), calls_(subject_of(stage), Violation::Fault::plugin, true) {}
+      : inner_(inner), calls_(part_of(stage, "run"), Violation::Fault::plugin, true) {}
 
   [[nodiscard]] std::vector<StageInput> inputs(std::string_view param) const override {
     const Watch::Call call(calls_, "inputs", Tag::lane);
@@ -143,12 +143,6 @@ class WatchedRun final : public StageRun {
   void end() { calls_.ending(); }
 
  private:
-  static Subject subject_of(const Watch& stage) {
-    Subject subject = stage.subject();
-    subject.title = "the run of " + subject.title;
-    return subject;
-  }
-
   StageRun& inner_;
   mutable Watch calls_;
 };
@@ -158,12 +152,7 @@ class WatchedStage final : public Watched<Stage> {
   using Watched::Watched;
   void run(StageRun& run) override {
     const Watch::Call call(watch(), "run", Tag::lane);
-    const auto lent = std::make_shared<WatchedRun>(run, watch());
-    keep(lent);  // a thread that the stage leaves behind may still call it
-    struct End {
-      WatchedRun& of;
-      ~End() { of.end(); }
-    } const end{*lent};
+    const Lent<WatchedRun> lent(run, watch());
     inner().run(*lent);
   }
   [[nodiscard]] StageNeeds estimate(const StageFacts& facts) const override {

@@ -95,6 +95,31 @@ class Watch {
 // Keeps an object until the process ends.
 void keep(std::shared_ptr<void> object);
 
+// What belongs to somebody watched: "the run of stage `x` of org.y 1.0.0".
+inline Subject part_of(const Watch& owner, const std::string& what) {
+  Subject out = owner.subject();
+  out.title = "the " + what + " of " + out.title;
+  return out;
+}
+
+// What a plugin is lent for one call, behind a T. The T stays when the call is over, since a thread that was left behind
+// may still call it.
+template <class T>
+class Lent {
+ public:
+  template <class Inner>
+  Lent(Inner& inner, const Watch& lender) : object_(std::make_shared<T>(inner, lender)) {
+    keep(object_);
+  }
+  ~Lent() { object_->end(); }
+  Lent(const Lent&) = delete;
+  Lent& operator=(const Lent&) = delete;
+  [[nodiscard]] T& operator*() const { return *object_; }
+
+ private:
+  std::shared_ptr<T> object_;
+};
+
 // An object of interface `Base` that stands for another one. Its end is that of the other one alone: this one stays, so
 // that what is called later is called on something.
 template <class Base>

@@ -16,21 +16,21 @@ using Words = std::vector<std::string>;
 
 struct KindWords {
   const char* kind;
-  Words yields, takes, needs;
+  Words yields, needs;
 };
 
 const std::vector<KindWords>& kind_words() {
   static const Words rows{"prompts", "demonstrations", "preferences", "texts"};
   static const std::vector<KindWords> all = {
-      {"data-source", rows, {}, {}},
-      {"selection-policy", {"pairs", "demonstrations"}, {}, {"annotation"}},
-      {"evaluator", {}, {}, {"judge", "reward-model", "baseline", "one-answer", "second-turn"}},
-      {"judge", {"score", "preference", "text"}, {}, {"language-models"}},
-      {"generator", {}, {}, {"language-models"}},
-      {"model", {}, {}, {}},
-      {"tokenizer", {}, {}, {}},
-      {"reward-model", {}, {}, {"language-models"}},
-      {"stage", row_types(), {}, {"language-models", "random"}},
+      {"data-source", rows, {}},
+      {"selection-policy", {"pairs", "demonstrations"}, {"annotation"}},
+      {"evaluator", {}, {"judge", "reward-model", "baseline", "one-answer", "second-turn"}},
+      {"judge", {"score", "preference", "text"}, {"language-models"}},
+      {"generator", {}, {"language-models"}},
+      {"model", {}, {}},
+      {"tokenizer", {}, {}},
+      {"reward-model", {}, {"language-models"}},
+      {"stage", row_types(), {"language-models", "random"}},
   };
   return all;
 }
@@ -173,13 +173,14 @@ std::string wrong_stage(const ComponentInfo& info) {
   }
   if (info.yields.size() == 1) return {};
   if (input == nullptr) return "yields: several types, and no input that decides which it is";
-  const bool any = input->accepts.empty();
+  if (input->accepts.empty())
+    return "parameter " + input->name + ": it decides the type of the output, so it must say what it accepts";
   for (const std::string& type : input->accepts) {
     if (among(info.yields, type)) continue;
     return "parameter " + input->name + ": it decides the type of the output, and accepts " + type +
            ", which is not yielded";
   }
-  return any ? "parameter " + input->name + ": it decides the type of the output, so it must say what it accepts" : "";
+  return {};
 }
 
 }  // namespace
@@ -200,9 +201,7 @@ std::string wrong_description(const ComponentInfo& info) {
   for (const std::string& type : info.yields) {
     if (!among(words->yields, type)) return unknown("yields", type, words->yields);
   }
-  for (const std::string& type : info.takes) {
-    if (!among(words->takes, type)) return unknown("takes", type, words->takes);
-  }
+  if (!info.takes.empty()) return unknown("takes", info.takes.front(), {});  // what optimizers alone have
   for (const std::string& need : info.needs) {
     if (std::string wrong = wrong_need(info, words->needs, need); !wrong.empty()) return wrong;
   }

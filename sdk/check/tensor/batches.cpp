@@ -28,6 +28,10 @@ const BatchForm& form_of_class(Optimizer& optimizer) {
   return *form;
 }
 
+std::size_t place_of(const Inputs& in, const std::string& leaf) {
+  return static_cast<std::size_t>(std::find(in.names.begin(), in.names.end(), leaf) - in.names.begin());
+}
+
 }  // namespace
 
 Lengths draw_lengths(Random random, std::int64_t count) {
@@ -73,7 +77,7 @@ void Inputs::add_logps(const std::string& name, const Random& random) {
 }
 
 const at::Tensor& Inputs::leaf(const std::string& name) const {
-  return leaves.at(static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin()));
+  return leaves.at(place_of(*this, name));
 }
 
 Ragged Inputs::ragged_leaf(const std::string& name) const {
@@ -85,8 +89,8 @@ Ragged Inputs::ragged(const std::string& constant, const std::string& as) const 
 }
 
 void Inputs::set_leaf(const std::string& name, double value) {
-  const auto at = static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin());
-  leaves.at(at) = leaf_of(leaves[at].detach() * 0 + value, type);
+  at::Tensor& values = leaves.at(place_of(*this, name));
+  values = leaf_of(values.detach() * 0 + value, type);
 }
 
 Inputs Inputs::part(std::int64_t from, std::int64_t size) const {

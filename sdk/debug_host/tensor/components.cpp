@@ -25,7 +25,8 @@ bool has_shape(const at::Tensor& tensor, std::int64_t rows, std::int64_t columns
 // The framework's attention as the model sees it, for the length of one forward pass.
 class WatchedAttention final : public Attention {
  public:
-  explicit WatchedAttention(Watch& model) : model_(model), calls_(subject_of(model), Violation::Fault::plugin) {}
+  explicit WatchedAttention(Watch& model)
+      : model_(model), calls_(part_of(model, "attention"), Violation::Fault::plugin) {}
 
   at::Tensor attend(std::int64_t layer, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                     const AttentionOptions& options) override {
@@ -57,11 +58,6 @@ class WatchedAttention final : public Attention {
   };
 
  private:
-  static Subject subject_of(const Watch& model) {
-    Subject subject = model.subject();
-    subject.title = "the attention of " + subject.title;
-    return subject;
-  }
   Watch& model_;
   Watch calls_;
   std::atomic<Attention*> attention_{nullptr};

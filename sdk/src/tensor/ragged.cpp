@@ -20,18 +20,16 @@ const std::int64_t* offsets_of(const Ragged& ragged) {
   return ragged.offsets.const_data_ptr<std::int64_t>();
 }
 
-std::string shape_of(const at::Tensor& tensor) {
+std::string shape_of(at::IntArrayRef sizes) {
   std::string out = "[";
-  for (const std::int64_t size : tensor.sizes()) out += (out.size() > 1 ? ", " : "") + std::to_string(size);
+  for (const std::int64_t size : sizes) out += (out.size() > 1 ? ", " : "") + std::to_string(size);
   return out + "]";
 }
 
 void require_shape(const at::Tensor& found, const std::vector<std::int64_t>& wanted) {
   if (found.sizes() == at::IntArrayRef(wanted)) return;
-  std::string shape;
-  for (const std::int64_t size : wanted) shape += (shape.empty() ? "" : ", ") + std::to_string(size);
   throw Error(ErrorCode::run_failed,
-              "values of ragged rows: found a tensor " + shape_of(found) + ", wanted [" + shape + "]");
+              "values of ragged rows: found a tensor " + shape_of(found.sizes()) + ", wanted " + shape_of(wanted));
 }
 
 }  // namespace
@@ -79,7 +77,8 @@ at::Tensor Ragged::row_of_values() const {
 }
 
 at::Tensor Ragged::mask() const {
-  return at::arange(longest(), lengths().options()).unsqueeze(0) < lengths().unsqueeze(1);
+  const at::Tensor each = lengths();
+  return at::arange(longest(), each.options()).unsqueeze(0) < each.unsqueeze(1);
 }
 
 at::Tensor Ragged::padded(double fill) const {
