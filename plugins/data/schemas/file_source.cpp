@@ -133,8 +133,7 @@ bool FileSource::first_time(const Conversation& messages, const std::string& cho
   return false;
 }
 
-void FileSource::name(std::string& id, std::string content) {
-  if (id.empty()) id = std::move(content);
+void FileSource::tell_apart(std::string& id) {
   if (settings_.deduplicate) return;
   const std::size_t times = ++times_[Random(content_).derive(id).key()];
   if (times > 1) id += "~" + std::to_string(times);
@@ -149,7 +148,8 @@ bool FileSource::admit(const Conversation& messages, const char* last_role) {
 bool FileSource::emit(Prompt row) {
   drop_empty_system(row.messages);
   if (!admit(row.messages, "user") || !first_time(row.messages)) return false;
-  name(row.id, content_id(row.messages));
+  if (row.id.empty()) row.id = content_id(row.messages);
+  tell_apart(row.id);
   ready_.emplace_back(std::move(row));
   return true;
 }
@@ -157,7 +157,8 @@ bool FileSource::emit(Prompt row) {
 bool FileSource::emit(Demonstration row) {
   drop_empty_system(row.messages);
   if (!admit(row.messages, "assistant") || !first_time(row.messages)) return false;
-  name(row.id, content_id(row.messages));
+  if (row.id.empty()) row.id = content_id(row.messages);
+  tell_apart(row.id);
   ready_.emplace_back(std::move(row));
   return true;
 }
@@ -172,7 +173,8 @@ bool FileSource::emit(Preference row) {
   if (why != nullptr) leave_out(why);
   if (why != nullptr || !first_time(row.prompt.messages, row.chosen, row.rejected)) return false;
   if (row.prompt.id.empty()) row.prompt.id = content_id(row.prompt.messages);
-  name(row.id, content_id({{row.prompt.id, row.chosen}, {"rejected", row.rejected}}));
+  if (row.id.empty()) row.id = content_id({{row.prompt.id, row.chosen}, {"rejected", row.rejected}});
+  tell_apart(row.id);
   ready_.emplace_back(std::move(row));
   return true;
 }
@@ -181,7 +183,8 @@ void FileSource::emit_text(std::string id, std::string text, Value extra) {
   Demonstration row{std::move(id), {{"assistant", std::move(text)}}, std::move(extra)};
   if (strip(row.messages.front().content).empty()) return leave_out("empty text");
   if (!first_time(row.messages)) return;
-  name(row.id, content_id(row.messages));
+  if (row.id.empty()) row.id = content_id(row.messages);
+  tell_apart(row.id);
   ready_.emplace_back(std::move(row));
 }
 

@@ -58,8 +58,8 @@ class FileSource : public DataSource {
  private:
   bool admit(const Conversation& messages, const char* last_role);
   bool first_time(const Conversation& messages, const std::string& chosen = {}, const std::string& rejected = {});
-  // The row's id, made of its content when it has none. A row that was there before and is kept gets one of its own.
-  void name(std::string& id, std::string content);
+  // Gives a row that was there before and is kept an id of its own.
+  void tell_apart(std::string& id);
   void read_more();
   void tell();
 

@@ -13,13 +13,9 @@ at::Tensor kl_estimate(const std::string& estimator, const at::Tensor& logps, co
   return estimator == "k3" ? (-k1).exp() - 1 + k1 : k1;
 }
 
-at::Tensor masked_mean(const at::Tensor& values, const at::Tensor& mask) {
-  return (values * mask).sum() / mask.sum();
-}
-
 at::Tensor whitened(const at::Tensor& values, const at::Tensor& mask, bool centre) {
-  const at::Tensor mean = masked_mean(values, mask);
   const at::Tensor count = mask.sum();
+  const at::Tensor mean = (values * mask).sum() / count;
   const at::Tensor variance = ((values - mean).square() * mask).sum() / (count - 1).clamp_min(1);
   at::Tensor out = (values - mean) * (variance + 1e-8).rsqrt();
   if (!centre) out = out + mean;

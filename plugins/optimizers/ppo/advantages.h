@@ -1,5 +1,6 @@
 // The arithmetic of PPO. Rewards, values and advantages are padded, [responses, tokens] with a mask of real tokens, a
-// response's tokens at the front of its row; the losses are of single tokens, [tokens]. Definitions are TRL 1.12's, except where README.md says otherwise.
+// response's tokens at the front of its row; the losses are of single tokens, [tokens]. Definitions are TRL 1.12's,
+// except where README.md says otherwise.
 //
 // Thread contract: functions are [any].
 #pragma once
@@ -11,9 +12,6 @@
 // Per-token estimates of KL(policy, reference) from a sampled token: "k1" log π − log ref, "k3" exp(−k1) − 1 + k1
 // (J. Schulman, "Approximating KL divergence", 2020).
 at::Tensor kl_estimate(const std::string& estimator, const at::Tensor& logps, const at::Tensor& reference_logps);
-
-// Mean over true places of `mask`.
-at::Tensor masked_mean(const at::Tensor& values, const at::Tensor& mask);
 
 // (x − mean) / √(unbiased variance + 1e-8) over true places, zero elsewhere; the mean is put back unless `centre`.
 at::Tensor whitened(const at::Tensor& values, const at::Tensor& mask, bool centre);
