@@ -21,12 +21,11 @@ struct Row {
   bool timed = true;
 };
 
-void add(Row& row, const PlannedStage& stage, const Plan& plan, const Accelerator& on) {
+void add(Row& row, const GpuEstimate& estimated) {
   ++row.times;
-  const auto estimated = estimate_on(stage, plan, on);
-  row.bytes = std::max(row.bytes, estimated->bytes);
-  row.seconds += estimated->seconds.value_or(0);
-  row.timed = row.timed && estimated->seconds.has_value();
+  row.bytes = std::max(row.bytes, estimated.bytes);
+  row.seconds += estimated.seconds.value_or(0);
+  row.timed = row.timed && estimated.seconds.has_value();
 }
 
 std::vector<Row> rows_of(const std::vector<Plan>& plans, const Accelerator& on) {
@@ -35,10 +34,11 @@ std::vector<Row> rows_of(const std::vector<Plan>& plans, const Accelerator& on) 
   for (const Plan& plan : plans) {
     for (const PlannedStage& stage : plan.stages) {
       if (stage.state != StageState::run || !seen.insert(stage.manifest.key).second) continue;
-      if (!estimate_on(stage, plan, on)) continue;
+      const auto estimated = estimate_on(stage, plan, on);
+      if (!estimated) continue;
       auto row = std::find_if(rows.begin(), rows.end(), [&](const Row& r) { return r.stage == stage.spec->name; });
       if (row == rows.end()) row = rows.insert(row, Row{.stage = stage.spec->name});
-      add(*row, stage, plan, on);
+      add(*row, *estimated);
     }
   }
   return rows;

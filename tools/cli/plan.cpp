@@ -35,27 +35,22 @@ constexpr std::size_t kLine = 120, kReasons = 40;  // characters of a line, and 
 
 // With `code` a stage that a plugin provides is asked what it will need: only its code knows.
 StageEstimate foretold(const PlannedStage& stage, const Plan& plan, bool code) {
-  return code || stage.spec->of_plugin == nullptr ? estimate(stage, plan) : StageEstimate{};
+  if (code || stage.spec->of_plugin == nullptr) return estimate(stage, plan);
+  StageEstimate out;
+  if (stage.earlier) out.seconds = stage.earlier->seconds;
+  return out;
 }
 
 struct Totals {
   std::array<std::size_t, 3> of_state{};
   std::uint64_t disk = 0, memory = 0;
-  double seconds = 0;
-};
 
-Totals total(const Plan& plan, bool code) {
-  Totals out;
-  for (const PlannedStage& stage : plan.stages) {
-    ++out.of_state[static_cast<std::size_t>(stage.state)];
-    if (stage.state != StageState::run) continue;
-    const StageEstimate e = foretold(stage, plan, code);
-    out.disk += e.disk_bytes.value_or(0);
-    out.memory = std::max(out.memory, e.memory_bytes.value_or(0));
-    out.seconds += e.seconds.value_or(0);
+  void add(StageState state, const StageEstimate& e) {
+    ++of_state[static_cast<std::size_t>(state)];
+    disk += e.disk_bytes.value_or(0);
+    memory = std::max(memory, e.memory_bytes.value_or(0));
   }
-  return out;
-}
+};
 
 std::string bytes(const std::optional<std::uint64_t>& value) {
   return value ? "~" + in_bytes(*value) : "-";
@@ -99,15 +94,16 @@ void print_table(const std::vector<std::array<std::string, 7>>& rows) {
 
 void print_text(const Plan& plan, bool code) {
   std::vector<std::array<std::string, 7>> rows{{"stage", "kind", "", "memory", "disk", "last took", "why"}};
+  Totals totals;  // of what runs
   for (const PlannedStage& stage : plan.stages) {
     const bool runs = stage.state == StageState::run;
     const StageEstimate e = runs ? foretold(stage, plan, code) : StageEstimate{};
+    totals.add(stage.state, e);
     rows.push_back({stage.spec->name, stage.spec->kind->kind, spelling(stage.state), bytes(e.memory_bytes),
                     bytes(e.disk_bytes), e.seconds ? fmt::format("{:.1f} s", *e.seconds) : "-",
                     fmt::format("{}", fmt::join(stage.why, "; "))});
   }
   print_table(rows);
-  const Totals totals = total(plan, code);
   std::cout << fmt::format("\n{} stages: {} cached, {} to run", plan.stages.size(), totals.of_state[0],
                            totals.of_state[1]);
   if (totals.of_state[2] > 0) std::cout << fmt::format(", {} not needed", totals.of_state[2]);
@@ -124,7 +120,9 @@ Value optional_value(const std::optional<std::uint64_t>& value) {
 
 void print_json(const Plan& plan, bool code) {
   Value::List stages;
+  std::array<std::int64_t, 3> of_state{};
   for (const PlannedStage& stage : plan.stages) {
+    ++of_state[static_cast<std::size_t>(stage.state)];
     const StageEstimate e = foretold(stage, plan, code);
     Value::List why;
     for (const std::string& reason : stage.why) why.emplace_back(reason);
@@ -139,10 +137,7 @@ void print_json(const Plan& plan, bool code) {
                                                           {"disk_bytes", optional_value(e.disk_bytes)},
                                                           {"seconds", e.seconds ? Value(*e.seconds) : Value()}})}}));
   }
-  const Totals totals = total(plan, code);
-  const auto count = [&](StageState state) {
-    return Value(static_cast<std::int64_t>(totals.of_state[static_cast<std::size_t>(state)]));
-  };
+  const auto count = [&](StageState state) { return Value(of_state[static_cast<std::size_t>(state)]); };
   unfiltered_output() << to_json(Value::map({{"stages", Value(std::move(stages))},
                                              {"cached", count(StageState::cached)},
                                              {"run", count(StageState::run)},

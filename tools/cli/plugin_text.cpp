@@ -51,7 +51,7 @@ std::string shown(const std::string& text) {
 }
 
 std::string plain_kind(const ComponentInfo& info) {
-  return info.kind.substr(0, info.kind.find('/'));
+  return without_revision(info.kind);
 }
 
 std::string limits_text(const ParamInfo& info) {

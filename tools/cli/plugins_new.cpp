@@ -89,8 +89,7 @@ void check_id(const std::string& id) {
 
 // A recipe that names the component must mean the new one.
 void check_unused(const std::string& kind, const std::string& name) {
-  const std::string of_stage(Stage::kind, std::string_view(Stage::kind).find('/'));
-  if (kind == of_stage && find_stage_kind(name) != nullptr) {
+  if (kind == without_revision(Stage::kind) && find_stage_kind(name) != nullptr) {
     throw Error(ErrorCode::recipe,
                 fmt::format("the framework has a stage kind `{}` of its own; choose another name", name));
   }

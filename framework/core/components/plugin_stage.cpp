@@ -165,10 +165,12 @@ class PluginRun final : public StageRun {
     std::map<std::string, RowWriter> files;
     for (const std::string& file : row_files(type_)) files.try_emplace(file, context_.folder() / file);
     std::unordered_set<std::string> ids;
+    // Other columns of a prompt may be called `id`, too.
+    const bool own_id =
+        type_ == artifact_type::demonstrations || type_ == artifact_type::texts || type_ == artifact_type::preferences;
     for_each_row(context_.work_folder() / "rows.jsonl", [&](const Value& row, const std::string&) -> Result<void> {
       const Value& identified = type_ == artifact_type::pairs ? row.at("group") : row;
-      const Value* id = identified.find("id");
-      const std::string& name = (id == nullptr ? identified.at("prompt_id") : *id).as_string();
+      const std::string& name = identified.at(own_id ? "id" : "prompt_id").as_string();
       if (!ids.insert(name).second) {
         return Error(ErrorCode::plugin, fmt::format("wrote two rows with the id `{}`; each row has its own", name));
       }

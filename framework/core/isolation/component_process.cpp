@@ -16,6 +16,7 @@
 #include "framework/core/artifacts/descriptor.h"
 #include "framework/core/isolation/component_program.h"
 #include "framework/core/isolation/thrown.h"
+#include "framework/core/registry/registry.h"
 
 namespace plumb {
 namespace {
@@ -30,7 +31,7 @@ constexpr milliseconds kForItsEnd{5000};    // of a process that closed its sock
 }  // namespace
 
 std::string IsolatedSubject::title() const {
-  return fmt::format("{} `{}` of {} {}", kind.substr(0, kind.find('/')), name, id, version);
+  return fmt::format("{} `{}` of {} {}", without_revision(kind), name, id, version);
 }
 
 std::string file_identity(const std::string& file) {

@@ -78,7 +78,7 @@ class Serving {
     const ComponentEntry& entry = entry_of(file, kind, name);
     std::string broken;
     if (params) {
-      guarded(kind.substr(0, kind.find('/')) + " `" + name + "` of " + file + ", in the rules of its parameters", "",
+      guarded(without_revision(kind) + " `" + name + "` of " + file + ", in the rules of its parameters", "",
               [&] { broken = broken_rule(entry, *params); });
     }
     return packed(broken);

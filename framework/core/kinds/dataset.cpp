@@ -10,7 +10,6 @@
 
 #include "framework/core/artifacts/prompts.h"
 #include "framework/core/artifacts/records_file.h"
-#include "framework/core/artifacts/row_files.h"
 #include "framework/core/catalogue/declared.h"
 #include "framework/core/components/make.h"
 #include "plumb/data_source.h"
@@ -164,11 +163,6 @@ class Ids {
   std::size_t renamed_ = 0;
 };
 
-const char* file_of(const std::string& type) {
-  if (type == artifact_type::prompts) return row_file::prompts;
-  return type == artifact_type::preferences ? row_file::preferences : row_file::demonstrations;
-}
-
 struct Rows {
   std::vector<Record> rows;
   std::size_t read = 0;
@@ -258,7 +252,7 @@ void run(StageContext& context) {
   }
 
   const std::string type = type_of(data.rows[parts[begin].front()]);
-  RowWriter writer(context.folder() / file_of(type));
+  RowWriter writer(context.folder() / row_files(type).front());
   std::int64_t rows = 0;
   for (std::size_t part = begin; part < begin + count; ++part) {
     for (const std::size_t i : parts[part]) writer.write(row_of(data.rows[i]));

@@ -11,42 +11,36 @@ namespace {
 
 // An optimizer learns from some types only.
 void check_takes(Checking& c, const StageSpec& stage) {
-  for (const ComponentUse& use : stage.components) {
-    const auto& takes = use.component->info.takes;
-    if (use.param != "optimizer" || takes.empty()) continue;
-    for (const char* param : {"data", "eval"}) {
-      const StageSpec* data = input_of(c, stage, param);
-      if (data == nullptr || data->output.empty()) continue;
-      const auto& accepts = find_param(stage, param)->accepts;
-      if (std::find(accepts.begin(), accepts.end(), data->output) == accepts.end()) continue;  // complained of already
-      // Plain text is learnt as an answer to nothing.
-      const std::string type = data->output == artifact_type::texts ? artifact_type::demonstrations : data->output;
-      if (std::find(takes.begin(), takes.end(), type) != takes.end()) continue;
-      c.complain(stage, mark_of(stage, param), param,
-                 fmt::format("`{}` is of type {}, but the optimizer {} takes {}", data->name, data->output,
-                             use.component->info.name, joined(takes, " or ")));
-    }
+  const KnownComponent* optimizer = component_of(stage, "optimizer");
+  if (optimizer == nullptr || optimizer->info.takes.empty()) return;
+  const auto& takes = optimizer->info.takes;
+  for (const char* param : {"data", "eval"}) {
+    const StageSpec* data = input_of(c, stage, param);
+    if (data == nullptr || data->output.empty()) continue;
+    const auto& accepts = find_param(stage, param)->accepts;
+    if (std::find(accepts.begin(), accepts.end(), data->output) == accepts.end()) continue;  // complained of already
+    // Plain text is learnt as an answer to nothing.
+    const std::string type = data->output == artifact_type::texts ? artifact_type::demonstrations : data->output;
+    if (std::find(takes.begin(), takes.end(), type) != takes.end()) continue;
+    c.complain(stage, mark_of(stage, param), param,
+               fmt::format("`{}` is of type {}, but the optimizer {} takes {}", data->name, data->output,
+                           optimizer->info.name, joined(takes, " or ")));
   }
 }
 
 // A reward model and a policy are trained by optimizers of different sorts.
 void check_yields(Checking& c, const StageSpec& stage) {
-  for (const ComponentUse& use : stage.components) {
-    if (use.param != "optimizer") continue;
-    const auto trains_rewards = [](const ComponentInfo& info) {
-      return std::find(info.yields.begin(), info.yields.end(), artifact_type::reward_model) != info.yields.end();
-    };
-    const bool wanted = stage.output == artifact_type::reward_model;
-    const std::string& name = use.component->info.name;
-    if (trains_rewards(use.component->info) == wanted) continue;
-    std::vector<std::string> fit;
-    for (const KnownComponent* other : c.registry.all("optimizer")) {
-      if (trains_rewards(other->info)) fit.push_back(other->info.name);
-    }
-    c.complain(stage, mark_of(stage, use.param), use.param,
-               wanted ? fmt::format("{} trains no reward model; those that do: {}", name, joined(fit))
-                      : fmt::format("{} trains reward models; the stage kind reward_model takes it", name));
+  const KnownComponent* optimizer = component_of(stage, "optimizer");
+  const bool wanted = stage.output == artifact_type::reward_model;
+  if (optimizer == nullptr || trains_rewards(optimizer->info) == wanted) return;
+  const std::string& name = optimizer->info.name;
+  std::vector<std::string> fit;
+  for (const KnownComponent* other : c.registry.all("optimizer")) {
+    if (trains_rewards(other->info)) fit.push_back(other->info.name);
   }
+  c.complain(stage, mark_of(stage, "optimizer"), "optimizer",
+             wanted ? fmt::format("{} trains no reward model; those that do: {}", name, joined(fit))
+                    : fmt::format("{} trains reward models; the stage kind reward_model takes it", name));
 }
 
 // Keys of a stage that only optimizers read that ask for them, or make answers of their own.
@@ -56,23 +50,18 @@ void check_reads(Checking& c, const StageSpec& stage) {
                                                                          {"reward", "reward-model"},
                                                                          {"value_model", "values"},
                                                                          {"rollout", ""}};
-  for (const ComponentUse& use : stage.components) {
-    const ComponentInfo& info = use.component->info;
-    if (use.param != "optimizer" || info.takes.empty()) continue;
-    const bool online = std::find(info.takes.begin(), info.takes.end(), artifact_type::prompts) != info.takes.end();
-    const auto needs = [&](const std::string& what) {
-      return std::any_of(info.needs.begin(), info.needs.end(),
-                         [&](const std::string& need) { return parse_need(need).what == what; });
-    };
-    for (const auto& [param, what] : asked) {
-      const Value* value = stage.params.find(param);
-      if (value == nullptr || value->is_null() || (what.empty() ? online : needs(what))) continue;
-      c.complain(stage, value->mark, param,
-                 online || param == "reference"
-                     ? fmt::format("has no effect: the optimizer {} does not ask for it", info.name)
-                     : fmt::format("has no effect: the optimizer {} takes {} and makes no answers of its own",
-                                   info.name, joined(info.takes, " or ")));
-    }
+  const KnownComponent* optimizer = component_of(stage, "optimizer");
+  if (optimizer == nullptr || optimizer->info.takes.empty()) return;
+  const ComponentInfo& info = optimizer->info;
+  const bool online = std::find(info.takes.begin(), info.takes.end(), artifact_type::prompts) != info.takes.end();
+  for (const auto& [param, what] : asked) {
+    const Value* value = stage.params.find(param);
+    if (value == nullptr || value->is_null() || (what.empty() ? online : asks_for(info, what))) continue;
+    c.complain(stage, value->mark, param,
+               online || param == "reference"
+                   ? fmt::format("has no effect: the optimizer {} does not ask for it", info.name)
+                   : fmt::format("has no effect: the optimizer {} takes {} and makes no answers of its own", info.name,
+                                 joined(info.takes, " or ")));
   }
 }
 
@@ -88,6 +77,16 @@ void check_threshold(Checking& c, const StageSpec& stage) {
 }
 
 }  // namespace
+
+bool trains_rewards(const ComponentInfo& optimizer) {
+  return std::find(optimizer.yields.begin(), optimizer.yields.end(), artifact_type::reward_model) !=
+         optimizer.yields.end();
+}
+
+bool asks_for(const ComponentInfo& optimizer, const std::string& what) {
+  return std::any_of(optimizer.needs.begin(), optimizer.needs.end(),
+                     [&](const std::string& need) { return parse_need(need).what == what; });
+}
 
 void check_optimizer(Checking& checking, const StageSpec& stage) {
   check_takes(checking, stage);

@@ -9,6 +9,10 @@
 
 namespace plumb {
 
+bool trains_rewards(const ComponentInfo& optimizer);
+// Whether one of its needs is `what`, with or without a detail.
+bool asks_for(const ComponentInfo& optimizer, const std::string& what);
+
 // The optimizer learns from the data's type, and trains what the stage makes.
 void check_optimizer(Checking& checking, const StageSpec& stage);
 // And reads the parameters that are given for some optimizers alone.

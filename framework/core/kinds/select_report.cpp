@@ -202,7 +202,7 @@ void add_audits(Document& page, const std::vector<ReportItem>& pairs) {
   std::set<std::string> names;
   for (const ReportItem& item : pairs) {
     const Value& summary = item.artifact.manifest.summary;
-    const Value* reasons = summary.is_map() ? summary.find("reasons") : nullptr;
+    const Value* reasons = entry(summary, "reasons");
     counts.push_back(reasons != nullptr && reasons->is_map() ? *reasons : Value::map());
     for (const auto& [reason, count] : counts.back().as_map()) names.insert(reason);
   }
@@ -263,7 +263,7 @@ void add_selections(Document& page, const std::vector<ReportItem>& selections, c
     table.rows.push_back({item.name});
     const Value& summary = item.artifact.manifest.summary;
     for (const auto& column : kColumns) {
-      const Value* found = summary.is_map() ? summary.find(column.first) : nullptr;
+      const Value* found = entry(summary, column.first);
       table.rows.back().push_back(found == nullptr ? "" : show_value(*found));
     }
   }

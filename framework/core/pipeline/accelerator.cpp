@@ -23,13 +23,6 @@ bool is_map_at(const Value& params, const char* key) {
   return value != nullptr && value->is_map();
 }
 
-const PlannedStage* input_of(const PlannedStage& stage, const Plan& plan, const char* param) {
-  for (const StageInput& input : stage.spec->inputs) {
-    if (input.param == param) return plan.find(input.stage);
-  }
-  return nullptr;
-}
-
 // What a row of `length` tokens computes: its tokens, and the places of attention's matrix. The answers of a pair share
 // their prompt, taken as a third of the row: each attends to itself and to the prompt.
 struct Computed {
@@ -141,7 +134,7 @@ std::optional<std::int64_t> rows_behind(const PlannedStage& stage, const Plan& p
   const Value& params = stage.manifest.params;
   if (stage.spec->kind->rows) return stage.spec->kind->rows(params);
   for (const char* param : {"data", "prompts", "responses", "scored"}) {
-    const PlannedStage* input = input_of(stage, plan, param);
+    const PlannedStage* input = plan.input_of(stage, param);
     if (input == nullptr) continue;
     const std::int64_t limit = integer_at(input->manifest.params, "max_pairs", 0);
     return limit > 0 ? std::optional(limit) : rows_behind(*input, plan);
@@ -166,7 +159,7 @@ std::optional<std::int64_t> rows_made_by(const PlannedStage& stage, const Plan& 
 std::optional<std::int64_t> rows_into(const PlannedStage& stage, const Plan& plan) {
   const std::optional<std::int64_t> rows = rows_behind(stage, plan);
   if (!rows || stage.spec->kind->models.work != ModelWork::scores) return rows;
-  const PlannedStage* answers = input_of(stage, plan, "responses");
+  const PlannedStage* answers = plan.input_of(stage, "responses");
   if (answers == nullptr) return rows;
   const std::string& count = answers->spec->kind->models.answers;
   return *rows * (count.empty() ? 1 : integer_at(answers->manifest.params, count.c_str(), 1));
@@ -182,7 +175,7 @@ std::optional<GpuEstimate> estimate_on(const PlannedStage& stage, const Plan& pl
   if (use.work == ModelWork::samples) return answering(work, use.answers.c_str(), answers_of_models(stage), rows);
   if (use.work == ModelWork::scores) return scoring(work, rows);
   if (!model.memory_bytes || use.work != ModelWork::trains) return std::nullopt;
-  const PlannedStage* data = input_of(stage, plan, "data");
+  const PlannedStage* data = plan.input_of(stage, "data");
   const std::string type = data == nullptr ? "" : data->spec->output;
   const bool pairs = type == artifact_type::pairs || type == artifact_type::preferences;
   return training(

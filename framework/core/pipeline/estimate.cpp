@@ -75,12 +75,8 @@ Value config_of(const PlannedStage& model) {
 }
 
 std::uint64_t vocabulary_of(const PlannedStage& model, const Plan& plan) {
-  for (const StageInput& input : model.spec->inputs) {
-    const PlannedStage* tokenizer = plan.find(input.stage);
-    if (input.param != "tokenizer" || tokenizer == nullptr) continue;
-    return size_at(tokenizer->manifest.params, "vocabulary_size").value_or(0);
-  }
-  return 0;
+  const PlannedStage* tokenizer = plan.input_of(model, "tokenizer");
+  return tokenizer == nullptr ? 0 : size_at(tokenizer->manifest.params, "vocabulary_size").value_or(0);
 }
 
 // Adapters on two square projections of each layer, PEFT's default for decoders.
@@ -119,11 +115,8 @@ std::uint64_t bytes_in(const Value& params, const char* component, const Decoder
 // The model that scores, by the stage's own component or by an input.
 const PlannedStage* scorer(const PlannedStage& stage, const Plan& plan) {
   if (path_of_component(stage.manifest.params, "reward") != nullptr) return &stage;
-  for (const StageInput& input : stage.spec->inputs) {
-    if (input.param != "reward_model") continue;
-    if (const PlannedStage* model = plan.find(input.stage)) return origin(*model, plan);
-  }
-  return nullptr;
+  const PlannedStage* model = plan.input_of(stage, "reward_model");
+  return model == nullptr ? nullptr : origin(*model, plan);
 }
 
 bool has_input(const PlannedStage& stage, const char* param) {
@@ -141,11 +134,8 @@ bool optimizer_says(const PlannedStage& stage, const std::vector<std::string> Co
 
 // Whether the stage trains on answers of its own to prompts.
 bool samples_itself(const PlannedStage& stage, const Plan& plan) {
-  for (const StageInput& input : stage.spec->inputs) {
-    const PlannedStage* data = input.param == "data" ? plan.find(input.stage) : nullptr;
-    if (data != nullptr) return data->spec->output == artifact_type::prompts;
-  }
-  return false;
+  const PlannedStage* data = plan.input_of(stage, "data");
+  return data != nullptr && data->spec->output == artifact_type::prompts;
 }
 
 // Whether a second model stays beside the one that is trained, to be its reference. That of pairs is computed before
@@ -206,14 +196,11 @@ void add_cache(const Answering& answers, const Known& model, const Numbers& numb
 
 constexpr std::uint64_t kInFlight = 128;  // OpenOptions::rows, the generator's `rows`
 
-void estimate_answers(const PlannedStage& stage, const Plan& plan, const Known& model, bool on_gpu,
+void estimate_answers(const PlannedStage& stage, const Plan& plan, const Known& model, const Numbers& numbers,
                       StageEstimate& out) {
   const Value& params = stage.manifest.params;
   const ModelUse& use = stage.spec->kind->models;
   const Value* generator = use.component.empty() ? nullptr : params.find(use.component);
-  const Numbers numbers = numbers_in(use.component.empty() ? &params : generator, on_gpu);
-  out.width = numbers.width;
-  out.gpu = numbers.gpu;
   out.memory_bytes = model.size.bytes(numbers.width, numbers.int8);
   const auto k = size_at(params, use.answers.c_str()), length = size_at(params, "max_new_tokens");
   if (!k || !length || *k == 0) return;
@@ -277,11 +264,8 @@ void add_rollouts(const PlannedStage& stage, const Plan& plan, const Known& poli
 void add_judge(const PlannedStage& stage, const Plan& plan, const Numbers& numbers, StageEstimate& out) {
   const Value* judge = stage.manifest.params.find("judge");
   const bool reads = judge != nullptr && judge->is_map() && judge->find("dtype") != nullptr;
-  const PlannedStage* model = nullptr;
-  for (const StageInput& input : stage.spec->inputs) {
-    if (input.param == "reward_model" && plan.find(input.stage) != nullptr)
-      model = origin(*plan.find(input.stage), plan);
-  }
+  const PlannedStage* given = plan.input_of(stage, "reward_model");
+  const PlannedStage* model = given == nullptr ? nullptr : origin(*given, plan);
   if (reads && path_of_component(stage.manifest.params, "judge") != nullptr) model = &stage;
   const auto known = model == nullptr ? std::nullopt : known_of(*model, plan);
   if (!known || !out.memory_bytes) return;
@@ -369,7 +353,7 @@ StageEstimate estimate(const PlannedStage& stage, const Plan& plan, bool on_gpu)
     if (!linked) out.disk_bytes = known->size.bytes(4);
     out.memory_bytes = linked ? 0 : known->size.bytes(4);
   } else if (use.work == ModelWork::samples) {
-    estimate_answers(stage, plan, *known, on_gpu, out);
+    estimate_answers(stage, plan, *known, numbers, out);
     if (use.judged) add_judge(stage, plan, numbers, out);
   } else if (use.work == ModelWork::scores) {
     out.memory_bytes = known->size.bytes(numbers.width, numbers.int8);

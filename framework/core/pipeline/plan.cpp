@@ -195,6 +195,13 @@ const PlannedStage* Plan::find(const std::string& name) const {
   return found == stages.end() ? nullptr : &*found;
 }
 
+const PlannedStage* Plan::input_of(const PlannedStage& stage, const std::string& param) const {
+  for (const StageInput& input : stage.spec->inputs) {
+    if (input.param == param) return find(input.stage);
+  }
+  return nullptr;
+}
+
 std::string content_key(const ArtifactManifest& manifest) {
   Value params = manifest.params;
   for (const auto& [name, hash] : manifest.contents) {

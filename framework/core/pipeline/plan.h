@@ -42,6 +42,8 @@ struct PlannedStage {
 struct Plan {
   std::vector<PlannedStage> stages;  // in the recipe's order: inputs first
   [[nodiscard]] const PlannedStage* find(const std::string& name) const;
+  // That an input of `stage` names; null when it is not given.
+  [[nodiscard]] const PlannedStage* input_of(const PlannedStage& stage, const std::string& param) const;
 };
 
 // `targets`: names of stages; only they and what they need are planned as cached or run. Empty: every stage.

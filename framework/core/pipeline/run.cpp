@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
+#include <map>
 #include <set>
 
 #include "framework/core/artifacts/disk.h"
@@ -13,16 +13,13 @@
 #include "framework/core/pipeline/run_record.h"
 #include "framework/core/pipeline/running_stage.h"
 #include "framework/core/telemetry/memory.h"
+#include "framework/core/telemetry/rate.h"
 #include "framework/core/telemetry/text.h"
 
 namespace plumb {
 namespace {
 
 namespace fs = std::filesystem;
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 // Some libraries append a stack of addresses below the first line.
 std::string first_line(const std::string& text) {
@@ -67,7 +64,7 @@ std::string outcome_of(const ArtifactManifest& manifest) {
 }
 
 // Bytes that the stages to be run are likely to write, as far as configurations and earlier artifacts tell.
-std::uint64_t foreseen_bytes(const Plan& plan) {
+std::uint64_t foreseen_bytes(const Plan& plan, const std::map<std::string, StageEstimate>& estimates) {
   std::uint64_t bytes = 0;
   for (const PlannedStage& stage : plan.stages) {
     if (stage.state != StageState::run) continue;
@@ -75,7 +72,7 @@ std::uint64_t foreseen_bytes(const Plan& plan) {
     if (stage.earlier) {
       for (const ArtifactFile& file : stage.earlier->files) earlier += file.target.empty() ? file.size : 0;
     }
-    bytes += std::max(earlier, estimate(stage, plan).disk_bytes.value_or(0));
+    bytes += std::max(earlier, estimates.at(stage.spec->name).disk_bytes.value_or(0));
   }
   return bytes;
 }
@@ -95,8 +92,8 @@ class Run {
   }
 
   RunResult execute() {
-    const double start = now();
-    const auto spent = [&] { return now() - start; };
+    const double start = steady_seconds();
+    const auto spent = [&] { return steady_seconds() - start; };
     announce();
     try {
       for (const PlannedStage& stage : plan_.stages) pass(stage);
@@ -121,11 +118,14 @@ class Run {
     for (const std::string& note : record_.notes()) progress_.message(LogLevel::info, note);
     std::string cached;
     for (const PlannedStage& stage : plan_.stages) {
-      if (stage.state == StageState::run) ++total_;
+      if (stage.state == StageState::run) {
+        ++total_;
+        estimates_.emplace(stage.spec->name, estimate(stage, plan_));
+      }
       if (stage.state == StageState::cached) cached += (cached.empty() ? "" : ", ") + stage.spec->name;
     }
     if (!cached.empty()) progress_.message(LogLevel::info, "from cache: " + cached);
-    const std::uint64_t foreseen = foreseen_bytes(plan_), free = free_bytes(store_.root());
+    const std::uint64_t foreseen = foreseen_bytes(plan_, estimates_), free = free_bytes(store_.root());
     if (foreseen > free) {
       progress_.message(LogLevel::warning, fmt::format("{} are free in {}, and this run is likely to write {}",
                                                        in_bytes(free), store_.root().string(), in_bytes(foreseen)));
@@ -138,7 +138,7 @@ class Run {
     const std::uint64_t at_hand = memory_at_hand();
     for (const PlannedStage& stage : plan_.stages) {
       if (stage.state != StageState::run) continue;
-      const StageEstimate needed = estimate(stage, plan_);
+      const StageEstimate& needed = estimates_.at(stage.spec->name);
       if (needed.gpu || needed.memory_bytes.value_or(0) <= at_hand) continue;
       progress_.message(LogLevel::warning,
                         fmt::format("stage `{}` is estimated at {} of memory, and {} are at hand: the kernel is likely "
@@ -182,7 +182,7 @@ class Run {
   [[nodiscard]] RunningNow running_now(const PlannedStage& stage) const {
     std::set<std::string> plugins;
     for (const PluginUse& use : stage.manifest.plugins) plugins.insert(use.id + " " + use.version);
-    const auto memory = estimate(stage, plan_).memory_bytes;
+    const auto memory = estimates_.at(stage.spec->name).memory_bytes;
     return {stage.spec->name, fmt::format("{}", fmt::join(plugins, ", ")), memory ? "~" + in_bytes(*memory) : ""};
   }
 
@@ -212,15 +212,15 @@ class Run {
     record_.set_running(name, writer.folder());
     if (writer.resumed()) progress_.message(LogLevel::info, name + ": goes on where an interrupted run stopped");
     reset_peak_memory();
-    const double start = now();
+    const double start = steady_seconds();
     ArtifactManifest manifest = stage.manifest;
     {
       RunningStage context({recipe_, stage, registry_, artifacts_, progress_}, writer);
-      runner_.run({*stage.spec->kind, context, writer.work_folder()});
+      runner_.run({*stage.spec->kind, context});
       context.close();
       manifest.summary = context.summary();
     }
-    manifest.seconds = now() - start;
+    manifest.seconds = steady_seconds() - start;
     manifest.peak_bytes = peak_memory();
     Artifact artifact = writer.commit(std::move(manifest)).value();
     progress_.stage_finished(name, outcome_of(artifact.manifest));
@@ -251,6 +251,7 @@ class Run {
   RunRecord record_;
   Progress progress_;
   std::map<std::string, Artifact> artifacts_;
+  std::map<std::string, StageEstimate> estimates_;  // of the stages to be run
   std::size_t number_ = 0, total_ = 0;
   RunResult result_;
 };

@@ -12,7 +12,7 @@ class ThisProcess final : public StageRunner {
     if (task.kind.body) return task.kind.body(task.context);
     const Engine& engine = Engine::open();
     const StageBody& body = engine.body(task.kind.kind);
-    const StageThreads threads(engine, task.work_folder,
+    const StageThreads threads(engine, task.context.work_folder(),
                                [&](const std::string& note) { task.context.log(LogLevel::info, note); });
     body(task.context);
     task.context.summarise("threads", threads.count());

@@ -10,7 +10,6 @@
 // Thread contract: run is called for one stage at a time, from the thread that runs the recipe.
 #pragma once
 
-#include <filesystem>
 #include <memory>
 
 #include "framework/core/catalogue/stage.h"
@@ -19,8 +18,7 @@ namespace plumb {
 
 struct StageTask {
   const StageKind& kind;
-  StageContext& context;              // inputs, output folder, services, measurements
-  std::filesystem::path work_folder;  // of the stage; survives an interruption
+  StageContext& context;  // inputs, output and work folder, services, measurements
 };
 
 class StageRunner {

@@ -37,6 +37,11 @@ void check_components(Checking& checking);
 // The component `name` of a kind, or null after a complaint that lists those that exist.
 const KnownComponent* require_component(Checking& checking, const StageSpec& stage, const std::string& kind,
                                         const Value& name, const std::string& param);
+// The short name of a component where it is unique, so that the same choice has one spelling; else `given`.
+std::string spelling(const Registry& registry, const std::string& kind, const KnownComponent& known,
+                     const std::string& given);
+// The component that a stage chooses under `param`; null when there is none.
+const KnownComponent* component_of(const StageSpec& stage, const std::string& param);
 // The component that a value {name: …} chooses, or null; complains of nothing.
 const KnownComponent* find_chosen(const Checking& checking, const std::string& kind, const Value* chosen);
 // Makes a path absolute; complains when nothing is there.

@@ -67,7 +67,7 @@ class Walk {
     if (std::find(names.begin(), names.end(), section) == names.end()) {
       throw Unknown{"unknown key; allowed: " + listed(names), nearest_name(section, names)};
     }
-    if (section != "datasets" && section != "models" && section != "stages") return into(root, 0);
+    if (kind_of_section(section) == nullptr && section != StageKind{}.section) return into(root, 0);
     if (last(0)) return put(root, section);
     Value* entries = root.find(section);
     Value* entry = entries != nullptr && entries->is_map() ? entries->find(key_[1]) : nullptr;

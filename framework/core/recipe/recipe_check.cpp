@@ -35,11 +35,9 @@ bool find_kind(Checking& c, StageSpec& spec, const Value& name) {
   try {
     const KnownComponent* component = c.registry.find("stage", kind);
     if (component == nullptr) return false;
-    const auto names = c.registry.names("stage");
-    const bool unique = std::find(names.begin(), names.end(), component->info.name) != names.end() &&
-                        find_stage_kind(component->info.name) == nullptr;
-    spec.of_plugin = std::make_shared<const StageKind>(
-        plugin_stage_kind(*component, unique ? component->info.name : kind, c.registry));
+    std::string called = spelling(c.registry, "stage", *component, kind);
+    if (find_stage_kind(called) != nullptr) called = kind;  // the short name is the framework's
+    spec.of_plugin = std::make_shared<const StageKind>(plugin_stage_kind(*component, called, c.registry));
     spec.kind = spec.of_plugin.get();
     spec.components.push_back({kStageComponent, component});
   } catch (const Error& ambiguous) {

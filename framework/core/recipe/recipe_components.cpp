@@ -86,7 +86,7 @@ class Components {
     ++depth_;
     visit(known->info.params, params, here + ".");
     --depth_;
-    Value complete = Value::map({{"name", spelling(kind, *known, name->as_string())}});
+    Value complete = Value::map({{"name", spelling(c_.registry, kind, *known, name->as_string())}});
     for (const ParamInfo& info : isolation) {
       if (isolation_choice(known->info, params).process) complete.set(info.name, *params.find(info.name));
     }
@@ -137,15 +137,7 @@ class Components {
     });
   }
 
-  static std::string plain_kind(const KnownComponent& known) {
-    return known.info.kind.substr(0, known.info.kind.find('/'));
-  }
-
-  // The short name where it is unique, so that the same choice has one spelling.
-  std::string spelling(const std::string& kind, const KnownComponent& known, const std::string& given) {
-    const auto names = c_.registry.names(kind);
-    return std::find(names.begin(), names.end(), known.info.name) == names.end() ? given : known.info.name;
-  }
+  static std::string plain_kind(const KnownComponent& known) { return without_revision(known.info.kind); }
 
   // The component's declaration, with `path` optional when an input of the stage provides it.
   std::vector<ParamInfo> declared(const std::string& kind, const KnownComponent& known, const Value& given,
@@ -205,6 +197,12 @@ void check_opened_folders(Checking& c, StageSpec& stage) {
 }
 
 }  // namespace
+
+std::string spelling(const Registry& registry, const std::string& kind, const KnownComponent& known,
+                     const std::string& given) {
+  const auto names = registry.names(kind);
+  return std::find(names.begin(), names.end(), known.info.name) == names.end() ? given : known.info.name;
+}
 
 const Value* handed_over(const StageSpec& stage, const ComponentUse& use, const std::string& param) {
   const Feed* feed = param == kFedParam ? feed_of(*stage.kind, use.component->info, use.param) : nullptr;

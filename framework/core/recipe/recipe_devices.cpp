@@ -5,6 +5,7 @@
 
 #include "framework/core/door/devices.h"
 #include "framework/core/recipe/checking.h"
+#include "framework/core/recipe/dotted_value.h"
 #include "plumb/placement.h"
 
 namespace plumb {
@@ -26,28 +27,11 @@ void find_devices(const std::vector<ParamInfo>& infos, const Value* params, cons
   }
 }
 
-// The value at a dotted name; items of a list are counted ("evaluators.0").
-const Value* at(const Value& tree, std::string_view name) {
-  const Value* here = &tree;
-  while (here != nullptr && !name.empty()) {
-    const auto dot = std::min(name.find('.'), name.size());
-    const std::string part(name.substr(0, dot));
-    name.remove_prefix(std::min(dot + 1, name.size()));
-    if (here->is_list()) {
-      const std::size_t index = std::stoul(part);
-      here = index < here->as_list().size() ? &here->as_list()[index] : nullptr;
-    } else {
-      here = here->is_map() ? here->find(part) : nullptr;
-    }
-  }
-  return here;
-}
-
 std::vector<NamedDevice> devices_of(const StageSpec& stage) {
   std::vector<NamedDevice> found;
   find_devices(stage.kind->params, &stage.params, "", found);
   for (const ComponentUse& use : stage.components) {
-    find_devices(use.component->info.params, at(stage.params, use.param), use.param + ".", found);
+    find_devices(use.component->info.params, find_dotted(stage.params, use.param), use.param + ".", found);
   }
   return found;
 }

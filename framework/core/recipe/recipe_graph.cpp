@@ -26,13 +26,6 @@ std::vector<std::string> fitting(const Checking& c, const StageSpec& user, const
   return out;
 }
 
-const KnownComponent* component_of(const StageSpec& stage, const std::string& param) {
-  for (const ComponentUse& use : stage.components) {
-    if (use.param == param) return use.component;
-  }
-  return nullptr;
-}
-
 // What a component yields with these parameters: where it can yield several types, one of its parameters chooses.
 std::string yielded(const ComponentInfo& info, const Value& params) {
   if (info.yields.size() == 1) return info.yields.front();
@@ -243,6 +236,13 @@ class Order {
 };
 
 }  // namespace
+
+const KnownComponent* component_of(const StageSpec& stage, const std::string& param) {
+  for (const ComponentUse& use : stage.components) {
+    if (use.param == param) return use.component;
+  }
+  return nullptr;
+}
 
 void connect(Checking& checking) {
   for (StageSpec& stage : checking.stages) {

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <map>
 #include <memory>
 #include <set>
@@ -17,15 +16,12 @@
 #include "framework/core/sweep/sweep_progress.h"
 #include "framework/core/sweep/sweep_record.h"
 #include "framework/core/sweep/sweep_results.h"
+#include "framework/core/telemetry/rate.h"
 
 namespace plumb {
 namespace {
 
 namespace fs = std::filesystem;
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 std::vector<std::string> names_of(const Sweep& sweep) {
   std::vector<std::string> out;
@@ -95,7 +91,7 @@ class SweepRun {
   }
 
   SweepResult execute() {
-    const double start = now();
+    const double start = steady_seconds();
     progress_.message(fmt::format("{}: {} arms, {} different stages: {} cached, {} to run", result_.folder.string(),
                                   sweep_.arms.size(), plan_.different, plan_.cached, plan_.to_run));
     take_what_is_done();
@@ -107,7 +103,7 @@ class SweepRun {
       attend();
       progress_.tick();
     }
-    result_.seconds = now() - start;
+    result_.seconds = steady_seconds() - start;
     const std::string status = interruption() != 0 ? "stopped" : result_.failed > 0 ? "failed" : "finished";
     if (interruption() == 0) set_blocked();
     record_.finish(status, result_.seconds);
@@ -162,7 +158,7 @@ class SweepRun {
     }
     record_.set(arm, "running");
     progress_.started(sweep_.arms[arm].name);
-    running_[arm] = {std::make_unique<ChildProcess>(command), now()};
+    running_[arm] = {std::make_unique<ChildProcess>(command), steady_seconds()};
   }
 
   // A signal reaches each arm once: a second would end it before its state is on disk.
@@ -178,7 +174,7 @@ class SweepRun {
       auto& [arm, running] = *at;
       const bool over = running.child->ended();
       for (const std::string& line : running.child->lines()) progress_.event(sweep_.arms[arm].name, line);
-      if (over) end(arm, *running.child, now() - running.started);
+      if (over) end(arm, *running.child, steady_seconds() - running.started);
       at = over ? running_.erase(at) : std::next(at);
     }
   }

@@ -3,7 +3,6 @@
 // Output: metrics.json, answers.jsonl and the evaluators' own files (evaluation/evaluation_file.h).
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <set>
 
 #include "framework/core/artifacts/records_file.h"

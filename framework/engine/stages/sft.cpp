@@ -26,7 +26,10 @@ void run_language_model(StageContext& context) {
   data.counts.tell(context, "data");
   TokenObjective objective(model, optimizer, std::move(data.rows));
 
-  train_and_save(model, objective, shuffled(objective.size()), nullptr, settings.training, "none", context);
+  const TrainingRun run{.tensors = trained_tensors(model), .train = &objective, .order = shuffled(objective.size())};
+  const TrainingResult result = train(run, settings.training, context);
+  save_trainee(model, "none", context);
+  summarise_training(result, context);
 }
 
 const BodyRegistration sft("sft", run_sft), language_model("language_model", run_language_model);

@@ -4,9 +4,8 @@
 #include <ATen/ops/isfinite.h>
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "framework/core/components/make.h"
+#include "framework/core/kinds/optimizer_rules.h"
 #include "framework/engine/modeling/lora.h"
 #include "framework/engine/modeling/merge_adapter.h"
 #include "framework/engine/modeling/merged_model.h"
@@ -112,14 +111,6 @@ void save_trainee(const LanguageModel& model, const std::string& merge, StageCon
   }
 }
 
-void train_and_save(const LanguageModel& model, Objective& objective, const EpochOrder& order, Objective* eval,
-                    const TrainingSettings& settings, const std::string& merge, StageContext& context) {
-  const TrainingResult result =
-      train({.tensors = trained_tensors(model), .train = &objective, .order = order, .eval = eval}, settings, context);
-  save_trainee(model, merge, context);
-  summarise_training(result, context);
-}
-
 void summarise_training(const TrainingResult& result, StageContext& context) {
   context.summarise("updates", result.updates);
   context.summarise("epochs", result.epochs);
@@ -137,8 +128,7 @@ Made<Optimizer> make_optimizer(const ComponentRef& ref, StageContext& context) {
 void require_output(const ComponentRef& optimizer, const std::string& type, const StageContext& context) {
   const KnownComponent* component = context.registry().find("optimizer", optimizer.name);
   if (component == nullptr) return;  // making it says so
-  const auto& yields = component->info.yields;
-  const bool makes = std::find(yields.begin(), yields.end(), artifact_type::reward_model) != yields.end();
+  const bool makes = trains_rewards(component->info);
   if (makes == (type == artifact_type::reward_model)) return;
   throw Error(ErrorCode::recipe, "stage " + context.name() + ": optimizer " + optimizer.name +
                                      (makes ? " trains reward models; use the stage reward_model"

@@ -1,16 +1,16 @@
 // What the stages that train have in common: opening the model, handing its tensors to the trainer, saving, summing up.
 //
-//   LanguageModel model = open_trainee(context, settings.training, settings.lora, {});
+//   LanguageModel model = open_trainee(context, settings.training, settings.lora);
 //   … make an objective …
-//   train_and_save(model, objective, shuffled(objective.size()), eval, settings.training, settings.merge, context);
+//   const TrainingResult result = train({.tensors = trained_tensors(model), …}, settings.training, context);
+//   save_trainee(model, settings.merge, context);
+//   summarise_training(result, context);
 //
 // Output: a full model folder. With LoRA an adapter's folder, PEFT's: adapter_config.json, adapter_model.safetensors,
 // the tokenizer's files, and base/, links to the files of the model it stands on; every consumer opens it as any model,
 // without rounding the update to the base's type. Unless `merge` is none, merged/ holds the same as one whole model.
 // Thread contract: [lane].
 #pragma once
-
-#include <optional>
 
 #include "framework/core/catalogue/settings.h"
 #include "framework/core/catalogue/stage.h"
@@ -38,11 +38,6 @@ void require_finite(const LanguageModel& model);
 // hold becomes part of the summary ({"merged": {"dtype", "survives", "error"}}, merged_model.h), and less than 99 % a
 // warning.
 void save_trainee(const LanguageModel& model, const std::string& merge, StageContext& context);
-
-// Trains all of the model's tensors on `objective` in this order, evaluates on `eval` unless it is null, then saves and
-// sums up as the two functions around this one do.
-void train_and_save(const LanguageModel& model, Objective& objective, const EpochOrder& order, Objective* eval,
-                    const TrainingSettings& settings, const std::string& merge, StageContext& context);
 
 // updates, epochs, tokens, first and last loss, evaluation.
 void summarise_training(const TrainingResult& result, StageContext& context);

@@ -1,7 +1,6 @@
 #include "framework/engine/stages/training_task.h"
 
-#include <algorithm>
-
+#include "framework/core/kinds/optimizer_rules.h"
 #include "framework/core/registry/registry.h"
 #include "framework/engine/modeling/lora.h"
 
@@ -9,9 +8,7 @@ namespace plumb {
 namespace {
 
 bool makes_reward_models(const KnownComponent* optimizer) {
-  if (optimizer == nullptr) return false;
-  const auto& yields = optimizer->info.yields;
-  return std::find(yields.begin(), yields.end(), artifact_type::reward_model) != yields.end();
+  return optimizer != nullptr && trains_rewards(optimizer->info);
 }
 
 const KnownComponent* known(const StageContext& context, const ComponentRef& optimizer) {
@@ -30,9 +27,7 @@ TrainingSetup::TrainingSetup(StageContext& stage, TrainSettings chosen, const Ro
 
 bool TrainingSetup::needs(const std::string& what) const {
   const KnownComponent* component = known(context, settings.optimizer);
-  if (component == nullptr) return false;
-  const auto& all = component->info.needs;
-  return std::find(all.begin(), all.end(), what) != all.end();
+  return component != nullptr && asks_for(component->info, what);
 }
 
 const Artifact* TrainingSetup::data(const std::string& param) const {

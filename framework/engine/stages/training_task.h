@@ -67,6 +67,21 @@ struct TrainingTask {
   std::vector<std::pair<std::string, std::function<std::optional<Value>()>>> told;
 };
 
+// One objective on the rows of `data`, one on those of `eval` where the recipe names it; batches are shuffled.
+// make(param, artifact) gives a std::unique_ptr<Objective>.
+template <class Make>
+TrainingTask task_on_rows(TrainingSetup& setup, Make&& make) {
+  const auto objective_on = [&](const std::string& param) -> std::unique_ptr<Objective> {
+    const Artifact* data = setup.data(param);
+    if (data == nullptr) return nullptr;
+    return make(param, *data);
+  };
+  TrainingTask task{
+      .objective = objective_on("data"), .eval = objective_on("eval"), .settings = setup.settings.training};
+  task.run.order = shuffled(task.objective->size());
+  return task;
+}
+
 // Defined in the class's own file: a class without one does not link.
 template <class OptimizerClass>
 TrainingTask task_on(const Made<OptimizerClass>& optimizer, TrainingSetup& setup);

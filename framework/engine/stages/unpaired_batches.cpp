@@ -10,10 +10,8 @@ TrainingTask task_on<UnpairedOptimizer>(const Made<UnpairedOptimizer>& optimizer
   const bool referenced = setup.needs("reference");
   std::optional<LanguageModel> other = referenced ? setup.open_reference() : std::nullopt;
   options.starts_at_reference = referenced && !other;
-  const auto objective_on = [&](const std::string& param) -> std::unique_ptr<Objective> {
-    const Artifact* data = setup.data(param);
-    if (data == nullptr) return nullptr;
-    auto rows = setup.rows_of(param, *data, [&](const Artifact& artifact) {
+  return task_on_rows(setup, [&](const std::string& param, const Artifact& data) {
+    auto rows = setup.rows_of(param, data, [&](const Artifact& artifact) {
       return unpaired_rows(artifact, setup.model, setup.settings.desirable_above, setup.rows,
                            setup.context.random().derive("mismatched").derive(param), setup.context);
     });
@@ -23,11 +21,7 @@ TrainingTask task_on<UnpairedOptimizer>(const Made<UnpairedOptimizer>& optimizer
       reference = reference_logps(other ? *other : setup.model, rows.rows, all, {.name = param}, setup.context);
     }
     return std::make_unique<UnpairedObjective>(setup.model, optimizer, std::move(rows), std::move(reference), options);
-  };
-  TrainingTask task{
-      .objective = objective_on("data"), .eval = objective_on("eval"), .settings = setup.settings.training};
-  task.run.order = shuffled(task.objective->size());
-  return task;
+  });
 }
 
 }  // namespace plumb
