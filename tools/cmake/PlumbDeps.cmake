@@ -11,3 +11,5 @@ find_package(yaml-cpp REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(zstd REQUIRED IMPORTED_TARGET GLOBAL libzstd)                 # PkgConfig::zstd
 pkg_check_modules(pcre2 REQUIRED IMPORTED_TARGET GLOBAL libpcre2-8)             # PkgConfig::pcre2
+find_path(PLUMB_GLOO_INCLUDE gloo/rendezvous/store.h REQUIRED)                        # headers only: libgloo-dev
+mark_as_advanced(PLUMB_GLOO_INCLUDE)

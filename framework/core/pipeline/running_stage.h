@@ -7,15 +7,14 @@
 #include <mutex>
 #include <string>
 
-#include "framework/core/catalogue/stage.h"
 #include "framework/core/pipeline/plan.h"
+#include "framework/core/pipeline/stage_of_run.h"
 #include "framework/core/telemetry/metrics_file.h"
 #include "framework/core/telemetry/progress.h"
-#include "plumb/language_models.h"
 
 namespace plumb {
 
-class RunningStage final : public StageContext {
+class RunningStage final : public StageOfRun {
  public:
   struct Setting {
     const Recipe& recipe;
@@ -29,22 +28,10 @@ class RunningStage final : public StageContext {
 
   void log(LogLevel level, std::string_view message) override;
   void progress(std::string_view what, std::size_t done, std::size_t total) override;
-  [[nodiscard]] bool cancelled() const override;
-  void parallel_for(std::size_t count, const std::function<void(std::size_t)>& body) override;
   [[nodiscard]] std::string scratch_folder() override;
-  [[nodiscard]] std::string recipe_folder() const override;
-  [[nodiscard]] void* query(std::string_view service) override;
 
-  [[nodiscard]] const std::string& name() const override;
-  [[nodiscard]] const Value& params() const override;
-  [[nodiscard]] const Artifact& input(const std::string& param) const override;
-  [[nodiscard]] const Artifact* optional_input(const std::string& param) const override;
-  [[nodiscard]] std::vector<std::pair<std::string, const Artifact*>> inputs(const std::string& param) const override;
   [[nodiscard]] std::filesystem::path folder() const override;
   [[nodiscard]] std::filesystem::path work_folder() const override;
-  [[nodiscard]] const Registry& registry() const override;
-  [[nodiscard]] Random random() const override;
-  [[nodiscard]] std::uint64_t seed() const override;
   void summarise(const std::string& key, Value value) override;
   void account(const RowAccount& rows) override;
   void metrics(std::int64_t step, const std::map<std::string, double>& values) override;
@@ -57,15 +44,13 @@ class RunningStage final : public StageContext {
  private:
   [[nodiscard]] std::filesystem::path scratch_root() const;
 
-  Setting setting_;
+  Progress& progress_;
   const ArtifactWriter& writer_;
-  Value params_;
   std::mutex mutex_;
   Value summary_ = Value::map();
   RowAccount account_;
   MetricsFile metrics_;
   int scratch_folders_ = 0;
-  std::unique_ptr<LanguageModels> models_;
 };
 
 }  // namespace plumb

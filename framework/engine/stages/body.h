@@ -2,8 +2,10 @@
 // (catalogue/stage.h).
 //
 //   void run(StageContext& context) { … }                    // engine/stages/KIND.cpp
-//   const BodyRegistration registered("sample", run);
+//   const BodyRegistration registered("sample", run, on_ranks);
 //
+// A body that was registered with on_ranks runs on every rank of the run at once and works with the others
+// (distributed/collective.h): rank 0 alone writes, all return the same way. Others run on rank 0 while the rest wait.
 // Thread contract: objects are static; a body runs in one thread at a time.
 #pragma once
 
@@ -11,9 +13,11 @@
 
 namespace plumb {
 
+inline constexpr bool on_ranks = true;
+
 class BodyRegistration {
  public:
-  BodyRegistration(const char* kind, void (*run)(StageContext& context));
+  BodyRegistration(const char* kind, void (*run)(StageContext& context), bool ranks = false);
 };
 
 }  // namespace plumb

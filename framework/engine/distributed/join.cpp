@@ -1,0 +1,385 @@
+// c10d's store and process groups behind Collective, and a watch that knows within seconds when a rank is gone.
+//
+// The watch of each rank has a connection of its own to the store: it gives a sign of life four times a second, looks
+// for those of the others, and passes on that a rank failed or was asked to stop. Whoever waits for the others looks at
+// what the watch knows.
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <thread>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+
+#include "framework/core/pipeline/guardian.h"
+#include "framework/engine/distributed/collective.h"
+#include "plumb/value.h"
+
+namespace plumb {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+using StorePointer = c10::intrusive_ptr<c10d::Store>;
+
+constexpr milliseconds kBeat{250};        // between two looks of the watch
+constexpr milliseconds kExplained{5000};  // how long a broken connection waits for the watch to know why
+const std::string kFailed = "failed", kStop = "stop";
+
+std::string first_line(const std::string& text) {
+  return text.substr(0, text.find('\n'));
+}
+
+std::string this_process() {
+  std::array<char, 256> host{};
+  ::gethostname(host.data(), host.size() - 1);
+  return fmt::format("process {} on {}", known_process(), host.data());
+}
+
+StorePointer connect(const Place& place, milliseconds timeout, bool serve) {
+  c10d::TCPStoreOptions options;
+  options.port = static_cast<std::uint16_t>(place.port);
+  options.isServer = serve;
+  options.numWorkers = static_cast<std::size_t>(place.world);
+  options.waitWorkers = false;
+  options.timeout = timeout;
+  return c10::make_intrusive<c10d::PrefixStore>("plumb/" + place.run,
+                                                c10::make_intrusive<c10d::TCPStore>(place.host, options));
+}
+
+std::shared_ptr<::gloo::transport::Device> network(const Place& place) {
+  using Gloo = c10d::ProcessGroupGloo;
+  if (place.one_machine) return Gloo::createDeviceForHostname("127.0.0.1");  // where its own name may not resolve
+  if (const char* name = std::getenv("GLOO_SOCKET_IFNAME"); name != nullptr) {
+    return Gloo::createDeviceForInterface(name);
+  }
+  return Gloo::createDefaultDevice();
+}
+
+std::optional<std::string> look(c10d::Store& store, const std::string& key) {
+  if (!store.check({key})) return std::nullopt;
+  return store.get_to_str(key);
+}
+
+// What a rank's watch knows of the others.
+class Watch {
+ public:
+  Watch(StorePointer store, const Place& place, const JoinOptions& options)
+      : store_(std::move(store)), place_(place), options_(options), seen_(static_cast<std::size_t>(place.world)) {
+    thread_ = std::thread([this] { run(); });
+  }
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+  ~Watch() { end(); }
+
+  void end() {
+    {
+      const std::scoped_lock lock(mutex_);
+      ended_ = true;
+    }
+    wake_.notify_all();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  // Throws RankMissing when a rank is known to have failed or to be gone.
+  void require_all() {
+    const std::scoped_lock lock(mutex_);
+    if (lost_) throw RankMissing(lost_->code(), lost_->what());
+  }
+  // The first reason stays.
+  void lose(ErrorCode code, const std::string& text) {
+    const std::scoped_lock lock(mutex_);
+    if (!lost_ && !ended_) lost_.emplace(code, text);
+  }
+  // Of what all ranks do together: which of them this one is at.
+  void set_at(std::uint64_t number) { at_ = number; }
+
+  // Those that are not yet at what this rank waits for, "rank 1 (process …), rank 3 (…)"; empty: none is known.
+  std::string behind() {
+    const std::scoped_lock lock(mutex_);
+    std::string names;
+    for (std::size_t r = 0; r < seen_.size(); ++r) {
+      if (static_cast<int>(r) == place_.rank || seen_[r].at >= at_) continue;
+      names += fmt::format("{}rank {} ({})", names.empty() ? "" : ", ", r, seen_[r].who);
+    }
+    return names;
+  }
+
+ private:
+  struct Seen {
+    std::string sign, who = "never seen";
+    std::uint64_t at = 0;
+    Clock::time_point since = Clock::now();
+  };
+
+  void run() {
+    std::uint64_t beat = 0;
+    for (;;) {
+      try {
+        const std::string sign = fmt::format("{} {}", ++beat, at_.load());
+        store_->set(fmt::format("alive/{}", place_.rank), sign);
+        look_for_stop();
+        look_for_failure();
+        for (int rank = 0; rank < place_.world; ++rank) look_at(rank);
+      } catch (const std::exception& error) {
+        lose(ErrorCode::run_failed,
+             fmt::format("rank 0, which keeps what the ranks tell each other, is gone ({})", first_line(error.what())));
+        return;
+      }
+      std::unique_lock lock(mutex_);
+      if (wake_.wait_for(lock, kBeat, [this] { return ended_; })) return;
+    }
+  }
+
+  void look_for_stop() {
+    const int own = options_.stop ? options_.stop() : 0;
+    if (own != 0) {
+      store_->compareSet(kStop, std::string(), std::to_string(own));
+    } else if (const auto signal = look(*store_, kStop); signal && options_.stop_too) {
+      options_.stop_too(std::stoi(*signal));
+    }
+  }
+
+  void look_for_failure() {
+    const auto text = look(*store_, kFailed);
+    if (!text) return;
+    const Value failure = parse_json(*text);
+    if (failure.at("rank").as_int() == place_.rank) return;
+    lose(static_cast<ErrorCode>(failure.at("code").as_int()), failure.at("text").as_string());
+  }
+
+  void look_at(int rank) {
+    if (rank == place_.rank) return;
+    const auto sign = look(*store_, fmt::format("alive/{}", rank));
+    const auto who = look(*store_, fmt::format("who/{}", rank));
+    std::string silent;
+    {
+      const std::scoped_lock lock(mutex_);
+      Seen& seen = seen_[static_cast<std::size_t>(rank)];
+      if (who) seen.who = *who;
+      if (sign && *sign != seen.sign) {
+        seen.sign = *sign;
+        seen.since = Clock::now();
+        seen.at = std::stoull(sign->substr(sign->find(' ') + 1));
+        return;
+      }
+      if (!sign) return;  // not here yet; joining has a limit of its own
+      const auto quiet = Clock::now() - seen.since;
+      if (quiet < options_.silence) return;
+      silent = fmt::format("rank {} of {} ({}) gives no sign of life for {:.0f} s: it was killed, or its machine hangs",
+                           rank, place_.world, seen.who, std::chrono::duration<double>(quiet).count());
+    }
+    lose(ErrorCode::run_failed, silent);
+  }
+
+  StorePointer store_;
+  const Place place_;
+  const JoinOptions options_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool ended_ = false;
+  std::optional<Error> lost_;
+  std::vector<Seen> seen_;
+  std::atomic<std::uint64_t> at_{0};
+  std::thread thread_;
+};
+
+at::Tensor as_bytes(const at::Tensor& tensor) {
+  return tensor.detach().view({-1}).view(at::kByte);
+}
+
+class Group final : public Collective {
+ public:
+  Group(const Place& place, const JoinOptions& options) : Collective(place.rank, place.world), options_(options) {
+    const bool serves = place.rank == 0 && !place.agent_store;
+    store_ = connect(place, options.timeout, serves);
+    store_->set(fmt::format("who/{}", place.rank), this_process());
+    watch_ = std::make_unique<Watch>(connect(place, options.timeout, false), place, options);
+    auto gloo = c10d::ProcessGroupGloo::Options::create();
+    gloo->timeout = options.timeout + milliseconds(60000);  // ours comes first and says more
+    gloo->devices.push_back(network(place));
+    gloo_ = c10::make_intrusive<c10d::ProcessGroupGloo>(store_, place.rank, place.world, gloo);
+    barrier();
+  }
+
+  ~Group() override {
+    watch_->end();
+    // Its threads may wait for a rank that never comes, and would be waited for.
+    if (broken_) static_cast<void>(gloo_.release());
+  }
+
+  std::unique_ptr<Work> gather(const at::Tensor& full, const at::Tensor& part) override {
+    at::Tensor to = as_bytes(full), from = as_bytes(part);
+    return begin(gloo_->_allgather_base(to, from), {to, from});
+  }
+
+  std::unique_ptr<Work> exchange(const at::Tensor& received, const at::Tensor& pieces) override {
+    at::Tensor to = as_bytes(received), from = as_bytes(pieces);
+    std::vector<std::int64_t> equal;
+    return begin(gloo_->alltoall_base(to, from, equal, equal), {to, from});
+  }
+
+  std::unique_ptr<Work> broadcast(const at::Tensor& tensor) override {
+    std::vector<at::Tensor> tensors{as_bytes(tensor)};
+    return begin(gloo_->broadcast(tensors), tensors);
+  }
+
+  std::vector<std::string> gather_texts(const std::string& mine) override {
+    const at::Tensor length = at::zeros({1}, at::kLong), lengths = at::zeros({world()}, at::kLong);
+    *length.mutable_data_ptr<std::int64_t>() = static_cast<std::int64_t>(mine.size());
+    gather(lengths, length)->wait();
+    const auto* each = lengths.const_data_ptr<std::int64_t>();
+    const std::int64_t longest = std::max<std::int64_t>(1, *std::max_element(each, each + world()));
+    const at::Tensor part = at::zeros({longest}, at::kByte), full = at::empty({world() * longest}, at::kByte);
+    std::memcpy(part.mutable_data_ptr<std::uint8_t>(), mine.data(), mine.size());
+    gather(full, part)->wait();
+    const auto* text = reinterpret_cast<const char*>(full.const_data_ptr<std::uint8_t>());
+    std::vector<std::string> texts;
+    for (int r = 0; r < world(); ++r) texts.emplace_back(text + r * longest, static_cast<std::size_t>(each[r]));
+    return texts;
+  }
+
+  std::string broadcast_text(const std::string& text) override {
+    const at::Tensor length = at::zeros({1}, at::kLong);
+    auto* size = length.mutable_data_ptr<std::int64_t>();
+    if (leads()) *size = static_cast<std::int64_t>(text.size());
+    broadcast(length)->wait();
+    const at::Tensor bytes = at::zeros({std::max<std::int64_t>(1, *size)}, at::kByte);
+    auto* data = bytes.mutable_data_ptr<std::uint8_t>();
+    if (leads()) std::memcpy(data, text.data(), text.size());
+    broadcast(bytes)->wait();
+    return {reinterpret_cast<const char*>(data), static_cast<std::size_t>(*size)};
+  }
+
+  void barrier() override { static_cast<void>(broadcast_text(gather_texts("")[0])); }
+
+  void post(const std::string& name, const std::string& text) override {
+    on_board([&] { store_->compareSet("board/" + name, std::string(), text); });
+    if (name == kFailed) on_board([&] { store_->compareSet(kFailed, std::string(), text); });
+  }
+
+  std::optional<std::string> posted(const std::string& name) override {
+    std::optional<std::string> text;
+    on_board([&] { text = look(*store_, "board/" + name); });
+    return text;
+  }
+
+  void require_all() override { watch_->require_all(); }
+  std::string who(int rank) override {
+    std::optional<std::string> known;
+    on_board([&] { known = look(*store_, fmt::format("who/{}", rank)); });
+    return known.value_or("a process that has not joined");
+  }
+  void part() override { watch_->end(); }
+
+ private:
+  // Waits until it is done, failed, or the watch knows that it never will be.
+  class Waiting final : public Work {
+   public:
+    Waiting(Group& group, c10::intrusive_ptr<c10d::Work> work, std::vector<at::Tensor> tensors)
+        : group_(group), work_(std::move(work)), tensors_(std::move(tensors)) {}
+    void wait() override {
+      const auto start = Clock::now();
+      for (std::int64_t looks = 0; !work_->isCompleted(); ++looks) {
+        if (looks < 200) {
+          std::this_thread::yield();
+        } else {
+          std::this_thread::sleep_for(std::chrono::microseconds(looks < 2000 ? 50 : 1000));
+          group_.look_around(start);
+        }
+      }
+      try {
+        work_->wait();
+      } catch (const std::exception& error) {
+        group_.explain(error.what());
+      }
+    }
+
+   private:
+    Group& group_;
+    c10::intrusive_ptr<c10d::Work> work_;
+    std::vector<at::Tensor> tensors_;
+  };
+
+  std::unique_ptr<Work> begin(c10::intrusive_ptr<c10d::Work> work, std::vector<at::Tensor> tensors) {
+    watch_->set_at(++number_);
+    return std::make_unique<Waiting>(*this, std::move(work), std::move(tensors));
+  }
+
+  void look_around(Clock::time_point start) {
+    try {
+      watch_->require_all();
+      if (Clock::now() - start < options_.timeout) return;
+      const std::string behind = watch_->behind();
+      throw RankMissing(
+          ErrorCode::run_failed,
+          fmt::format("rank {} waited {:.0f} s for {}, which lives and does not come: it hangs, or it has more to "
+                      "compute than --rank-timeout allows",
+                      rank(), std::chrono::duration<double>(options_.timeout).count(),
+                      behind.empty() ? "another rank" : behind));
+    } catch (const RankMissing&) {
+      broken_ = true;
+      throw;
+    }
+  }
+
+  // A connection broke. Why, the watch knows soon: the other rank said what failed, or is silent.
+  [[noreturn]] void explain(const std::string& what) {
+    broken_ = true;
+    const auto until = Clock::now() + std::min(kExplained, options_.silence + 2 * kBeat);
+    while (Clock::now() < until) {
+      watch_->require_all();
+      std::this_thread::sleep_for(milliseconds(20));
+    }
+    const std::string behind = watch_->behind();
+    throw RankMissing(ErrorCode::run_failed,
+                      fmt::format("{} is gone: {}", behind.empty() ? "another rank" : behind, first_line(what)));
+  }
+
+  template <class F>
+  void on_board(F&& call) {
+    try {
+      call();
+    } catch (const std::exception& error) {
+      broken_ = true;
+      watch_->require_all();
+      throw RankMissing(
+          ErrorCode::run_failed,
+          fmt::format("rank 0, which keeps what the ranks tell each other, is gone ({})", first_line(error.what())));
+    }
+  }
+
+  JoinOptions options_;
+  StorePointer store_;
+  std::unique_ptr<Watch> watch_;
+  c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo_;
+  std::uint64_t number_ = 0;
+  bool broken_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Collective> join(const Place& place, const JoinOptions& options) {
+  JoinOptions checked = options;
+  checked.silence = std::min(options.silence, options.timeout);
+  try {
+    return std::make_unique<Group>(place, checked);
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw Error(ErrorCode::run_failed,
+                fmt::format("rank {} of {} ({}) cannot join the others at {}:{}: {}", place.rank, place.world,
+                            place.launcher, place.host, place.port, first_line(error.what())));
+  }
+}
+
+}  // namespace plumb
