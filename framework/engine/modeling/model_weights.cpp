@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
+#include <c10/core/DeviceType.h>
 #include <fmt/ranges.h>
 #include <sys/mman.h>
 
@@ -85,12 +86,16 @@ at::Tensor draw_normal(at::IntArrayRef shape, double std, const Random& random) 
 }  // namespace
 
 TensorPlace tensor_place(const Placement& placement) {
-  const Placement checked = Placement::params().parse(
-      Value::map({{"dtype", placement.dtype}, {"device", placement.device}, {"weights", placement.weights}}));
+  // A backend that a program has added to LibTorch has a name there. No recipe can say it: device_choices() has it not.
+  const bool added = c10::is_privateuse1_backend_registered() && placement.device == c10::get_privateuse1_backend(true);
+  const Placement checked = Placement::params().parse(Value::map(
+      {{"dtype", placement.dtype}, {"device", added ? "cpu" : placement.device}, {"weights", placement.weights}}));
+  const at::ScalarType type = checked.dtype == "float32" ? at::kFloat : at::kBFloat16;
+  if (added) return {type, at::Device(at::kPrivateUse1, 0)};
   const DeviceName device = parse_device(checked.device).value();
-  if (device.cuda) require_cuda(device.index);
-  return {checked.dtype == "float32" ? at::kFloat : at::kBFloat16,
-          device.cuda ? at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(device.index)) : at::Device(at::kCPU)};
+  if (!device.cuda) return {type, at::Device(at::kCPU)};
+  require_cuda(device.index);
+  return {type, at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(device.index))};
 }
 
 bool is_value_head(const std::string& tensor) {

@@ -1,0 +1,60 @@
+// Small models on the strict device and on the CPU, with the same weights, and rows for them.
+//
+//   LanguageModel model = small_model({.architecture = "pythia", .device = "strict"});
+//
+// Thread contract: one thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "framework/engine/modeling/grouped_forward.h"
+#include "framework/engine/modeling/language_model.h"
+#include "framework/engine/rollout/random_models.h"
+#include "framework/engine/training/update_rule.h"
+
+namespace plumb::test {
+
+inline testing::FakeHost& host() {
+  static testing::FakeHost one;
+  return one;
+}
+
+struct Small {
+  std::string architecture = "llama2", device = "cpu", dtype = "float32";
+  bool training = true, reward = false;
+  int layers = 2;
+};
+
+inline LanguageModel small_model(const Small& how) {
+  Value config = Value::map({{"hidden_size", 32},
+                             {"intermediate_size", 48},
+                             {"num_hidden_layers", how.layers},
+                             {"num_attention_heads", 4},
+                             {"vocab_size", 104},
+                             {"max_position_embeddings", 96},
+                             {"initializer_range", 0.2}});
+  if (how.architecture == "llama2") config.set("num_key_value_heads", 2);
+  if (how.architecture == "pythia") config.set("rotary_pct", 0.25);
+  LanguageModel model = new_language_model(
+      how.architecture, config, plugins(), host(), Random(4),
+      {.placement = {.dtype = how.dtype, .device = how.device}, .training = how.training, .reward_head = how.reward});
+  model.tokenizer = std::make_shared<Characters>();
+  model.chat_format = find_chat_format("plain");
+  return model;
+}
+
+inline std::vector<TrainedTensor> tensors_of(const LanguageModel& model) {
+  std::vector<TrainedTensor> tensors;
+  for (const Parameter* p : model.trainable()) tensors.push_back({p->name, *p->tensor, p->decays});
+  return tensors;
+}
+
+// Prompts with one, two and three answers.
+inline std::vector<SequenceGroup> groups() {
+  return {{{3, 4, 5, 6}, {{7, 8, 1}, {9, 1}, {10, 11, 12, 13, 1}}},
+          {{20, 21}, {{22, 23, 24, 1}, {30, 1}}},
+          {{40, 41, 42, 43, 44, 45, 46}, {{50, 51, 1}}}};
+}
+
+}  // namespace plumb::test
