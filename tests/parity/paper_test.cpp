@@ -49,10 +49,10 @@ datasets:
   prompts-alone: {limit: 20}
   held-out: {limit: 24}
 stages:
-  sft: {device: cpu, gradient_checkpointing: false}
+  sft: {device: cpu}
   responses: {max_new_tokens: 24, generator: {device: cpu}}
   rewards: {reward: {device: cpu}}
-  aligned: {device: cpu, gradient_checkpointing: false}
+  aligned: {device: cpu}
   mt-bench: {device: cpu, max_new_tokens: 16, judge: {url: "http://127.0.0.1:PORT/v1", cache: cache}}
   alpaca-eval: {device: cpu, max_new_tokens: 16, judge: {url: "http://127.0.0.1:PORT/v1", cache: cache}}
 )";

@@ -33,7 +33,7 @@ struct TrainingSettings {
   std::int64_t logging_steps = 10;
   std::int64_t eval_steps = 0;          // 0: only at the end
   std::int64_t save_steps = 100;        // checkpoint interval; also on SIGTERM
-  bool gradient_checkpointing = false;  // must be false: it is not there yet
+  bool gradient_checkpointing = false;  // layers are computed again for the gradient
   Placement placement;                  // of every model of the stage; int8 weights: of a frozen base
 };
 

@@ -84,8 +84,6 @@ BOOST_AUTO_TEST_CASE(rules_between_parameters_name_their_key) {
   expect_broken("train", train({"warmup_ratio", 0.1}, {"warmup_steps", 5}), "warmup_ratio", "not both");
   expect_broken("train", train({"max_steps", 4}, {"warmup_steps", 5}), "warmup_steps", "4 updates");
   expect_broken("train", train({"batch_size", 4}, {"micro_batch_size", 8}), "micro_batch_size", "batch_size of 4");
-  expect_broken("train", train({"gradient_checkpointing", true}, {"batch_size", 4}), "gradient_checkpointing",
-                "not there yet");
   expect_broken("train", train({"pair_batching", "capped"}, {"batch_size", 4}), "pair_cap", "batch_size of 4");
   expect_broken("train", train({"batch_size", 4}, {"pair_cap", 4}), "pair_cap", "no effect");
   expect_broken("train", train({"batch_size", 4}, {"eval_steps", 4}), "eval_steps", "without `eval`");

@@ -18,6 +18,11 @@ double real_at(const Value& params, const char* key, double otherwise) {
   return number ? value->as_double() : otherwise;
 }
 
+bool is_true_at(const Value& params, const char* key) {
+  const Value* value = params.find(key);
+  return value != nullptr && value->type() == Value::Type::boolean && value->as_bool();
+}
+
 bool is_map_at(const Value& params, const char* key) {
   const Value* value = params.find(key);
   return value != nullptr && value->is_map();
@@ -37,12 +42,15 @@ Computed computed_of(double length, bool pair) {
 
 // Bytes that a row keeps for the backward pass. Of a layer, 25 numbers of the weights' type a hidden unit (measured on
 // Llama-2-7B). Attention off the CPU is dense (engine/modeling/plain_attention.cpp): for each head masked scores and
-// their exponentials in float32, their weights in the weights' type.
-double activation_bytes(const StageEstimate& model, const Computed& row) {
+// their exponentials in float32, their weights in the weights' type. With checkpointing a layer keeps its input, and one
+// layer at a time the rest.
+double activation_bytes(const StageEstimate& model, const Computed& row, bool checkpointing) {
   const auto width = static_cast<double>(model.width);
   const double linear = 25 * width * static_cast<double>(model.shape->hidden) * row.tokens;
   const double scores = static_cast<double>(model.shape->heads) * row.scores * (4 + 4 + width);
-  return static_cast<double>(model.shape->layers) * (linear + scores);
+  const auto layers = static_cast<double>(model.shape->layers);
+  if (!checkpointing) return layers * (linear + scores);
+  return layers * width * static_cast<double>(model.shape->hidden) * row.tokens + linear + scores;
 }
 
 struct Work {
@@ -103,10 +111,12 @@ GpuEstimate training(const Work& w, const Rows& rows) {
   const auto batch = static_cast<double>(integer_at(w.params, "batch_size", 1));
   const auto micro = static_cast<double>(integer_at(w.params, "micro_batch_size", 0));
   const auto length = static_cast<double>(integer_at(w.params, "max_length", kAssumedTokens));
-  const double activations = (micro > 0 ? micro : batch) * activation_bytes(w.model, computed_of(length, rows.pairs));
+  const bool checkpointing = is_true_at(w.params, "gradient_checkpointing");
+  const double activations =
+      (micro > 0 ? micro : batch) * activation_bytes(w.model, computed_of(length, rows.pairs), checkpointing);
   GpuEstimate out;
   out.bytes = std::max(*w.model.memory_bytes, *w.model.resting_bytes + static_cast<std::uint64_t>(activations));
-  const double visit = (lora ? 4 : 6) + 2 * static_cast<double>(w.model.head) / w.weights();
+  const double visit = (lora ? 4 : 6) + (checkpointing ? 2 : 0) + 2 * static_cast<double>(w.model.head) / w.weights();
   if (rows.prompts) {
     out.seconds = online_seconds(w, rows, visit);
     return out;

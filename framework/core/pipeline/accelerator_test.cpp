@@ -86,6 +86,25 @@ BOOST_AUTO_TEST_CASE(activations_are_those_of_dense_attention) {
   }
 }
 
+// 2 bytes for each of 4,096 numbers a token and layer, and what one of the 32 layers keeps by itself; a layer is computed
+// three times, and so the two operations of its forward pass are done once more.
+BOOST_AUTO_TEST_CASE(layers_that_are_computed_again_keep_their_inputs) {
+  Value lora = sft();
+  lora.set("lora", Value::map({{"r", 8}}));
+  lora.set("micro_batch_size", 1);
+  lora.set("max_length", 2048);
+  const auto kept = [&](bool again) {
+    lora.set("gradient_checkpointing", again);
+    Chain chain(lora);
+    const double frozen = 2 * kParameters + 32.0 * 8 * (4096 + 4096) * 2 * 16;
+    return static_cast<double>(chain.of("sft").bytes) - frozen;
+  };
+  BOOST_TEST(kept(true) == 32 * 2048 * 4096 * 2.0 + kept(false) / 32, near);
+  lora.set("lora", Value());
+  Chain chain(lora);
+  BOOST_TEST(*chain.of("sft").seconds == (8 * kParameters + 2 * kHead) * 9000 * 2 * 512 / (312e12 * 0.4), near);
+}
+
 // Measured likewise, for DPO above an adapter: the peak of one pair whose prompt is a third of the row.
 BOOST_AUTO_TEST_CASE(a_pair_shares_its_prompt) {
   struct Case {

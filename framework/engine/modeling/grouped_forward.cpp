@@ -1,6 +1,7 @@
 #include "framework/engine/modeling/grouped_forward.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
@@ -8,6 +9,7 @@
 #include <numeric>
 
 #include "framework/engine/modeling/attention.h"
+#include "framework/engine/modeling/checkpointed_layers.h"
 #include "framework/engine/modeling/reward_head.h"
 #include "framework/engine/modeling/token_logps.h"
 
@@ -69,8 +71,10 @@ void add_completion(Layout& layout, const std::vector<TokenId>& completion, std:
 }
 
 struct Batch {
+  Batch(Layout tokens, SequenceAttention of_tokens)
+      : layout(std::move(tokens)), attention(std::make_shared<SequenceAttention>(std::move(of_tokens))) {}
   Layout layout;
-  SequenceAttention attention;
+  std::shared_ptr<SequenceAttention> attention;
 };
 
 Batch shared_batch(std::span<const SequenceGroup> groups) {
@@ -107,9 +111,12 @@ Batch batch_of(std::span<const SequenceGroup> groups, const ForwardOptions& opti
   return options.share_prompt ? shared_batch(groups) : separate_batch(groups);
 }
 
-at::Tensor run_model(LanguageModel& model, Batch& batch) {
+at::Tensor run_model(LanguageModel& model, const Batch& batch) {
   const at::Device device = model.device();
-  const TokenBatch tokens{on(device, batch.layout.ids), on(device, batch.layout.positions), batch.attention};
+  const TokenBatch tokens{on(device, batch.layout.ids), on(device, batch.layout.positions), *batch.attention};
+  if (!model.gradient_checkpointing || !at::GradMode::is_enabled()) return model.model.call(&Model::hidden, tokens);
+  CheckpointedLayers layers(model.model, batch.attention);
+  const LayersThrough scope(layers);
   return model.model.call(&Model::hidden, tokens);
 }
 
@@ -168,21 +175,21 @@ CompletionLogps completion_logps(LanguageModel& model, std::span<const SequenceG
 
 CompletionStates completion_states(LanguageModel& model, std::span<const SequenceGroup> groups,
                                    const ForwardOptions& options) {
-  Batch batch = batch_of(groups, options);
+  const Batch batch = batch_of(groups, options);
   const at::Tensor hidden = run_model(model, batch).index_select(0, on(model.device(), batch.layout.predictors));
   return {{logps_of(model, hidden, batch.layout, options), batch.layout.lengths}, hidden};
 }
 
 at::Tensor completion_hidden(LanguageModel& model, std::span<const SequenceGroup> groups,
                              const ForwardOptions& options) {
-  Batch batch = batch_of(groups, options);
+  const Batch batch = batch_of(groups, options);
   return run_model(model, batch).index_select(0, on(model.device(), batch.layout.predictors));
 }
 
 at::Tensor completion_rewards(LanguageModel& reward_model, std::span<const SequenceGroup> groups,
                               const ForwardOptions& options) {
   if (reward_model.score == nullptr) throw Error(ErrorCode::run_failed, "this model has no reward head");
-  Batch batch = batch_of(groups, options);
+  const Batch batch = batch_of(groups, options);
   const RewardHead head = reward_head_of(reward_model.config);
   const at::Tensor pooled = pool(run_model(reward_model, batch), batch.layout, head);
   return (*reward_model.score)(pooled).squeeze(1);
@@ -205,7 +212,7 @@ CompletionLogps masked_logps(LanguageModel& model, std::span<const MaskedSequenc
     layout.lengths.push_back(static_cast<std::int64_t>(layout.targets.size() - before));
     lengths.push_back(static_cast<std::int64_t>(row.ids.size()));
   }
-  Batch batch{std::move(layout), SequenceAttention::causal(lengths)};
+  const Batch batch(std::move(layout), SequenceAttention::causal(lengths));
   const at::Tensor hidden = run_model(model, batch).index_select(0, on(model.device(), batch.layout.predictors));
   return {logps_of(model, hidden, batch.layout, options), batch.layout.lengths};
 }
@@ -217,7 +224,7 @@ at::Tensor full_logits(LanguageModel& model, std::span<const std::vector<TokenId
     layout.add(row, 0);
     lengths.push_back(static_cast<std::int64_t>(row.size()));
   }
-  Batch batch{std::move(layout), SequenceAttention::causal(lengths)};
+  const Batch batch(std::move(layout), SequenceAttention::causal(lengths));
   const at::Tensor hidden = run_model(model, batch);
   return model.model.call(&Model::logits, hidden).to(at::kFloat);
 }

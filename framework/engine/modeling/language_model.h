@@ -45,10 +45,11 @@ struct LanguageModel {
   const ChatFormat* chat_format = nullptr;  // null when the folder names none
   std::string tokenizer_component;          // "byte-bpe"
   std::filesystem::path tokenizer_folder;
-  std::vector<TokenId> ends;         // what its files say ends an answer (end_tokens.h)
-  std::filesystem::path folder;      // where it was opened
-  const Linear* score = nullptr;     // reward head [1, hidden], float32 (reward_head.h says which layer)
-  std::optional<LoraSettings> lora;  // set while an adapter is attached
+  std::vector<TokenId> ends;            // what its files say ends an answer (end_tokens.h)
+  std::filesystem::path folder;         // where it was opened
+  const Linear* score = nullptr;        // reward head [1, hidden], float32 (reward_head.h says which layer)
+  std::optional<LoraSettings> lora;     // set while an adapter is attached
+  bool gradient_checkpointing = false;  // activations of layers are computed again for the gradient, not kept
   // What an adapter that is saved stands on: the whole model below all adapters, or the folder of the topmost one that
   // does not add up. Empty of a model without one.
   std::filesystem::path base_folder;

@@ -6,6 +6,7 @@
 
 #include "framework/core/components/make.h"
 #include "framework/core/kinds/optimizer_rules.h"
+#include "framework/engine/modeling/checkpointed_layers.h"
 #include "framework/engine/modeling/lora.h"
 #include "framework/engine/modeling/merge_adapter.h"
 #include "framework/engine/modeling/merged_model.h"
@@ -40,6 +41,11 @@ LanguageModel open_start(const Artifact& start, StageContext& context, const Val
   return model;
 }
 
+void set_checkpointing(LanguageModel& model, const TrainingSettings& settings) {
+  if (settings.gradient_checkpointing) require_layers(model);
+  model.gradient_checkpointing = settings.gradient_checkpointing;
+}
+
 void add_adapter(LanguageModel& model, const Value& lora, const Random& random) {
   if (lora.is_null()) return;
   const LoraParams wanted = lora_params().parse(lora);
@@ -53,6 +59,7 @@ LanguageModel open_trainee_of(const std::string& param, StageContext& context, c
   LanguageModel model =
       open_start(context.input(param), context, lora,
                  {.placement = settings.placement, .training = true, .merge_adapter = lora.is_null()});
+  set_checkpointing(model, settings);
   add_adapter(model, lora, context.random().derive("lora").derive(param));
   return model;
 }
@@ -70,6 +77,7 @@ LanguageModel open_trainee(StageContext& context, const TrainingSettings& settin
                     ": its pad_token_id ends an answer, so that its reward was read before that token; from here on it "
                     "is read at the EOS, and another token is the padding");
   }
+  set_checkpointing(model, settings);
   add_adapter(model, lora, context.random().derive("lora"));
   std::int64_t trainable = 0;
   for (const TrainedTensor& tensor : trained_tensors(model)) trainable += tensor.value.numel();

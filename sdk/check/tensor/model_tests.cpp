@@ -2,12 +2,15 @@
 #include "plumb/tensor/model.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/tensor.h>
 
 #include <cmath>
 
+#include "plumb/tensor/layers.h"
+#include "plumb/tensor/testing.h"
 #include "sdk/check/context.h"
 #include "sdk/check/tensor/plain_attention.h"
 #include "sdk/check/tensor/tensors.h"
@@ -230,6 +233,60 @@ void gradient(Context& c) {
   }
 }
 
+// Runs every layer twice, and lets backward run it once more.
+class Again final : public LayerRunner {
+ public:
+  at::Tensor run(std::int64_t index, const at::Tensor& x, const LayerFunction& layer) override {
+    ++count;
+    const at::Tensor y = checkpointed(index, x, layer);
+    require(bytes_of(y.detach()) == bytes_of(layer(index, x).detach()),
+            "layer " + std::to_string(index) + ", run twice on the same hidden states, gives two results");
+    return y;
+  }
+  std::int64_t count = 0;
+};
+
+// The gradients of a loss on one sequence, by parameter, after the loss itself.
+std::vector<std::string> learnt(Made& made, const Tokens& tokens, const at::Tensor& weighting) {
+  auto& model = made.as<Model>();
+  testing::PlainAttention attention;  // it keeps nothing of a layer
+  const at::Tensor loss =
+      (model.logits(model.hidden({at::tensor(tokens), at::arange(weighting.size(0)), attention})) * weighting).sum();
+  loss.backward();
+  std::vector<std::string> out{bytes_of(loss.detach())};
+  for (Parameter* parameter : parameters_of(made).all()) {
+    at::Tensor& gradient = parameter->tensor->mutable_grad();
+    out.push_back(gradient.defined() ? bytes_of(gradient) : "");
+    gradient.reset();
+  }
+  return out;
+}
+
+void layers(Context& c) {
+  Made made = c.make();
+  const ModelShape shape = made.as<Model>().shape();
+  const auto all = parameters_of(made).all();
+  for (Parameter* parameter : all) parameter->tensor->set_requires_grad(true);
+  const Tokens tokens = sequence(c, "a", 7, shape.vocabulary);
+  const at::Tensor weighting = draw_normal(c.random().derive("loss"), {7, shape.vocabulary});
+  const std::vector<std::string> kept = learnt(made, tokens, weighting);
+  Again again;
+  const LayersThrough scope(again);
+  const std::vector<std::string> computed = learnt(made, tokens, weighting);
+  if (again.count == 0) {
+    throw Skip{
+        "hidden runs no layers through run_layers (plumb/tensor/layers.h): gradient_checkpointing is refused "
+        "for this model"};
+  }
+  require(again.count == shape.layers, "hidden runs " + std::to_string(again.count) + " of its " +
+                                           std::to_string(shape.layers) + " layers through run_layers");
+  require(computed.front() == kept.front(), "the loss has other bits when layers are computed again");
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    require(computed[i + 1] == kept[i + 1],
+            all[i]->name + ": the gradient has other bits when its layer is computed again after hidden has returned");
+  }
+}
+
 void backbone(Context& c) {
   Made headed = c.make();
   Made bare = make_with(c, c.component_entry(), c.params(), false);
@@ -274,6 +331,7 @@ Kind model_kind() {
               {"model.cached-decode", "token by token gives what a full pass gives", cached},
               {"model.weights", "weights, saved and loaded by name, are all there is to it", weights, true},
               {"model.gradient", "gradients agree with finite differences for every parameter", gradient},
+              {"model.layers", "layers that are computed again for the gradient give the same bits", layers},
               {"model.backbone", "works without its head, as a reward model", backbone},
               {"model.names", "model_type, architecture names and LoRA targets are given", names},
           }};

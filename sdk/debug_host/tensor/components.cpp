@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "plumb/error.h"
+#include "plumb/tensor/layers.h"
 #include "plumb/tensor/model.h"
 #include "plumb/tensor/optimizer.h"
 #include "sdk/debug_host/watch.h"
@@ -48,19 +49,39 @@ class WatchedAttention final : public Attention {
 
   class Lent {
    public:
-    Lent(WatchedAttention& to, Attention& attention) : to_(to) { to_.attention_ = &attention; }
-    ~Lent() { to_.attention_ = nullptr; }
+    Lent(WatchedAttention& to, Attention& attention) : to_(to), before_(to.attention_) { to_.attention_ = &attention; }
+    ~Lent() { to_.attention_ = before_; }
     Lent(const Lent&) = delete;
     Lent& operator=(const Lent&) = delete;
 
    private:
     WatchedAttention& to_;
+    Attention* before_;
   };
 
  private:
   Watch& model_;
   Watch calls_;
   std::atomic<Attention*> attention_{nullptr};
+};
+
+// Whoever runs the layers may do so again when `hidden` has returned: then the attention is lent to them once more.
+class LendingRunner final : public LayerRunner {
+ public:
+  LendingRunner(LayerRunner& runner, WatchedAttention& watched, Attention& attention)
+      : runner_(runner), watched_(watched), attention_(attention) {}
+  at::Tensor run(std::int64_t index, const at::Tensor& x, const LayerFunction& layer) override {
+    const auto lending = [layer, &watched = watched_, &attention = attention_](std::int64_t i, const at::Tensor& in) {
+      const WatchedAttention::Lent lent(watched, attention);
+      return layer(i, in);
+    };
+    return runner_.run(index, x, lending);
+  }
+
+ private:
+  LayerRunner& runner_;
+  WatchedAttention& watched_;
+  Attention& attention_;
 };
 
 class WatchedModel final : public Watched<Model> {
@@ -79,7 +100,7 @@ class WatchedModel final : public Watched<Model> {
                      shape_of(batch.ids) + " and " + shape_of(batch.positions), true);
     }
     const WatchedAttention::Lent lent(attention_, batch.attention);
-    at::Tensor out = inner().hidden({batch.ids, batch.positions, attention_});
+    at::Tensor out = run_hidden(batch);
     const std::int64_t width = inner().shape().hidden;
     watch().require(has_shape(out, tokens, width), "hidden", sizes(tokens, width), shape_of(out));
     return out;
@@ -101,6 +122,14 @@ class WatchedModel final : public Watched<Model> {
   }
 
  private:
+  at::Tensor run_hidden(const TokenBatch& batch) {
+    const TokenBatch watched{batch.ids, batch.positions, attention_};
+    LayerRunner* runner = LayersThrough::current();
+    if (runner == nullptr) return inner().hidden(watched);
+    LendingRunner lending(*runner, attention_, batch.attention);
+    const LayersThrough scope(lending);
+    return inner().hidden(watched);
+  }
   static std::string sizes(std::int64_t rows, std::int64_t columns) {
     return "[" + std::to_string(rows) + ", " + std::to_string(columns) + "]";
   }

@@ -3,6 +3,7 @@
 #include <ATen/ops/embedding.h>
 
 #include "plumb/error.h"
+#include "plumb/tensor/layers.h"
 
 namespace plumb {
 inline namespace v1 {
@@ -29,8 +30,8 @@ at::Tensor DecoderModel::embed(const TokenBatch& batch) {
 at::Tensor DecoderModel::hidden(const TokenBatch& batch) {
   const DecoderPass pass{batch.attention, layout_.rotary ? layout_.rotary->angles(batch.positions) : RotaryAngles{},
                          batch.positions};
-  at::Tensor x = embed(batch);
-  for (std::int64_t i = 0; i < layout_.shape.layers; ++i) x = layer(i, x, pass);
+  const at::Tensor x = run_layers(layout_.shape.layers, embed(batch),
+                                  [this, pass](std::int64_t i, const at::Tensor& in) { return layer(i, in, pass); });
   return norm(headless_ ? x.to(at::kFloat) : x);
 }
 

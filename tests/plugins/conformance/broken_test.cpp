@@ -358,6 +358,7 @@ BOOST_AUTO_TEST_CASE(modelling) {
                     {"keeps-weights", "model.weights failed"},
                     {"model-gradient", "model.gradient failed"},
                     {"unused-parameter", "model.gradient failed"},
+                    {"layer-needs-hidden", "model.layers failed"},
                     {"needs-head", "model.backbone failed"},
                     {"lora-target", "model.names failed"},
                     {"claims-nothing", "model.names failed", true},

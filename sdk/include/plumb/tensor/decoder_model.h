@@ -19,7 +19,8 @@
 //     const at::Tensor& norm_;
 //   };
 //
-// A layer reads and writes hidden states alone and keeps nothing between calls: it may be run again for the gradient.
+// A layer reads and writes hidden states alone and keeps nothing between calls: it may be run again for the gradient,
+// after `hidden` has returned (plumb/tensor/layers.h).
 // Thread contract: that of Model.
 #pragma once
 
