@@ -215,17 +215,20 @@ BOOST_AUTO_TEST_CASE(two_signals_together_ask_once) {
 }
 
 BOOST_AUTO_TEST_CASE(of_two_processes_one_works_and_the_other_finds_it) {
-  const Size size{100, 50, 1000};
+  const Size size{400, 50, 1000};
   Folder folder;
   Process first(worker(folder.path(), size), {folder / "stderr"});
   wait_for(folder / "bodies");
   Process second(worker(folder.path(), size), {folder / "stderr-2"});
+  const pid_t writing = first.number();
   BOOST_TEST(first.wait() == 0);
   BOOST_TEST(second.wait() == 0);
   BOOST_TEST(lines(folder / "bodies", "answers") == 1U);
   BOOST_TEST(lines(folder / "bodies", "weights") == 1U);
   const std::string said = read_file(folder / "stderr-2").value();
-  BOOST_TEST(said.find("another process is making it; waiting") != std::string::npos);
+  BOOST_TEST(
+      said.find(fmt::format("another process is making it; waiting for process {} on ", writing)) != std::string::npos,
+      said);
   BOOST_TEST(said.find("made by another run meanwhile") != std::string::npos);
   BOOST_TEST(products(folder.path()) == undisturbed(size));
 }

@@ -1,17 +1,27 @@
-// Preloaded: counts the operations that change files and lets the n-th go wrong.
+// Preloaded: counts the operations that change files and lets the n-th go wrong, or behaves as other file systems do.
 //
 //   PLUMB_CRASH_AT=n     the process is killed at the n-th operation: before it, or half way through a write
 //   PLUMB_FAIL_FROM=n    the n-th operation and every later one fail with ENOSPC: the disk is full and stays so
-//   PLUMB_FAULT_PATH=p   only operations on paths that contain p count and fail
+//   PLUMB_STALE_STAT=n   a stat of a path answers for n milliseconds what an open or a stat of it found before: a file
+//                        system that caches attributes, as NFS does
+//   PLUMB_LOCKS=none     flock succeeds and locks nothing
+//   PLUMB_LOCKS=refused  flock fails with ENOLCK
+//   PLUMB_FAULT_PATH=p   only operations on paths that contain p count, fail or are stale; locks: all
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <cstdarg>
 #include <cstdlib>
 #include <cstring>
+#include <map>
+#include <mutex>
 #include <string>
 
 namespace {
@@ -67,9 +77,68 @@ bool goes_wrong(Place place) {
   return fate == Fate::fails;
 }
 
+using Clock = std::chrono::steady_clock;
+
+// What a path was when it was last looked at. Never destroyed: files are opened while a process ends, too.
+struct Attributes {
+  Clock::time_point seen;
+  struct stat found {};
+};
+std::mutex& attributes_lock = *new std::mutex;
+std::map<std::string, Attributes>& attributes = *new std::map<std::string, Attributes>;
+
+std::chrono::milliseconds staleness() {
+  static const long milliseconds = number_in("PLUMB_STALE_STAT");
+  return std::chrono::milliseconds(milliseconds);
+}
+
+void remember(const char* path, const struct stat& found) {
+  const std::lock_guard hold(attributes_lock);
+  attributes[path] = {Clock::now(), found};
+}
+
+bool remembers(const char* path, struct stat* found) {
+  const std::lock_guard hold(attributes_lock);
+  const auto at = attributes.find(path);
+  if (at == attributes.end() || Clock::now() - at->second.seen > staleness()) return false;
+  *found = at->second.found;
+  return true;
+}
+
 }  // namespace
 
 extern "C" {
+
+int open(const char* path, int flags, ...) {
+  static auto* const next = real<int(const char*, int, ...)>("open");
+  va_list rest;
+  va_start(rest, flags);
+  const mode_t mode = (flags & O_CREAT) != 0 ? va_arg(rest, mode_t) : 0;
+  va_end(rest);
+  const int fd = next(path, flags, mode);
+  struct stat found {};
+  if (staleness().count() > 0 && fd >= 0 && counts(path) && ::fstat(fd, &found) == 0) remember(path, found);
+  return fd;
+}
+
+int stat(const char* path, struct stat* found) noexcept {
+  static auto* const next = real<int(const char*, struct stat*)>("stat");
+  const bool cached = staleness().count() > 0 && counts(path);
+  if (cached && remembers(path, found)) return 0;
+  const int result = next(path, found);
+  if (cached && result == 0) remember(path, *found);
+  return result;
+}
+
+int flock(int fd, int operation) noexcept {
+  static auto* const next = real<int(int, int)>("flock");
+  static const char* const given = std::getenv("PLUMB_LOCKS");
+  const std::string locks = given == nullptr ? "" : given;
+  if (locks == "none") return 0;
+  if (locks != "refused") return next(fd, operation);
+  errno = ENOLCK;
+  return -1;
+}
 
 ssize_t write(int fd, const void* data, size_t size) {
   static auto* const next = real<ssize_t(int, const void*, size_t)>("write");

@@ -53,6 +53,7 @@ class Process {
     wait();
   }
 
+  [[nodiscard]] pid_t number() const { return pid_; }
   void signal(int number) const { ::kill(pid_, number); }
 
   int wait() {

@@ -1,15 +1,9 @@
 #include "framework/core/artifacts/artifact.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
-#include <thread>
 
 #include "framework/core/artifacts/content_hash.h"
 #include "framework/core/artifacts/disk.h"
@@ -65,49 +59,6 @@ Result<void> check_content(const Artifact& artifact, const HashOfFile& hash_of) 
   }
   return {};
 }
-
-// The lock of one key. A process that dies loses it, so it never has to be removed by hand.
-class KeyLock {
- public:
-  static Result<KeyLock> take(const fs::path& file, const std::function<bool()>& keep_waiting) {
-    for (;;) {
-      KeyLock lock(file, ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
-      if (lock.fd_ < 0) return disk_error("create", file, errno);
-      while (::flock(lock.fd_, LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR) return disk_error("lock", file, errno);
-        if (keep_waiting && !keep_waiting()) {
-          return Error(ErrorCode::interrupted,
-                       fmt::format("stopped waiting for the process that holds {}", file.string()));
-        }
-        std::this_thread::sleep_for(std::chrono::milliseconds(100));
-      }
-      // The holder before us removed the file as it let go: what we hold then is nobody's lock any more.
-      lock.held_ = lock.is_current();
-      if (lock.held_) return lock;
-    }
-  }
-
-  KeyLock(KeyLock&& other) noexcept
-      : file_(std::move(other.file_)), fd_(std::exchange(other.fd_, -1)), held_(std::exchange(other.held_, false)) {}
-  KeyLock& operator=(KeyLock&&) = delete;
-  ~KeyLock() {
-    if (held_) ::unlink(file_.c_str());
-    if (fd_ >= 0) ::close(fd_);
-  }
-
- private:
-  KeyLock(fs::path file, int fd) : file_(std::move(file)), fd_(fd) {}
-  [[nodiscard]] bool is_current() const {
-    struct stat held {
-    }, named{};
-    return ::fstat(fd_, &held) == 0 && ::stat(file_.c_str(), &named) == 0 && held.st_ino == named.st_ino &&
-           held.st_dev == named.st_dev;
-  }
-
-  fs::path file_;
-  int fd_;
-  bool held_ = false;
-};
 
 // What a link names lies outside, may be large, and was hashed when the run was planned.
 Result<ArtifactFile> record(const fs::path& folder, const fs::directory_entry& entry, ContentHashes& known) {
@@ -277,7 +228,7 @@ Result<std::optional<Artifact>> ArtifactStore::find(const std::string& key, cons
 }
 
 Result<ArtifactWriter> ArtifactStore::begin(const std::string& key, const std::string& type,
-                                            const std::function<bool()>& keep_waiting) {
+                                            const KeepWaiting& keep_waiting) {
   const std::string name = type + "-" + short_key(key);
   try {
     fs::create_directories(root_);

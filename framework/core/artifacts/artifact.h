@@ -12,7 +12,7 @@
 //
 //   <root>/responses-0123456789abcdef/           the artifact; artifact.json is its manifest
 //   <root>/responses-0123456789abcdef.partial/   unfinished; work/ holds what only an unfinished one needs
-//   <root>/responses-0123456789abcdef.lock       held by the process that writes it
+//   <root>/responses-0123456789abcdef.lock       held by the process that writes it, which it names (key_lock.h); stays
 //   <root>/responses-0123456789abcdef.damaged/   its files were no longer what the manifest says when it was made again
 //
 // Thread contract: the store may be used from any thread and from several processes; one process writes a key at a time
@@ -27,6 +27,7 @@
 #include <string>
 #include <vector>
 
+#include "framework/core/artifacts/key_lock.h"
 #include "framework/result.h"
 #include "plumb/value.h"
 
@@ -112,9 +113,9 @@ class ArtifactStore {
   // an error that names the file.
   [[nodiscard]] Result<std::optional<Artifact>> find(const std::string& key, const HashOfFile& hash_of = {}) const;
   // A damaged artifact of the key is set aside. While another process writes the key, waits and calls `keep_waiting`
-  // about ten times a second; when that says false, gives up with Error(interrupted).
+  // about ten times a second with who that is; when that says false, gives up with Error(interrupted).
   [[nodiscard]] Result<ArtifactWriter> begin(const std::string& key, const std::string& type,
-                                             const std::function<bool()>& keep_waiting = {});
+                                             const KeepWaiting& keep_waiting = {});
   [[nodiscard]] const std::filesystem::path& root() const { return root_; }
   // Every committed artifact: `plumb plan` compares near misses to say why a stage runs again.
   [[nodiscard]] std::vector<ArtifactManifest> all() const;

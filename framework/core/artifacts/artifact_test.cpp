@@ -1,5 +1,9 @@
 #include "framework/core/artifacts/artifact.h"
 
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <boost/test/unit_test.hpp>
 #include <fstream>
 #include <thread>
@@ -82,8 +86,9 @@ BOOST_AUTO_TEST_CASE(what_is_committed_is_found) {
   BOOST_TEST(m.files[1].size == 3U);
   BOOST_TEST(m.files[1].sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");  // "abc"
   BOOST_TEST(store.all().size() == 1U);
-  // Nothing but the artifact is left: no lock, no partial folder, no work folder.
-  BOOST_TEST(std::distance(fs::directory_iterator(store.root()), {}) == 1);
+  // Nothing but the artifact and its lock, which is free, is left: no partial folder, no work folder.
+  BOOST_TEST(std::distance(fs::directory_iterator(store.root()), {}) == 2);
+  BOOST_TEST(fs::is_empty(store.root() / (short_name + ".lock")));
   BOOST_TEST(!fs::exists(made.folder / "work"));
 }
 
@@ -206,12 +211,21 @@ BOOST_AUTO_TEST_CASE(the_second_writer_waits_then_finds_the_artifact) {
   ArtifactStore store(folder / "store");
   std::optional<ArtifactWriter> first(store.begin(key, "responses").value());
   int asked = 0;
-  const auto given_up = store.begin(key, "responses", [&] { return ++asked < 2; });
+  std::string holder;
+  const auto given_up = store.begin(key, "responses", [&](const std::string& held_by) {
+    holder = held_by;
+    return ++asked < 2;
+  });
   BOOST_TEST(asked == 2);
   BOOST_REQUIRE(!given_up);
   BOOST_CHECK(given_up.error().code() == ErrorCode::interrupted);
+  std::string host = read_file("/proc/sys/kernel/hostname").value();
+  host.pop_back();
+  BOOST_TEST(holder.starts_with(fmt::format("process {} on {}, which began at 20", ::getpid(), host)), holder);
+  BOOST_TEST(std::string(given_up.error().what()).ends_with(holder));
   BOOST_TEST(fs::exists(store.root() / (short_name + ".lock")));  // still held by the first
-  BOOST_CHECK_THROW(static_cast<void>(store.begin(key, "responses", []() -> bool { throw std::logic_error("stop"); })),
+  BOOST_CHECK_THROW(static_cast<void>(store.begin(key, "responses",
+                                                  [](const std::string&) -> bool { throw std::logic_error("stop"); })),
                     std::logic_error);
   BOOST_TEST(fs::exists(store.root() / (short_name + ".lock")));
 
@@ -225,6 +239,32 @@ BOOST_AUTO_TEST_CASE(the_second_writer_waits_then_finds_the_artifact) {
   finisher.join();
   BOOST_REQUIRE(second.finished() != nullptr);
   BOOST_TEST(second.finished()->manifest.files.at(0).name == "rows.jsonl");
+}
+
+// Where attributes of files are cached, a waiter could not tell a removed lock from the one that took its place.
+BOOST_AUTO_TEST_CASE(a_lock_stays_where_it_is_and_names_nobody_once_it_is_free) {
+  Folder folder;
+  ArtifactStore store(folder / "store");
+  const fs::path lock = store.root() / (short_name + ".lock");
+  struct stat first {
+  }, second{};
+  for (struct stat* seen : {&first, &second}) {
+    const ArtifactWriter writer = store.begin(key, "responses").value();
+    BOOST_TEST(read_json(lock).value().at("process").as_int() == ::getpid());
+    BOOST_TEST(::stat(lock.c_str(), seen) == 0);
+  }
+  BOOST_TEST(first.st_ino == second.st_ino);
+  BOOST_TEST(fs::file_size(lock) == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(a_probe_says_that_a_folder_locks_and_leaves_nothing) {
+  Folder folder;
+  BOOST_TEST(static_cast<bool>(probe_locks(folder / "store")));
+  BOOST_TEST(fs::is_empty(folder / "store"));
+  write(folder / "file", "abc");
+  const Result<void> no_folder = probe_locks(folder / "file");
+  BOOST_REQUIRE(!no_folder);
+  BOOST_TEST(std::string(no_folder.error().what()).find((folder / "file").string()) != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(other_keys_do_not_wait) {

@@ -231,10 +231,13 @@ class Run {
   }
 
   ArtifactWriter begin(const PlannedStage& stage) {
-    bool told = false;
-    const auto keep_waiting = [&] {
-      if (!told) progress_.message(LogLevel::info, stage.spec->name + ": another process is making it; waiting");
-      told = true;
+    std::string told;
+    const auto keep_waiting = [&](const std::string& holder) {
+      if (holder != told) {
+        progress_.message(LogLevel::info,
+                          fmt::format("{}: another process is making it; waiting for {}", stage.spec->name, holder));
+      }
+      told = holder;
       return interruption() == 0;
     };
     Result<ArtifactWriter> writer = store_.begin(stage.manifest.key, stage.manifest.type, keep_waiting);
@@ -267,6 +270,7 @@ RunResult run_recipe(const Recipe& recipe, const std::string& recipe_text, const
   if (recipe.files_may_be_absent)
     throw Error(ErrorCode::recipe, "a recipe that was checked without its files cannot run");
   watch_for_interruption();
+  probe_locks(options.runs / artifacts_folder).value();
   try {
     return Run(recipe, recipe_text, registry, options).execute();
   } catch (const fs::filesystem_error& error) {
