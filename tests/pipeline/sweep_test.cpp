@@ -43,6 +43,16 @@ struct Bench {
     }
     return out;
   }
+  // A launcher as srun is one: the arm is a process of its own, SIGTERM is passed on, and SIGINT is not. It leaves each
+  // arm's command in `launched`.
+  [[nodiscard]] std::string launcher() const {
+    const fs::path file = folder / "launch";
+    std::ofstream(file) << "#!/bin/sh\necho \"$@\" >> " << (folder / "launched").string()
+                        << "\nshift\n\"$@\" & arm=$!\ntrap 'kill -TERM $arm' TERM\ntrap : INT\n"
+                           "wait $arm; status=$?\n[ $status = 143 ] && { wait $arm; status=$?; }\nexit $status\n";
+    fs::permissions(file, fs::perms::owner_all);
+    return file.string() + " 'two words'";
+  }
   plumb::test::Folder folder;
 };
 
@@ -167,8 +177,15 @@ BOOST_AUTO_TEST_CASE(failed_arms_are_kept_said_and_tried_again) {
   BOOST_TEST(statuses["none-too"] == "blocked");
   const Value record = bench.record();
   BOOST_TEST(record.at("arms").as_list()[1].at("error").as_string().find("kept nothing") != std::string::npos);
-  const Outcome again = run(bench.command({}));
+  // Behind a launcher arms are told apart, ordered and explained as without one.
+  const Outcome again = run(bench.command({"--launch", bench.launcher()}));
   BOOST_TEST(again.status == 3);
+  BOOST_TEST(bench.statuses()["none-too"] == "blocked");
+  BOOST_TEST(bench.record().at("arms").as_list()[1].at("error").as_string().find("kept nothing") != std::string::npos);
+  const std::string launched = plumb::read_file(bench.folder / "launched").value();
+  BOOST_TEST(std::count(launched.begin(), launched.end(), '\n') == 1);
+  BOOST_TEST(has(launched, "two words " + fs::canonical(bench.command({})[0]).string() + " run "));
+  BOOST_TEST(has(launched, " --arm none --runs "));
   BOOST_TEST(again.count("arm-finished", "status", "cached") == 1U);
   BOOST_TEST(again.count("arm-started", "arm", "none") == 1U);
   // An option holds for all arms, whatever they set themselves.
@@ -247,6 +264,28 @@ BOOST_AUTO_TEST_CASE(an_interrupted_sweep_stops_its_arms_and_goes_on) {
   BOOST_TEST(made(on) > 0U);
   BOOST_TEST(bench.statuses()["seed=1"] == "done");
   BOOST_TEST(bench.statuses()["seed=2"] == "done");
+}
+
+BOOST_AUTO_TEST_CASE(a_launcher_is_told_to_stop_with_the_signal_that_it_passes_on) {
+  const Bench bench("  seeds: [1]\n  until: [reward]\n");
+  const Outcome stopped = run(bench.command({"--launch", bench.launcher()}), SIGINT, "stage-finished");
+  BOOST_TEST(stopped.status == 130);
+  BOOST_TEST(stopped.count("arm-finished", "status", "stopped") == 1U);
+  BOOST_TEST(bench.statuses()["seed=1"] == "stopped");
+}
+
+BOOST_AUTO_TEST_CASE(a_launcher_that_does_not_launch_is_found_out) {
+  const Bench bench("  seeds: [1, 2]\n  until: [prompts]\n");
+  BOOST_TEST(said({bench.command({})[0], "plan", (bench.folder / "sweep.yaml").string(), "--arms"}) ==
+             "seed=1\nseed=2\n");
+  BOOST_TEST(run(bench.command({"--launch", "no-such-program -n1"})).status == 2);
+  BOOST_TEST(run(bench.command({"--launch", ""})).status == 2);
+  BOOST_TEST(run(bench.command({"--launch", "env 'a"})).status == 2);
+  BOOST_TEST(!fs::exists(bench.folder / "runs"));
+  BOOST_TEST(run(bench.command({"--launch", "true"})).status == 3);
+  BOOST_TEST(
+      has(bench.record().at("arms").as_list()[0].at("error").as_string(), "the launcher ended before the arm did"));
+  BOOST_TEST(run(bench.command({"--launch", "env PLUMB_TEST_OF=launch", "--jobs", "2"})).status == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_sweep_is_no_run) {

@@ -146,6 +146,15 @@ void print_json(const Plan& plan, bool code) {
                       << "\n";
 }
 
+int print_arms(const LoadedRecipe& loaded) {
+  if (!loaded.sweep) {
+    throw Error(ErrorCode::recipe, fmt::format("--arms: {} has no sweep, so it has no arms; `plumb run` runs it",
+                                               loaded.source.file.string()));
+  }
+  for (const Arm& arm : loaded.sweep->arms) std::cout << arm.name << "\n";
+  return 0;
+}
+
 }  // namespace
 
 int run_plan(int argc, char** argv) {
@@ -158,9 +167,11 @@ int run_plan(int argc, char** argv) {
                         "plan only this stage and what it needs")(
       "runs", po::value<std::string>()->default_value("runs")->value_name("DIR"),
       "folder of runs and cached artifacts")("json", "print JSON")(
+      "arms", "print only the names of the sweep's arms, one a line, as --arm takes them")(
       "gpus", "estimate memory and time on one GPU like the paper's");
-  const std::string arguments = std::string(kRecipeArguments) +
-                                " [--until STAGE]... [--runs DIR] [--without-files] [--no-code] [--gpus | --json]";
+  const std::string arguments =
+      std::string(kRecipeArguments) +
+      " [--until STAGE]... [--runs DIR] [--without-files] [--no-code] [--gpus | --json | --arms]";
   const auto given =
       parse_verb(argc, argv,
                  {arguments.c_str(),
@@ -171,10 +182,12 @@ int run_plan(int argc, char** argv) {
                  options, {"recipe"});
   if (!given) return 0;
   const bool json = given->count("json") != 0, gpus = given->count("gpus") != 0;
+  const bool names = given->count("arms") != 0;
   RecipeRequest request = recipe_request(*given);
-  request.devices_may_be_absent = gpus;
+  request.devices_may_be_absent = gpus || names;
   LoadedRecipe loaded = load_recipe(request);
-  if (const int status = report_problems(loaded, json); status != 0) return status;
+  if (const int status = report_problems(loaded, json && !names); status != 0) return status;
+  if (names) return print_arms(loaded);
   say_absent_device(loaded);
   std::vector<std::string> until = loaded.until;
   if (given->count("until") != 0) until = (*given)["until"].as<std::vector<std::string>>();

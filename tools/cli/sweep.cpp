@@ -10,6 +10,7 @@
 #include "framework/core/report/comparison_table.h"
 #include "framework/core/report/html.h"
 #include "framework/core/sweep/sweep_run.h"
+#include "tools/cli/launcher.h"
 #include "tools/cli/recipe_options.h"
 #include "tools/cli/run_guards.h"
 #include "tools/cli/sweep_page.h"
@@ -84,6 +85,8 @@ int run_sweep(int argc, char** argv) {
   po::options_description options("Options");
   add_recipe_options(options);
   options.add_options()("jobs", po::value<std::size_t>()->default_value(1)->value_name("N"), "arms that run at a time")(
+      "launch", po::value<std::string>()->value_name("WORDS"),
+      "words before the command of each arm, such as \"srun -n1 --gpus 1\"; it starts where they say, in this folder")(
       "until", po::value<Texts>()->composing()->value_name("STAGE"),
       "run the arms only to this stage; without it, to those that the sweep names")(
       "runs", po::value<std::string>()->default_value("runs")->value_name("DIR"),
@@ -95,8 +98,8 @@ int run_sweep(int argc, char** argv) {
       "debug-host", "check every call of a plugin, and every call that it makes, against its thread contract");
   const auto given = parse_verb(
       argc, argv,
-      {"RECIPE [--set KEY=VALUE]... [--plugin FILE]... [--jobs N] [--until STAGE]... [--runs DIR] [--locked SWEEP] "
-       "[--trust] [--debug-host] [--dry-run] [--quiet | --json]",
+      {"RECIPE [--set KEY=VALUE]... [--plugin FILE]... [--jobs N] [--launch WORDS] [--until STAGE]... [--runs DIR] "
+       "[--locked SWEEP] [--trust] [--debug-host] [--dry-run] [--quiet | --json]",
        "Runs every arm of a recipe's sweep, each in a process of its own; stages that arms share run once. Failed "
        "arms\n"
        "do not stop the others: the same command tries them again, as it goes on after an interruption.\n"
@@ -104,8 +107,11 @@ int run_sweep(int argc, char** argv) {
       options, {"recipe"});
   if (!given) return 0;
   const bool json = given->count("json") != 0;
-  const RecipeRequest request = recipe_request(*given);
+  RecipeRequest request = recipe_request(*given);
   require_one_process();
+  Texts launch;
+  if (given->count("launch") != 0) launch = launcher_words((*given)["launch"].as<std::string>());
+  request.devices_may_be_absent = !launch.empty();  // here, where arms are only started
   LoadedRecipe loaded = load_recipe(request);
   if (const int status = report_problems(loaded, json); status != 0) return status;
   if (!loaded.sweep) {
@@ -133,6 +139,7 @@ int run_sweep(int argc, char** argv) {
   }
   const SweepResult result = plumb::run_sweep(loaded, {.runs = runs,
                                                        .command = command_of_an_arm(request, *given),
+                                                       .launch = launch,
                                                        .locked = locked,
                                                        .jobs = jobs,
                                                        .form = Progress::choose(given->count("quiet") != 0, json)});

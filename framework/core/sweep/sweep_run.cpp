@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <csignal>
 #include <map>
 #include <memory>
 #include <set>
@@ -41,29 +42,30 @@ std::vector<std::vector<std::string>> missing(const SweepPlan& plan) {
   return out;
 }
 
-// What the record of an arm's run says of its end; nothing when the process died before it wrote one.
+// What an arm tells of its end, in the events that it prints: behind a launcher, that is the same wherever it ran.
 struct Ending {
-  std::string error, failed_key;
+  std::string status, error, failed_key;
+
+  void note(const std::string& line, const Plan& plan) {
+    if (line.find("-finished\"") == std::string::npos) return;
+    try {
+      const Value event = parse_json(line);
+      const std::string& kind = event.at("event").as_string();
+      if (kind == "run-finished") {
+        status = event.at("status").as_string();
+        if (const Value* why = event.find("error")) error = why->as_string();
+      } else if (kind == "stage-finished" && event.at("outcome") == Value("failed")) {
+        for (const PlannedStage& stage : plan.stages) {
+          if (stage.spec->name == event.at("stage").as_string()) failed_key = stage.manifest.key;
+        }
+      }
+    } catch (const Error&) {
+      return;  // no event: something that a plugin printed
+    }
+  }
 };
 
-Ending ending_of(const fs::path& folder, pid_t process) {
-  Ending out;
-  const Result<std::string> text = read_file(folder / "run.json");
-  if (!text) return out;
-  try {
-    const Value run = parse_json(*text);
-    if (run.at("process").as_int() != process) return out;
-    if (const Value* error = run.find("error")) out.error = error->as_string();
-    for (const Value& stage : run.at("stages").as_list()) {
-      if (stage.at("status") == Value("failed")) out.failed_key = stage.at("key").as_string();
-    }
-  } catch (const Error&) {
-    return {};
-  }
-  return out;
-}
-
-// Why an arm failed, in one line: as its run recorded it, else the last of what it printed, else its status.
+// Why an arm failed, in one line: as its run told it, else the last of what it printed, else its status.
 std::string reason(int status, const Ending& ending, const std::string& errors) {
   if (!ending.error.empty()) return ending.error.substr(0, ending.error.find('\n'));
   const std::size_t end = errors.find_last_not_of('\n');
@@ -120,6 +122,7 @@ class SweepRun {
   struct Running {
     std::unique_ptr<ChildProcess> child;
     double started;
+    Ending ending = {};
   };
 
   void take_what_is_done() {
@@ -150,7 +153,8 @@ class SweepRun {
   }
 
   void start(std::size_t arm) {
-    std::vector<std::string> command = options_.command;
+    std::vector<std::string> command = options_.launch;
+    command.insert(command.end(), options_.command.begin(), options_.command.end());
     command.insert(command.end(), {"--arm", sweep_.arms[arm].name, "--runs", options_.runs.string(), "--json",
                                    "--resolved-sha256", record_.resolved_sha256(arm)});
     if (!options_.locked.empty()) {
@@ -158,40 +162,61 @@ class SweepRun {
     }
     record_.set(arm, "running");
     progress_.started(sweep_.arms[arm].name);
-    running_[arm] = {std::make_unique<ChildProcess>(command), steady_seconds()};
+    running_[arm] = {std::make_unique<ChildProcess>(command), steady_seconds(), {}};
   }
 
-  // A signal reaches each arm once: a second would end it before its state is on disk.
+  // A signal reaches each arm once: a second would end it before its state is on disk. Launchers pass SIGTERM on; of
+  // the others many make something of their own.
   void forward_interruption() {
     if (interruption() == 0 || forwarded_) return;
     forwarded_ = true;
     progress_.message("stopping: the arms that run write their state");
-    for (auto& [arm, running] : running_) running.child->stop(interruption());
+    for (auto& [arm, running] : running_) running.child->stop(options_.launch.empty() ? interruption() : SIGTERM);
   }
 
   void attend() {
     for (auto at = running_.begin(); at != running_.end();) {
       auto& [arm, running] = *at;
       const bool over = running.child->ended();
-      for (const std::string& line : running.child->lines()) progress_.event(sweep_.arms[arm].name, line);
-      if (over) end(arm, *running.child, steady_seconds() - running.started);
+      for (const std::string& line : running.child->lines()) {
+        progress_.event(sweep_.arms[arm].name, line);
+        running.ending.note(line, plan_.arms[arm]);
+      }
+      if (over) end(arm, running, steady_seconds() - running.started);
       at = over ? running_.erase(at) : std::next(at);
     }
   }
 
-  void end(std::size_t arm, const ChildProcess& child, double seconds) {
+  // Whether the store holds all that an arm was to make.
+  [[nodiscard]] bool is_made(std::size_t arm) const {
+    for (const PlannedStage& stage : plan_.arms[arm].stages) {
+      if (stage.state != StageState::run) continue;
+      const auto found = store_.find(stage.manifest.key);
+      if (!found || !found->has_value()) return false;
+    }
+    return true;
+  }
+
+  void end(std::size_t arm, const Running& running, double seconds) {
     const std::string& name = sweep_.arms[arm].name;
-    if (child.status() == 0) {
+    const int status = running.child->status();
+    const Ending& ending = running.ending;
+    const bool lost = status == 0 && !options_.launch.empty() && !is_made(arm);
+    if (status == 0 && !lost) {
       order_.finished(arm, {});
       ++result_.done;
       record_.set(arm, "done", seconds);
       progress_.ended(name, "done", seconds, "");
       return;
     }
-    const Ending ending = ending_of(result_.folder / name, child.process());
-    const bool stopped = child.status() == static_cast<int>(ErrorCode::preempted) ||
-                         child.status() == static_cast<int>(ErrorCode::interrupted);
-    const std::string why = reason(child.status(), ending, child.errors());
+    const bool stopped = status == static_cast<int>(ErrorCode::preempted) ||
+                         status == static_cast<int>(ErrorCode::interrupted) || ending.status == "stopped";
+    const std::string why =
+        lost ? fmt::format(
+                   "its launcher ended with status 0, but not all that the arm makes is in {}: the launcher "
+                   "ended before the arm did, or the folder is not shared with where the arm ran",
+                   store_.root().string())
+             : reason(status, ending, running.child->errors());
     order_.finished(arm, stopped ? "" : ending.failed_key);
     if (interruption() == 0) ++result_.failed;
     record_.set(arm, stopped ? "stopped" : "failed", seconds, why);
@@ -231,6 +256,7 @@ fs::path lock_of_arm(const fs::path& sweep, const std::string& arm) {
 
 SweepResult run_sweep(const LoadedRecipe& loaded, const SweepOptions& options) {
   watch_for_interruption();
+  probe_locks(options.runs / artifacts_folder).value();
   try {
     return SweepRun(loaded, options).execute();
   } catch (const fs::filesystem_error& error) {

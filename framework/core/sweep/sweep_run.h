@@ -22,8 +22,9 @@ struct SweepOptions {
   // The command of an arm up to its own options, which are added: --arm, --runs, --json, --resolved-sha256
   // and --locked.
   std::vector<std::string> command;
-  std::filesystem::path locked;  // the folder of a sweep: each arm is to be what its lock there says; empty: none is
-  std::size_t jobs = 1;          // arms at a time
+  std::vector<std::string> launch;  // words before that command, the first a program's path: srun …; empty: none
+  std::filesystem::path locked;     // the folder of a sweep: each arm is to be what its lock there says; empty: none is
+  std::size_t jobs = 1;             // arms at a time, wherever they run
   Progress::Form form = Progress::Form::lines;
 };
 
