@@ -25,10 +25,11 @@ FENCE = re.compile(r"^```\s*(\S*)\s*(\S*)\s*$")
 INDENTED_COMMAND = re.compile(r"^(?: {4,}|\t)(?:\$ )?(?:tools/|\./|(?:cd|plumb|cmake|ctest|ninja|git|apt-get|pip|python3?) )")
 SILENT = {"text", "json", "jsonl", "markdown"}
 CODE = {"cpp", "yaml", "cmake"}
-TESTED_ELSEWHERE = {  # projects that stand by themselves
+TESTED_ELSEWHERE = {  # projects that stand by themselves, and what needs a scheduler
     "sdk/template/README.md": "tests/install/new.sh",
     "sdk/examples/README.md": "tests/install/examples.sh",
     "sdk/README.md": "tests/install/readme.sh",
+    "recipes/clusters.md": "tests/clusters/typed.py",
     "sdk/docs/debugging.md": "tests/install/sanitize.sh",
 }
 CODE_TESTED_ELSEWHERE = {"CONTRIBUTING.md": "tests/contributing/where.py"}  # files that belong into the tree itself
@@ -163,4 +164,5 @@ def main():
     print(f"{typed} commands of {len(files)} files work")
 
 
-main()
+if __name__ == "__main__":
+    main()
