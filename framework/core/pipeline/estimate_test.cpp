@@ -71,13 +71,13 @@ BOOST_AUTO_TEST_CASE(an_adapter_needs_the_disk_of_an_adapter_and_of_what_is_merg
   BOOST_TEST(estimate_of(Value::map({{"dtype", "bfloat16"}}), false).disk_bytes.value() == 2 * 6738415616U);
 }
 
-// Measured on the code with Llama-2-7B in bfloat16: 100.4 GiB at rest and 125.5 at an update, whose gradients are
-// float32 for a moment.
+// Measured on the code with Llama-2-7B in bfloat16: 100.4 GiB at rest and 100.9 at an update, whose gradients are
+// float32 for a moment, a few at a time.
 BOOST_AUTO_TEST_CASE(full_training_peaks_at_its_update) {
   const auto sft = estimate_of(Value::map({{"dtype", "bfloat16"}}), false);
   const double gib = 1 << 30;
   BOOST_TEST(static_cast<double>(*sft.resting_bytes) / gib == 100.4, boost::test_tools::tolerance(1e-3));
-  BOOST_TEST(static_cast<double>(*sft.memory_bytes) / gib == 125.5, boost::test_tools::tolerance(1e-3));
+  BOOST_TEST(static_cast<double>(*sft.memory_bytes) / gib == 100.9, boost::test_tools::tolerance(1e-3));
   BOOST_TEST(memory_of(Value::map({{"dtype", "float32"}}), false) == 16 * 6738415616U);
 }
 

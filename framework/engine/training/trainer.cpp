@@ -109,7 +109,6 @@ class Loop {
     rule_.clip(norm_, settings_.max_grad_norm);
     rate_ = schedule_.rate(step());
     rule_.step(rate_);
-    rule_.clear_gradients();
     require_finite_weights();
 
     if (done_ == 0) result_.first_loss = loss;

@@ -4,10 +4,10 @@
 #include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/_fused_adamw.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/stack.h>
-#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
 #include <cmath>
@@ -25,7 +25,6 @@ UpdateRule::UpdateRule(std::vector<TrainedTensor> tensors, const Settings& setti
     const at::Tensor& like = m.master.defined() ? m.master : trained.value;
     m.first = at::zeros_like(like);
     m.second = at::zeros_like(like);
-    m.step = at::zeros({}, like.options());
     moments_.push_back(std::move(m));
   }
 }
@@ -56,29 +55,46 @@ void UpdateRule::clip(double norm, double max_norm) {
 
 void UpdateRule::step(double rate) {
   const at::NoGradGuard no_grad;
-  step_group(rate, true);
-  step_group(rate, false);
+  for (const bool decays : {true, false}) {
+    std::vector<std::size_t> some;
+    std::int64_t widened = 0;
+    for (std::size_t i = 0; i < tensors_.size(); ++i) {
+      const TrainedTensor& trained = tensors_[i];
+      if (trained.decays != decays || !trained.value.grad().defined()) continue;
+      const std::int64_t bytes = moments_[i].master.defined() ? moments_[i].master.numel() * 4 : 0;
+      if (!some.empty() && widened + bytes > settings_.widened) {
+        step_some(rate, some, decays);
+        some.clear();
+        widened = 0;
+      }
+      some.push_back(i);
+      widened += bytes;
+    }
+    step_some(rate, some, decays);
+  }
 }
 
-void UpdateRule::step_group(double rate, bool decays) {
+void UpdateRule::step_some(double rate, std::span<const std::size_t> some, bool decays) {
+  if (some.empty()) return;
   std::vector<at::Tensor> values, gradients, first, second, steps;
-  std::vector<std::pair<at::Tensor, at::Tensor>> rounded;
-  for (std::size_t i = 0; i < tensors_.size(); ++i) {
-    const TrainedTensor& trained = tensors_[i];
-    if (trained.decays != decays || !trained.value.grad().defined()) continue;
-    Moments& m = moments_[i];
-    m.step.fill_(static_cast<double>(++updates_[i]));
-    if (m.master.defined()) rounded.emplace_back(trained.value, m.master);
+  std::map<std::int64_t, at::Tensor> counts;  // float scalars, what the fused kernel reads
+  for (const std::size_t i : some) {
+    TrainedTensor& trained = tensors_[i];
+    const Moments& m = moments_[i];
+    at::Tensor& count = counts[++updates_[i]];
+    if (!count.defined()) count = at::full({}, static_cast<double>(updates_[i]), m.first.options());
+    at::Tensor gradient = std::move(trained.value.mutable_grad());
     values.push_back(m.master.defined() ? m.master : trained.value);
-    gradients.push_back(m.master.defined() ? trained.value.grad().to(at::kFloat) : trained.value.grad());
+    gradients.push_back(m.master.defined() ? gradient.to(at::kFloat) : gradient);
     first.push_back(m.first);
     second.push_back(m.second);
-    steps.push_back(m.step);
+    steps.push_back(count);
   }
-  if (values.empty()) return;
   at::_fused_adamw_(values, gradients, first, second, {}, steps, rate, settings_.beta1, settings_.beta2,
                     decays ? settings_.weight_decay : 0.0, settings_.epsilon, /*amsgrad=*/false, /*maximize=*/false);
-  for (auto& [parameter, master] : rounded) parameter.copy_(master);
+  for (const std::size_t i : some) {
+    if (moments_[i].master.defined()) tensors_[i].value.copy_(moments_[i].master);
+  }
 }
 
 void UpdateRule::clear_gradients() {
@@ -139,7 +155,6 @@ void UpdateRule::restore(const std::map<std::string, at::Tensor>& state, const s
   }
   for (const auto& [name, target] : targets) target.copy_(state.at(name));
   updates_ = updates;
-  for (std::size_t i = 0; i < moments_.size(); ++i) moments_[i].step.fill_(static_cast<double>(updates_[i]));
 }
 
 }  // namespace plumb

@@ -4,16 +4,17 @@
 //   UpdateRule rule(tensors, {.weight_decay = 0.01});
 //   double norm = rule.gradient_norm();      // before clipping: what the log shows
 //   rule.clip(norm, 1.0);
-//   rule.step(schedule.rate(update));
-//   rule.clear_gradients();
+//   rule.step(schedule.rate(update));        // uses the gradients up
 //
-// Moments are float32. A bfloat16 parameter has a float32 master copy that takes the updates and is rounded into it.
+// Moments are float32. A bfloat16 parameter has a float32 master copy that takes the updates and is rounded into it. Its
+// gradient is widened for the update, a few tensors at a time, and is gone when they have moved.
 // State is plain named tensors: "NAME.exp_avg", "NAME.exp_avg_sq", "NAME.master".
 // Thread contract: [lane].
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,6 +33,7 @@ class UpdateRule {
  public:
   struct Settings {
     double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0;
+    std::int64_t widened = 512LL << 20;  // bytes of widened gradients at once, of at least one tensor
   };
   using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
@@ -41,7 +43,7 @@ class UpdateRule {
   [[nodiscard]] double gradient_norm() const;
   // Scales gradients by min(1, max_norm / (norm + 1e-6)), torch's clip_grad_norm_. max_norm 0: no clipping.
   void clip(double norm, double max_norm);
-  // One update at `rate`. A tensor without a gradient is left as it is, moments included.
+  // One update at `rate`, after which no tensor has a gradient. One without is left as it is, moments included.
   void step(double rate);
   void clear_gradients();
   // The first tensor whose gradient holds a NaN or an infinity; empty when there is none.
@@ -61,10 +63,9 @@ class UpdateRule {
   struct Moments {
     at::Tensor first, second;
     at::Tensor master;  // undefined for a float32 parameter
-    at::Tensor step;    // float scalar, what the fused kernel reads
   };
   [[nodiscard]] std::vector<at::Tensor> gradients() const;
-  void step_group(double rate, bool decays);
+  void step_some(double rate, std::span<const std::size_t> some, bool decays);
 
   std::vector<TrainedTensor> tensors_;
   std::vector<Moments> moments_;

@@ -2,11 +2,13 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/equal.h>
+#include <ATen/ops/linspace.h>
 #include <ATen/ops/tensor.h>
 
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 
+#include "framework/engine/modeling/live_bytes.h"
 #include "plumb/error.h"
 
 namespace {
@@ -44,7 +46,8 @@ BOOST_AUTO_TEST_CASE(updates_follow_the_paper_and_norms_do_not_decay) {
     set_gradient(weight, {g, -3 * g});
     set_gradient(norm, {0.01F * g});
     rule.step(0.01 * (t + 1));
-    rule.clear_gradients();
+    BOOST_TEST(!weight.grad().defined());
+    BOOST_TEST(!norm.grad().defined());
     first.step(g, 0.01 * (t + 1), 0.1);
     second.step(-3 * g, 0.01 * (t + 1), 0.1);
     third.step(0.01F * g, 0.01 * (t + 1), 0);
@@ -120,6 +123,36 @@ BOOST_AUTO_TEST_CASE(bfloat16_parameters_collect_updates_too_small_for_them) {
     rule.step(1e-3);  // a step of 0.001 from 1.0 is lost in bfloat16, whose spacing there is 0.004
   }
   BOOST_TEST(w.item<double>() == 0.9, boost::test_tools::tolerance(0.01));
+}
+
+// Eight tensors of 1,024 numbers and one of 3,000: in pieces of two, as one. A widened gradient has 4 bytes a number, and
+// the 2 of the other are free by then.
+BOOST_AUTO_TEST_CASE(gradients_are_widened_a_piece_at_a_time) {
+  plumb::test::LiveBytes& live = plumb::test::LiveBytes::counting();
+  const auto trained = [] {
+    std::vector<plumb::TrainedTensor> tensors;
+    for (int i = 0; i < 9; ++i) {
+      const at::Tensor values = at::linspace(-1, 1 + i, i == 4 ? 3000 : 1024).to(at::kBFloat16).requires_grad_();
+      tensors.push_back({"w" + std::to_string(i), values, i % 3 != 0});
+    }
+    return tensors;
+  };
+  const auto whole = trained(), cut = trained();
+  plumb::UpdateRule one(whole, {.weight_decay = 0.1}), pieces(cut, {.weight_decay = 0.1, .widened = 2 * 1024 * 4});
+  const auto peak_of = [&](plumb::UpdateRule& rule, int t) {
+    for (const auto& tensor : rule.tensors()) {
+      tensor.value.mutable_grad() = at::linspace(-t, 3, tensor.value.numel()).to(at::kBFloat16);
+    }
+    const std::int64_t before = live.now();
+    live.reset_peak();
+    rule.step(0.01);
+    return live.peak() - before;
+  };
+  for (int t = 1; t <= 3; ++t) {
+    BOOST_TEST(peak_of(one, t) >= 2 * (5 * 1024 + 3000));  // all that decay
+    BOOST_TEST(peak_of(pieces, t) <= 4 * 3000 + 256);      // the large one alone
+  }
+  for (std::size_t i = 0; i < whole.size(); ++i) BOOST_TEST(at::equal(whole[i].value, cut[i].value));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
