@@ -77,18 +77,6 @@ ChatAnswer read_chat_answer(const std::string& body) {
   return answer;
 }
 
-std::string error_message(const std::string& body) {
-  std::string message = body;
-  try {
-    const Value root = plumb::parse_json(body, "error");
-    const Value* error = find(&root, "error");
-    const Value* text = error != nullptr && error->is_string() ? error : find(error, "message");
-    if (text != nullptr && text->is_string()) message = text->as_string();
-  } catch (const plumb::Error&) {  // not JSON: a proxy's page
-  }
-  return message;
-}
-
 std::string request_hash(const std::string& url, const std::string& body) {
   const std::string hashed = url + '\n' + body;
   std::array<unsigned char, 32> digest{};

@@ -25,9 +25,6 @@ std::string chat_body(const std::string& model, const plumb::Conversation& messa
 
 ChatAnswer read_chat_answer(const std::string& body);
 
-// The message of an error body, or the body as it is when it holds none.
-std::string error_message(const std::string& body);
-
 // The same request asked of the same address has the same hash: lower-case hex of SHA-256. The key is no part of it.
 std::string request_hash(const std::string& url, const std::string& body);
 

@@ -6,7 +6,7 @@
 #include <iomanip>
 #include <sstream>
 
-namespace openai {
+namespace server {
 
 Verdict verdict_on(unsigned status, const std::string& body) {
   if (status == 200) return Verdict::answered;
@@ -46,4 +46,4 @@ double wait_before(std::int64_t attempt, std::optional<double> asked, const Retr
   return std::max(own, *asked + 0.05 * uniform);  // never before the time asked for
 }
 
-}  // namespace openai
+}  // namespace server

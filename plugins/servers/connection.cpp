@@ -18,7 +18,7 @@
 #include <chrono>
 #include <optional>
 
-namespace openai {
+namespace server {
 namespace {
 
 namespace asio = boost::asio;
@@ -40,7 +40,7 @@ struct Trust::Context {
   asio::ssl::context tls{asio::ssl::context::tls_client};
 };
 
-Trust::Trust(const std::string& ca_file) : context_(std::make_unique<Context>()) {
+Trust::Trust(const std::string& ca_file, const std::string& who) : context_(std::make_unique<Context>()) {
   asio::ssl::context& tls = context_->tls;
   error_code ec;
   if (ca_file.empty()) {
@@ -49,7 +49,7 @@ Trust::Trust(const std::string& ca_file) : context_(std::make_unique<Context>())
     tls.load_verify_file(ca_file, ec);
   }
   if (ec) {
-    throw plumb::Error(plumb::ErrorCode::data, "openai-judge: no certificates in " +
+    throw plumb::Error(plumb::ErrorCode::data, who + ": no certificates in " +
                                                    (ca_file.empty() ? "the system's store" : ca_file) + ": " +
                                                    ec.message() + "; `ca_file` wants a PEM file");
   }
@@ -191,17 +191,16 @@ bool Connection::reusable() const {
   return wire_->keep && wire_->silent();
 }
 
-HttpAnswer Connection::post(const std::string& target, const std::vector<std::pair<std::string, std::string>>& headers,
-                            const std::string& body) {
-  http::request<http::string_body> request(http::verb::post, target, 11);
+HttpAnswer Connection::ask(const HttpRequest& asked) {
+  http::request<http::string_body> request(asked.get ? http::verb::get : http::verb::post, asked.target, 11);
   request.set(http::field::host, authority(wire_->url));
   request.set(http::field::user_agent, "plumbline");
-  request.set(http::field::content_type, "application/json");
+  if (!asked.get) request.set(http::field::content_type, "application/json");
   request.set(http::field::accept, "application/json");
-  for (const auto& [name, value] : headers) request.set(name, value);
-  request.body() = body;
+  for (const auto& [name, value] : asked.headers) request.set(name, value);
+  request.body() = asked.body;
   request.prepare_payload();
   return wire_->tls ? wire_->exchange(*wire_->tls, request) : wire_->exchange(*wire_->plain, request);
 }
 
-}  // namespace openai
+}  // namespace server

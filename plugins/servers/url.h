@@ -1,4 +1,4 @@
-// The address of an OpenAI-compatible server.
+// The address of a server.
 //
 //   const Url url = parse_url("https://api.example.org/v1");      // url.host, url.port, url.path
 //
@@ -7,7 +7,7 @@
 
 #include <string>
 
-namespace openai {
+namespace server {
 
 struct Url {
   bool tls = true;
@@ -29,4 +29,4 @@ std::string authority(const Url& url);
 // An address of this machine: nobody else reads what goes there.
 bool is_loopback(const Url& url);
 
-}  // namespace openai
+}  // namespace server

@@ -10,7 +10,7 @@
 #include <optional>
 #include <string>
 
-namespace openai {
+namespace server {
 
 struct RetryLimits {
   std::int64_t attempts = 8;  // requests in all, the first among them
@@ -38,4 +38,4 @@ constexpr double longest_asked = 60;
 // longest_asked. A server that asks for less does not make anybody hurry: a clock that is ahead says "now" to all.
 double wait_before(std::int64_t attempt, std::optional<double> asked, const RetryLimits& limits, double uniform);
 
-}  // namespace openai
+}  // namespace server

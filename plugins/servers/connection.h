@@ -1,8 +1,8 @@
-// One connection to a judge's server: HTTP/1.1 with or without TLS, kept open between requests.
+// One connection to a server: HTTP/1.1 with or without TLS, kept open between requests.
 //
-//   const Trust trust(settings.ca_file);
+//   const Trust trust(settings.ca_file, "openai-judge");
 //   Connection connection(url, trust, {.connect = 10, .exchange = 120}, stop);     // connects
-//   HttpAnswer answer = connection.post("/v1/chat/completions", headers, body);
+//   HttpAnswer answer = connection.ask({"/v1/chat/completions", body, headers});
 //   if (connection.reusable()) …
 //
 // Interim answers (1xx) are passed over, as RFC 9110, 15.2 asks. Bytes behind an answer belong to no request: they end
@@ -21,7 +21,13 @@
 
 #include "url.h"
 
-namespace openai {
+namespace server {
+
+struct HttpRequest {
+  std::string target, body;  // a body is JSON
+  std::vector<std::pair<std::string, std::string>> headers = {};
+  bool get = false;  // GET, without a body; else POST
+};
 
 struct HttpAnswer {
   unsigned status = 0;
@@ -51,8 +57,8 @@ struct TimeLimits {
 
 class Trust {
  public:
-  // Empty: the system's roots. Error(data) for a file that holds no certificate.
-  explicit Trust(const std::string& ca_file);
+  // Empty: the system's roots. Error(data), said by `who`, for a file that holds no certificate.
+  Trust(const std::string& ca_file, const std::string& who);
   ~Trust();
 
  private:
@@ -66,8 +72,7 @@ class Connection {
   Connection(const Url& url, const Trust& trust, TimeLimits limits, std::function<bool()> stop);
   ~Connection();
 
-  HttpAnswer post(const std::string& target, const std::vector<std::pair<std::string, std::string>>& headers,
-                  const std::string& body);
+  HttpAnswer ask(const HttpRequest& asked);
   // The last exchange ended well, and the server has said nothing since: neither more bytes nor the end.
   [[nodiscard]] bool reusable() const;
 
@@ -76,4 +81,4 @@ class Connection {
   std::unique_ptr<Wire> wire_;
 };
 
-}  // namespace openai
+}  // namespace server

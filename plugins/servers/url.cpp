@@ -7,12 +7,12 @@
 #include <cctype>
 #include <string_view>
 
-namespace openai {
+namespace server {
 namespace {
 
 [[noreturn]] void fail(const std::string& what) {
   // The text itself is not repeated: it may hold what should not be shown.
-  throw plumb::Error(plumb::ErrorCode::recipe, "openai-judge: url: " + what + "; wanted https://HOST[:PORT][/PATH]");
+  throw plumb::Error(plumb::ErrorCode::recipe, "url: " + what + "; wanted https://HOST[:PORT][/PATH]");
 }
 
 // Names and addresses as they are sent: what is written in escapes is refused.
@@ -53,9 +53,7 @@ std::string wrong_url(const std::string& text) {
     static_cast<void>(parse_url(text));
     return {};
   } catch (const plumb::Error& error) {
-    constexpr std::string_view who = "openai-judge: ";
-    const std::string_view what = error.what();
-    return std::string(what.starts_with(who) ? what.substr(who.size()) : what);
+    return error.what();
   }
 }
 
@@ -66,4 +64,4 @@ bool is_loopback(const Url& url) {
   return !ec && address.is_loopback();
 }
 
-}  // namespace openai
+}  // namespace server

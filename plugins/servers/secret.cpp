@@ -7,7 +7,7 @@
 #include <cctype>
 #include <cstdlib>
 
-namespace openai {
+namespace server {
 namespace {
 
 constexpr std::size_t shortest_part = 8;  // letters of the key's beginning that are no accident
@@ -24,12 +24,11 @@ std::string wrong_variable(const std::string& name) {
                "a key never stands in a recipe";
 }
 
-Secret::Secret(const std::string& variable) {
+Secret::Secret(const std::string& variable, const std::string& who) {
   if (variable.empty()) return;
   const char* value = std::getenv(variable.c_str());
-  const auto fail = [](const char* what) {
-    throw plumb::Error(plumb::ErrorCode::recipe,
-                       std::string("openai-judge: the environment variable that `key_from` names ") + what);
+  const auto fail = [&](const char* what) {
+    throw plumb::Error(plumb::ErrorCode::recipe, who + ": the environment variable that `key_from` names " + what);
   };
   if (value == nullptr || *value == '\0') fail("is not set; export it and run again");
   key_ = value;
@@ -64,4 +63,4 @@ std::string Secret::strike(std::string text) const {
   return struck;
 }
 
-}  // namespace openai
+}  // namespace server
