@@ -19,6 +19,7 @@
 #include "plumb/component.h"
 #include "plumb/host.h"
 #include "plumb/language_models.h"
+#include "plumb/policy_texts.h"
 #include "plumb/random.h"
 #include "plumb/registrar.h"
 #include "sdk/check/check.h"
@@ -64,11 +65,12 @@ struct Kind {
 };
 
 // Answers and rewards that depend on the texts alone.
-class FixedModels final : public LanguageModels {
+class FixedModels final : public LanguageModels, public PolicyTexts {
  public:
   explicit FixedModels(const Host& host) : host_(host) {}
   std::unique_ptr<PolicyHandle> open_policy(const std::string& folder, const OpenOptions& options) override;
   std::unique_ptr<RewardHandle> open_reward(const std::string& folder, const OpenOptions& options) override;
+  std::unique_ptr<TextsHandle> open_texts(const std::string& folder) override;
 
  private:
   const Host& host_;
@@ -85,7 +87,8 @@ class CheckHost final : public Host {
   [[nodiscard]] std::string scratch_folder() override { return scratch; }
   [[nodiscard]] std::string recipe_folder() const override { return folder; }
   [[nodiscard]] void* query(std::string_view service) override {
-    return service == LanguageModels::service ? &models_ : nullptr;
+    if (service == PolicyTexts::service) return static_cast<PolicyTexts*>(&models_);
+    return service == LanguageModels::service ? static_cast<LanguageModels*>(&models_) : nullptr;
   }
   bool cancel = false;
   std::string folder = ".", scratch = "/tmp";

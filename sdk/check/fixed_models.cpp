@@ -52,7 +52,31 @@ class FixedReward final : public RewardHandle {
   }
 };
 
+// A byte is a token, 3 above its value; 2 ends an answer.
+class FixedTexts final : public TextsHandle {
+ public:
+  [[nodiscard]] std::vector<TokenId> prompt_ids(const Prompt& prompt) const override {
+    std::vector<TokenId> ids{1};
+    for (const char c : text_of(prompt)) ids.push_back(3 + static_cast<unsigned char>(c));
+    return ids;
+  }
+  [[nodiscard]] std::string answer_text(std::span<const TokenId> ids) const override {
+    std::string text;
+    for (const TokenId id : ids) {
+      if (id > 2 && id < 3 + 128) text += static_cast<char>(id - 3);
+    }
+    return text;
+  }
+  [[nodiscard]] std::vector<TokenId> ends() const override { return {2}; }
+  [[nodiscard]] std::int64_t vocabulary() const override { return 259; }
+  [[nodiscard]] std::int64_t context() const override { return 4096; }
+};
+
 }  // namespace
+
+std::unique_ptr<TextsHandle> FixedModels::open_texts(const std::string&) {
+  return std::make_unique<FixedTexts>();
+}
 
 std::unique_ptr<PolicyHandle> FixedModels::open_policy(const std::string&, const OpenOptions&) {
   return std::make_unique<FixedPolicy>(host_);

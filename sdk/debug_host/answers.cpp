@@ -5,6 +5,7 @@
 #include "plumb/generator.h"
 #include "plumb/judge.h"
 #include "plumb/reward_model.h"
+#include "plumb/served_generator.h"
 #include "sdk/debug_host/watch.h"
 
 namespace plumb::debug_host {
@@ -78,18 +79,36 @@ class Handover {
   const Done* done_;
 };
 
+void watch_generate(Watch& watch, Generator& inner, std::span<const Prompt> prompts, const Sampling& sampling,
+                    const Done& done) {
+  const auto handover = std::make_shared<Handover>(watch, prompts.size(), done);
+  struct End {
+    Handover& of;
+    ~End() { of.end(); }
+  } end{*handover};
+  inner.generate(prompts, sampling,
+                 [handover](std::size_t i, ResponseGroup&& group) { handover->take(i, std::move(group)); });
+}
+
 class WatchedGenerator final : public Watched<Generator> {
  public:
   using Watched::Watched;
   void generate(std::span<const Prompt> prompts, const Sampling& sampling, const Done& done) override {
     const Watch::Call call(watch(), "generate", Tag::lane);
-    const auto handover = std::make_shared<Handover>(watch(), prompts.size(), done);
-    struct End {
-      Handover& of;
-      ~End() { of.end(); }
-    } end{*handover};
-    inner().generate(prompts, sampling,
-                     [handover](std::size_t i, ResponseGroup&& group) { handover->take(i, std::move(group)); });
+    watch_generate(watch(), inner(), prompts, sampling, done);
+  }
+};
+
+class WatchedServed final : public Watched<ServedGenerator> {
+ public:
+  using Watched::Watched;
+  void generate(std::span<const Prompt> prompts, const Sampling& sampling, const Done& done) override {
+    const Watch::Call call(watch(), "generate", Tag::lane);
+    watch_generate(watch(), inner(), prompts, sampling, done);
+  }
+  [[nodiscard]] std::string engine() const override {
+    const Watch::Call call(watch(), "engine", Tag::any);
+    return inner().engine();
   }
 };
 
@@ -193,7 +212,12 @@ class WatchedEvaluator final : public Watched<Evaluator> {
 
 std::unique_ptr<Component> watch_answers(const std::shared_ptr<Watch>& watch, std::unique_ptr<Component>& made) {
   const std::string& kind = watch->subject().info.kind;
-  if (kind == Generator::kind) return behind<WatchedGenerator, Generator>(watch, std::move(made));
+  if (kind == Generator::kind) {
+    if (dynamic_cast<ServedGenerator*>(static_cast<Generator*>(made.get())) != nullptr) {
+      return behind<WatchedServed, ServedGenerator>(watch, std::move(made));
+    }
+    return behind<WatchedGenerator, Generator>(watch, std::move(made));
+  }
   if (kind == RewardModel::kind) return behind<WatchedRewardModel, RewardModel>(watch, std::move(made));
   if (kind == Evaluator::kind) return behind<WatchedEvaluator, Evaluator>(watch, std::move(made));
   if (kind != Judge::kind) return nullptr;

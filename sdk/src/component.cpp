@@ -8,6 +8,7 @@
 #include "plumb/judge.h"
 #include "plumb/reward_model.h"
 #include "plumb/selection_policy.h"
+#include "plumb/served_generator.h"
 #include "plumb/stage.h"
 #include "plumb/tokenizer.h"
 
@@ -27,6 +28,7 @@ std::vector<std::string> DataSource::files() const {
 EvaluationContext::~EvaluationContext() = default;
 Evaluator::~Evaluator() = default;
 Generator::~Generator() = default;
+ServedGenerator::~ServedGenerator() = default;
 Judge::~Judge() = default;
 WaitingJudge::~WaitingJudge() = default;
 RewardModel::~RewardModel() = default;

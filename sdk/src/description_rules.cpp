@@ -26,7 +26,7 @@ const std::vector<KindWords>& kind_words() {
       {"selection-policy", {"pairs", "demonstrations"}, {"annotation"}},
       {"evaluator", {}, {"judge", "reward-model", "baseline", "one-answer", "second-turn"}},
       {"judge", {"score", "preference", "text"}, {"language-models"}},
-      {"generator", {}, {"language-models"}},
+      {"generator", {}, {"language-models", "server"}},
       {"model", {}, {}},
       {"tokenizer", {}, {}},
       {"reward-model", {}, {"language-models"}},

@@ -2,6 +2,7 @@
 
 #include "plumb/language_models.h"
 #include "plumb/plugin.h"
+#include "plumb/policy_texts.h"
 
 namespace plumb {
 inline namespace v1 {
@@ -15,6 +16,8 @@ std::vector<std::vector<std::int64_t>> RewardHandle::excess(std::span<const Resp
   return out;
 }
 LanguageModels::~LanguageModels() = default;
+TextsHandle::~TextsHandle() = default;
+PolicyTexts::~PolicyTexts() = default;
 
 Params<RewardReading> RewardReading::params() {
   Params<RewardReading> p{"how a component reads with a reward model"};

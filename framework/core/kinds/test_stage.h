@@ -21,6 +21,7 @@
 #include "framework/core/door/engine.h"
 #include "framework/core/registry/registry.h"
 #include "plumb/language_models.h"
+#include "plumb/policy_texts.h"
 
 namespace plumb::test {
 
@@ -96,10 +97,12 @@ class TestStage final : public StageContext {
   [[nodiscard]] std::string scratch_folder() override { return (root_ / "scratch").string(); }
   [[nodiscard]] std::string recipe_folder() const override { return root_.path().string(); }
   [[nodiscard]] void* query(std::string_view service) override {
+    if (service == PolicyTexts::service) return texts;
     return service == LanguageModels::service ? models : nullptr;
   }
 
   LanguageModels* models = nullptr;
+  PolicyTexts* texts = nullptr;
   Value summary = Value::map();
   RowAccount accounted;
   std::map<std::int64_t, std::map<std::string, double>> rows;

@@ -176,7 +176,7 @@ std::optional<std::int64_t> rows_into(const PlannedStage& stage, const Plan& pla
 }
 
 std::optional<GpuEstimate> estimate_on(const PlannedStage& stage, const Plan& plan, const Accelerator& on) {
-  if (stage.spec->of_plugin != nullptr) return std::nullopt;
+  if (stage.spec->of_plugin != nullptr || sampled_elsewhere(stage)) return std::nullopt;
   const StageEstimate model = estimate(stage, plan, true);
   const ModelUse& use = stage.spec->kind->models;
   if (!model.parameters || !model.shape || use.work == ModelWork::holds) return std::nullopt;

@@ -203,6 +203,12 @@ void estimate_answers(const PlannedStage& stage, const Plan& plan, const Known& 
   const ModelUse& use = stage.spec->kind->models;
   const Value* generator = use.component.empty() ? nullptr : params.find(use.component);
   out.memory_bytes = model.size.bytes(numbers.width, numbers.int8);
+  if (sampled_elsewhere(stage)) {
+    // The model is opened here only to be compared with what the server serves.
+    const auto probe = generator == nullptr ? std::nullopt : size_at(*generator, "probe");
+    if (probe == 0) out.memory_bytes = 0;
+    return;
+  }
   const auto k = size_at(params, use.answers.c_str()), length = size_at(params, "max_new_tokens");
   if (!k || !length || *k == 0) return;
   const auto rows = generator == nullptr ? std::nullopt : size_at(*generator, "rows");
@@ -299,13 +305,21 @@ class PlannedFacts final : public EstimateFacts {
   const Plan& plan_;
 };
 
+bool needs_of_any(const PlannedStage& stage, const std::string& what) {
+  return std::any_of(stage.spec->components.begin(), stage.spec->components.end(), [&](const ComponentUse& use) {
+    const auto& needs = use.component->info.needs;
+    return std::find(needs.begin(), needs.end(), what) != needs.end();
+  });
+}
+
 }  // namespace
 
 bool holds_second_turn(const PlannedStage& stage) {
-  return std::any_of(stage.spec->components.begin(), stage.spec->components.end(), [](const ComponentUse& use) {
-    const auto& needs = use.component->info.needs;
-    return std::find(needs.begin(), needs.end(), "second-turn") != needs.end();
-  });
+  return needs_of_any(stage, "second-turn");
+}
+
+bool sampled_elsewhere(const PlannedStage& stage) {
+  return needs_of_any(stage, "server");
 }
 
 std::optional<DecoderSize> measure_decoder(const Value& config, std::uint64_t vocabulary) {

@@ -34,6 +34,9 @@ inline constexpr std::int64_t kAssumedPrompt = 256;  // tokens
 // Whether an evaluator of the stage asks each model twice a prompt.
 bool holds_second_turn(const PlannedStage& stage);
 
+// Whether another program's engine samples for the stage.
+bool sampled_elsewhere(const PlannedStage& stage);
+
 // `on_gpu`: as if it computed on a GPU, whatever device the recipe names.
 StageEstimate estimate(const PlannedStage& stage, const Plan& plan, bool on_gpu = false);
 

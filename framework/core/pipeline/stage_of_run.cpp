@@ -8,6 +8,7 @@
 #include "framework/core/door/engine.h"
 #include "framework/core/pipeline/interruption.h"
 #include "framework/core/recipe/dotted_value.h"
+#include "plumb/policy_texts.h"
 
 namespace plumb {
 
@@ -77,9 +78,10 @@ std::string StageOfRun::recipe_folder() const {
 }
 
 void* StageOfRun::query(std::string_view service) {
-  if (service != LanguageModels::service) return nullptr;
+  if (service != LanguageModels::service && service != PolicyTexts::service) return nullptr;
   const std::scoped_lock lock(mutex_);
   if (models_ == nullptr) models_ = Engine::open().language_models(registry_, *this);
+  if (service == PolicyTexts::service) return dynamic_cast<PolicyTexts*>(models_.get());
   return models_.get();
 }
 

@@ -3,6 +3,7 @@
 
 #include "framework/engine/rollout/rollout.h"
 #include "framework/engine/rollout/scorer.h"
+#include "plumb/policy_texts.h"
 
 namespace plumb {
 namespace {
@@ -39,12 +40,41 @@ class Reward final : public RewardHandle {
   Host& host_;
 };
 
-class FolderModels final : public LanguageModels {
+class Texts final : public TextsHandle {
+ public:
+  explicit Texts(const LanguageModel& model)
+      : tokenizer_(model.tokenizer), format_(model.chat_format), limits_(token_limits(model)), shape_(model.shape()) {
+    require_texts(model);
+  }
+
+  [[nodiscard]] std::vector<TokenId> prompt_ids(const Prompt& prompt) const override {
+    return render_prompt(*format_, *tokenizer_, prompt);
+  }
+  [[nodiscard]] std::string answer_text(std::span<const TokenId> ids) const override {
+    return format_->parse_completion(*tokenizer_, ids);
+  }
+  [[nodiscard]] std::vector<TokenId> ends() const override { return limits_.ends; }
+  [[nodiscard]] std::int64_t vocabulary() const override {
+    return limits_.vocabulary > 0 ? std::min(limits_.vocabulary, shape_.vocabulary) : shape_.vocabulary;
+  }
+  [[nodiscard]] std::int64_t context() const override { return shape_.context; }
+
+ private:
+  std::shared_ptr<Tokenizer> tokenizer_;
+  const ChatFormat* format_;
+  TokenLimits limits_;
+  ModelShape shape_;
+};
+
+class FolderModels final : public LanguageModels, public PolicyTexts {
  public:
   FolderModels(const Registry& registry, Host& host) : registry_(registry), host_(host) {}
 
   std::unique_ptr<PolicyHandle> open_policy(const std::string& folder, const OpenOptions& options) override {
     return std::make_unique<Policy>(open(folder, options, false), RolloutOptions{.rows = options.rows}, host_);
+  }
+  std::unique_ptr<TextsHandle> open_texts(const std::string& folder) override {
+    return std::make_unique<Texts>(open_language_model(folder, registry_, host_, {.values = false}));
   }
   std::unique_ptr<RewardHandle> open_reward(const std::string& folder, const OpenOptions& options) override {
     return std::make_unique<Reward>(

@@ -218,21 +218,28 @@ void sample_tokens(LanguageModel& policy, std::span<const TokenPrompt> prompts, 
   Rollout(policy, prompts, sampling, limits, options, done).run(host);
 }
 
+void require_texts(const LanguageModel& policy) {
+  if (policy.tokenizer != nullptr && policy.chat_format != nullptr) return;
+  throw Error(ErrorCode::data,
+              fmt::format("{} has no {}; a policy needs one to answer prompts (chat_format: in the recipe, or "
+                          "plumb.json in the folder)",
+                          policy.folder.string(), policy.tokenizer == nullptr ? "tokenizer" : "chat format"));
+}
+
+std::vector<TokenId> render_prompt(const ChatFormat& format, const Tokenizer& tokenizer, const Prompt& prompt) {
+  auto ids = format.render_prompt(tokenizer, prompt.messages);
+  if (!ids) throw Error(ids.error().code(), fmt::format("prompt {}: {}", prompt.id, ids.error().what()));
+  return std::move(*ids);
+}
+
 void generate_responses(LanguageModel& policy, std::span<const Prompt> prompts, const Sampling& sampling,
                         const RolloutOptions& options, Host& host,
                         const std::function<void(std::size_t, ResponseGroup&&)>& done) {
-  if (policy.tokenizer == nullptr || policy.chat_format == nullptr) {
-    throw Error(ErrorCode::data,
-                fmt::format("{} has no {}; a policy needs one to answer prompts (chat_format: in the recipe, or "
-                            "plumb.json in the folder)",
-                            policy.folder.string(), policy.tokenizer == nullptr ? "tokenizer" : "chat format"));
-  }
+  require_texts(policy);
   std::vector<TokenPrompt> rendered;
   rendered.reserve(prompts.size());
   for (const Prompt& prompt : prompts) {
-    auto ids = policy.chat_format->render_prompt(*policy.tokenizer, prompt.messages);
-    if (!ids) throw Error(ids.error().code(), fmt::format("prompt {}: {}", prompt.id, ids.error().what()));
-    rendered.push_back({prompt.id, std::move(*ids)});
+    rendered.push_back({prompt.id, render_prompt(*policy.chat_format, *policy.tokenizer, prompt)});
   }
   sample_tokens(policy, rendered, sampling, token_limits(policy), options, host,
                 [&](std::size_t i, std::vector<SampledTokens>&& sampled) {

@@ -46,6 +46,12 @@ void sample_tokens(LanguageModel& policy, std::span<const TokenPrompt> prompts, 
                    const TokenLimits& limits, const RolloutOptions& options, Host& host,
                    const std::function<void(std::size_t, std::vector<SampledTokens>&&)>& done);
 
+// Error(data) for a model without tokenizer or chat format.
+void require_texts(const LanguageModel& policy);
+
+// Error(data), which names the prompt, for a conversation that the format cannot write.
+std::vector<TokenId> render_prompt(const ChatFormat& format, const Tokenizer& tokenizer, const Prompt& prompt);
+
 // What a model's own files say: the tokens that end an answer (modeling/end_tokens.h), and the tokenizer's vocabulary
 // where the model's is larger.
 TokenLimits token_limits(const LanguageModel& model);

@@ -1,6 +1,7 @@
 // Stage `sample`: k responses to each prompt.
 //
-// Output: responses.jsonl in the order of the prompts. Done block by block (durable_groups.h).
+// Output: responses.jsonl in the order of the prompts. Done block by block (durable_groups.h), and prompt by prompt where
+// a server draws (served_sampling.h).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include "framework/core/components/make.h"
 #include "framework/engine/stages/body.h"
 #include "framework/engine/stages/durable_groups.h"
+#include "framework/engine/stages/served_sampling.h"
 #include "plumb/generator.h"
 
 namespace plumb {
@@ -80,29 +82,43 @@ class Sampler {
         tasks_(tasks),
         sampling_{settings.k,     settings.max_new_tokens, settings.temperature,
                   settings.top_k, settings.top_p,          context.random().derive("sample").key()},
-        generator_(make<Generator>(context, settings.generator)) {}
+        generator_(make<Generator>(context, settings.generator)),
+        served_(generator_.as<ServedGenerator>(), context) {}
 
   // Groups of the prompts [begin, end). Throws Cancelled when the run is to stop.
   std::vector<ResponseGroup> sample(std::size_t begin, std::size_t end) {
+    std::vector<std::optional<ResponseGroup>> groups(end - begin);
     std::vector<Prompt> prompts;
-    for (std::size_t i = begin; i < end; ++i) prompts.push_back(tasks_[i].prompt);
-    std::vector<std::optional<ResponseGroup>> groups(prompts.size());
-    std::size_t finished = 0;
-    generator_.call(&Generator::generate, prompts, sampling_, [&](std::size_t i, ResponseGroup&& group) {
-      context_.progress("prompts", begin + ++finished, tasks_.size());
-      groups.at(i) = std::move(group);
-    });
+    std::vector<std::size_t> at;  // of each prompt that is asked for, in the block
+    for (std::size_t i = begin; i < end; ++i) {
+      groups[i - begin] = served_.take(tasks_[i].prompt.id);
+      if (groups[i - begin]) continue;
+      prompts.push_back(tasks_[i].prompt);
+      at.push_back(i - begin);
+    }
+    std::size_t finished = groups.size() - prompts.size();
+    if (!prompts.empty()) {
+      generator_.call(&Generator::generate, prompts, sampling_, [&](std::size_t i, ResponseGroup&& group) {
+        context_.progress("prompts", begin + ++finished, tasks_.size());
+        group.prompt = prompts.at(i);
+        if (is_complete(group)) served_.keep(group);
+        groups[at[i]] = std::move(group);
+      });
+    }
     if (context_.cancelled()) throw Cancelled{};
     std::vector<ResponseGroup> out;
     for (std::size_t i = 0; i < groups.size(); ++i) {
-      require_complete(groups[i], prompts[i].id);
+      require_complete(groups[i], tasks_[begin + i].prompt.id);
       out.push_back(std::move(*groups[i]));
-      out.back().prompt = std::move(prompts[i]);
+      out.back().prompt = tasks_[begin + i].prompt;
       out.back().annotation = tasks_[begin + i].annotation;
       for (const Response& response : out.back().responses) tokens_ += response.ids.size();
     }
     return out;
   }
+
+  // Block [begin, end) is on the disk.
+  void finish_block() { served_.finish_block(); }
 
   void log_speed() const {
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - started_;
@@ -111,6 +127,10 @@ class Sampler {
   }
 
  private:
+  [[nodiscard]] bool is_complete(const ResponseGroup& group) const {
+    return group.responses.size() == static_cast<std::size_t>(sampling_.responses);
+  }
+
   void require_complete(const std::optional<ResponseGroup>& group, const std::string& prompt) const {
     const std::size_t got = group ? group->responses.size() : 0;
     if (got == static_cast<std::size_t>(sampling_.responses)) return;
@@ -122,6 +142,7 @@ class Sampler {
   const std::vector<Task>& tasks_;
   Sampling sampling_;
   Made<Generator> generator_;
+  ServedSampling served_;
   std::size_t tokens_ = 0;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
@@ -178,12 +199,14 @@ void run(StageContext& context) {
     const std::size_t block = block_size(settings);
     for (std::size_t begin = rows.done() / block * block; begin < tasks.size(); begin += block) {
       rows.append(begin, sampler.sample(begin, std::min(begin + block, tasks.size())));
+      sampler.finish_block();
     }
     sampler.log_speed();
   }
   std::filesystem::copy_file(work, context.folder() / row_file::responses,
                              std::filesystem::copy_options::overwrite_existing);
   summarise(context, work, settings.max_new_tokens);
+  summarise_engines(context);
   context.account(repeated);
 }
 

@@ -10,6 +10,7 @@
 //   evaluator         judge, judge:WHAT, reward-model, baseline; one-answer (the stage's `samples` is 1)
 //   reward-model,     language-models                `path` is a model's folder, which it opens through the host's
 //   judge, generator                                 service of that name
+//   generator         server                         another program's engine draws (plumb/served_generator.h)
 //   stage             language-models, random        it draws (plumb/stage.h)
 //   any               environment:PARAMETER          a parameter that names an environment variable to be set
 // WHAT is score, preference or text, or several with `|` between them, any of which will do: the fields of Judgement

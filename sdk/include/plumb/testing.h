@@ -24,6 +24,7 @@
 #include "plumb/error.h"
 #include "plumb/host.h"
 #include "plumb/language_models.h"
+#include "plumb/policy_texts.h"
 #include "plumb/records.h"
 #include "plumb/registrar.h"
 #include "plumb/tokenizer.h"
@@ -45,10 +46,12 @@ class FakeHost final : public Host {
   [[nodiscard]] std::string scratch_folder() override { return scratch; }
   [[nodiscard]] std::string recipe_folder() const override { return recipe; }
   [[nodiscard]] void* query(std::string_view service) override {
+    if (service == PolicyTexts::service) return texts;
     return service == LanguageModels::service ? models : nullptr;
   }
 
   LanguageModels* models = nullptr;  // the test's own
+  PolicyTexts* texts = nullptr;      // likewise
   std::vector<std::string> messages;
   std::string scratch = "/tmp", recipe = ".";
   bool cancel = false;
