@@ -1,4 +1,5 @@
-"""A server with OpenAI's chat-completions interface, for the openai-judge of the tables.
+"""A server with OpenAI's chat-completions interface for the openai-judge of the tables, and one of vLLM's and llama.cpp's kind for
+the generator `remote`, whose tokens are no model's.
 
 The first part of a path names who asks, the second what happens to it: `ok`, `fail` (500 each time), `once` (500 at first),
 `slow` (each answer takes a moment), `stall` (no answer for seconds), `vague` (no rating in half of the answers). What was
@@ -27,6 +28,9 @@ class Judge:
             def log_message(self, *_):
                 pass
 
+            def do_GET(self):
+                self.say(200, b'{"version": "of the tests"}')
+
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 _, who, plan, *_ = self.path.split("/")
@@ -39,6 +43,9 @@ class Judge:
                 status, answer = judge.answer(plan, body, number)
                 with judge.lock:
                     judge.under_way[who] -= 1
+                self.say(status, answer)
+
+            def say(self, status, answer):
                 try:
                     self.send_response(status)
                     self.send_header("Content-Type", "application/json")
@@ -72,6 +79,8 @@ class Judge:
             return 500, b'{"error": {"message": "as planned"}}'
         if plan in ("slow", "stall"):
             time.sleep(0.15 if plan == "slow" else 6)
+        if "prompt" in body:
+            return 200, json.dumps(sampled(body)).encode()
         text = json.dumps(body["messages"])
         chosen = 1 + zlib.crc32(text.encode()) % (2 if "[[1]]" in text else 9)
         said = f"Rating: [[{chosen}]]"
@@ -81,3 +90,12 @@ class Judge:
             said = "I would rather not say."
         return 200, json.dumps({"choices": [{"message": {"role": "assistant", "content": said}, "finish_reason": "stop"}],
                                 "usage": {"prompt_tokens": 7, "completion_tokens": 5}}).encode()
+
+
+def sampled(body):
+    """An answer as long as it may be: of vLLM's kind, or of llama.cpp's where the length has its name for it."""
+    length = body.get("max_tokens", body.get("n_predict"))
+    ids = [100 + (body["seed"] + i) % 100 for i in range(length)]
+    if "n_predict" in body:
+        return {"tokens": ids, "stop_type": "limit", "tokens_evaluated": len(body["prompt"])}
+    return {"choices": [{"token_ids": ids, "prompt_token_ids": body["prompt"], "finish_reason": "length"}]}
