@@ -135,6 +135,22 @@ BOOST_AUTO_TEST_CASE(sampling_holds_the_rows_in_flight) {
   BOOST_TEST(*one.seconds == steps * (2 * kParameters + 128 * cache / 2) / 1.555e12, near);
 }
 
+// What another program's engine samples takes nothing of this machine's GPU; the model is opened to be compared.
+BOOST_AUTO_TEST_CASE(sampling_elsewhere_is_no_matter_of_the_gpu) {
+  plumb::KnownComponent served{{}, nullptr};
+  served.info.needs = {"language-models", "server"};
+  for (const std::int64_t probe : {8, 0}) {
+    Chain chain(sft());
+    plumb::StageSpec& answers = chain.recipe.get().stages.at(3);
+    answers.params.set("generator", Value::map({{"dtype", "bfloat16"}, {"probe", probe}}));
+    const auto plan = plumb::make_plan(chain.recipe.get(), plumb::ArtifactStore(chain.folder.path())).value();
+    answers.components.push_back({"generator", &served});  // behind the plan, which would look for its file
+    BOOST_TEST(!plumb::estimate_on(*plan.find("answers"), plan, {}).has_value());
+    BOOST_TEST(static_cast<double>(plumb::estimate(*plan.find("answers"), plan).memory_bytes.value()) ==
+               (probe > 0 ? 2 * kParameters : 0));
+  }
+}
+
 // 6,400 answers of 512 tokens, 64 at once: sampled with float32 weights, which are read for every step; then policy and
 // reference forwards (2 + 2) and four visits of an adapter (4 each).
 BOOST_AUTO_TEST_CASE(an_online_optimizer_samples_and_visits_its_answers) {
