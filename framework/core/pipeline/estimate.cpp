@@ -172,7 +172,8 @@ void estimate_training(const PlannedStage& stage, const Plan& plan, const Known&
   constexpr std::uint64_t widened = 512ULL << 20;
   const std::uint64_t resting = numbers.width == 2 ? 2 + 2 + 8 + 4 : 4 + 4 + 8;
   out.resting_bytes = model.size.parameters * resting * models + reference;
-  out.memory_bytes = *out.resting_bytes + (numbers.width == 2 ? std::min(widened, 4 * model.size.parameters * models) : 0);
+  out.memory_bytes =
+      *out.resting_bytes + (numbers.width == 2 ? std::min(widened, 4 * model.size.parameters * models) : 0);
   out.disk_bytes = model.size.parameters * numbers.width;
 }
 
