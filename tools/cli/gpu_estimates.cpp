@@ -6,7 +6,6 @@
 #include <set>
 
 #include "framework/core/artifacts/disk.h"
-#include "framework/core/pipeline/accelerator.h"
 #include "framework/core/telemetry/progress.h"
 #include "framework/core/telemetry/text.h"
 
@@ -46,8 +45,7 @@ std::vector<Row> rows_of(const std::vector<Plan>& plans, const Accelerator& on) 
 
 }  // namespace
 
-void print_gpu_estimates(const std::vector<Plan>& plans) {
-  const Accelerator on;
+void print_gpu_estimates(const std::vector<Plan>& plans, const Accelerator& on) {
   Table table{{"stage", "times", "memory", "time"}, {}};
   double total = 0;
   for (const Row& row : rows_of(plans, on)) {

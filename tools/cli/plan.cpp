@@ -146,6 +146,17 @@ void print_json(const Plan& plan, bool code) {
                       << "\n";
 }
 
+Accelerator gpu_of(const po::variables_map& given) {
+  Accelerator gpu;
+  if (given.count("gpu-memory") == 0) return gpu;
+  const double memory = given["gpu-memory"].as<double>();
+  if (!(memory >= 1 && memory <= 1e6)) {
+    throw Error(ErrorCode::recipe, fmt::format("--gpu-memory: found {}, wanted GiB of one GPU, such as 24", memory));
+  }
+  gpu.memory = static_cast<std::uint64_t>(memory * (std::uint64_t{1} << 30));
+  return gpu;
+}
+
 int print_arms(const LoadedRecipe& loaded) {
   if (!loaded.sweep) {
     throw Error(ErrorCode::recipe, fmt::format("--arms: {} has no sweep, so it has no arms; `plumb run` runs it",
@@ -168,10 +179,11 @@ int run_plan(int argc, char** argv) {
       "runs", po::value<std::string>()->default_value("runs")->value_name("DIR"),
       "folder of runs and cached artifacts")("json", "print JSON")(
       "arms", "print only the names of the sweep's arms, one a line, as --arm takes them")(
-      "gpus", "estimate memory and time on one GPU like the paper's");
+      "gpus", "estimate memory and time on one GPU like the paper's")(
+      "gpu-memory", po::value<double>()->value_name("GIB"), "the same for a GPU with so much memory, not 40 GiB");
   const std::string arguments =
       std::string(kRecipeArguments) +
-      " [--until STAGE]... [--runs DIR] [--without-files] [--no-code] [--gpus | --json | --arms]";
+      " [--until STAGE]... [--runs DIR] [--without-files] [--no-code] [--gpus | --gpu-memory GIB | --json | --arms]";
   const auto given =
       parse_verb(argc, argv,
                  {arguments.c_str(),
@@ -181,8 +193,9 @@ int run_plan(int argc, char** argv) {
                   "stages that plugins provide are asked what they will need."},
                  options, {"recipe"});
   if (!given) return 0;
-  const bool json = given->count("json") != 0, gpus = given->count("gpus") != 0;
+  const bool json = given->count("json") != 0, gpus = given->count("gpus") + given->count("gpu-memory") != 0;
   const bool names = given->count("arms") != 0;
+  const Accelerator gpu = gpu_of(*given);
   RecipeRequest request = recipe_request(*given);
   request.devices_may_be_absent = gpus || names;
   LoadedRecipe loaded = load_recipe(request);
@@ -204,14 +217,14 @@ int run_plan(int argc, char** argv) {
     const SweepPlan arms = plan_sweep(*loaded.sweep, store, reading).value();
     if (const int status = check_code(arms.arms); status != 0) return status;
     print_sweep_plan(*loaded.sweep, arms, json);
-    if (!json && gpus) print_gpu_estimates(arms.arms);
+    if (!json && gpus) print_gpu_estimates(arms.arms, gpu);
     return 0;
   }
   const Plan plan = make_plan(loaded.recipe, store, until, true, reading).value();
   if (const int status = check_code({plan}); status != 0) return status;
   const bool code = given->count("no-code") == 0;
   json ? print_json(plan, code) : print_text(plan, code);
-  if (!json && gpus) print_gpu_estimates({plan});
+  if (!json && gpus) print_gpu_estimates({plan}, gpu);
   return 0;
 }
 
