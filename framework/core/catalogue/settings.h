@@ -139,6 +139,7 @@ struct EvaluateSettings {  // stage: evaluate
   std::int64_t top_k = 0;
   double top_p = 1;
   std::int64_t samples = 1;  // answers per prompt and model
+  std::int64_t rows = 128;   // answers in flight
   Placement placement;       // of the models and of the reward model
 };
 

@@ -175,7 +175,8 @@ std::vector<std::string> Answers::ask(const EvaluatedModel& model, std::span<con
                       options.top_k,   options.top_p,          sources_.seed};
     if (policy_ == nullptr || open_key_ != model.key) {
       policy_.reset();
-      policy_ = language_models_.open_policy(model.folder.string(), {.placement = sources_.placement});
+      policy_ =
+          language_models_.open_policy(model.folder.string(), {.placement = sources_.placement, .rows = sources_.rows});
       open_key_ = model.key;
     }
     policy_->generate(wanted, sampling, [&](std::size_t i, ResponseGroup&& group) {

@@ -42,6 +42,7 @@ struct AnswerSources {
   std::optional<EvaluatedModel> reward_model;
   bool truncate_left = false;   // of what it cannot read whole the end; else Error(data) before anything is scored
   Placement placement = {};     // of the models and of the reward model
+  std::int64_t rows = 128;      // answers in flight
   std::uint64_t seed = 0;       // of the draws
   std::filesystem::path cache;  // a folder; made when it is needed
 };

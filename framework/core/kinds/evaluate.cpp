@@ -49,6 +49,7 @@ Declared<EvaluateSettings> declare_evaluate() {
   p.add(&S::top_k, "top_k", "draw from the k most probable tokens; 0: from all").at_least(0);
   p.add(&S::top_p, "top_p", "then from the fewest that hold this probability").above(0).at_most(1);
   p.add(&S::samples, "samples", "answers of each model to each prompt").at_least(1);
+  p.add(&S::rows, "rows", "answers in flight; bounds the memory of keys and values").at_least(1).at_most(65536);
   p.include(&S::placement, Placement::params());
   d.rule(broken_evaluate);
   return d;
@@ -57,7 +58,7 @@ Declared<EvaluateSettings> declare_evaluate() {
 StageKind make_kind() {
   StageKind kind = declare_evaluate().kind("evaluate", type::metrics);
   kind.revision = 2;
-  kind.newer = {"dtype", "device", "weights"};
+  kind.newer = {"dtype", "device", "weights", "rows"};
   // The stage's reward model may be for the evaluators, and the judge another.
   kind.feeds = {{.component = "judge", .input = "reward_model", .unless_own = true}};
   kind.report.section = add_scores;

@@ -212,7 +212,7 @@ void estimate_answers(const PlannedStage& stage, const Plan& plan, const Known& 
   }
   const auto k = size_at(params, use.answers.c_str()), length = size_at(params, "max_new_tokens");
   if (!k || !length || *k == 0) return;
-  const auto rows = generator == nullptr ? std::nullopt : size_at(*generator, "rows");
+  const auto rows = size_at(generator == nullptr ? params : *generator, "rows");
   const auto prompts = rows_into(stage, plan);
   add_cache({.in_flight = rows.value_or(kInFlight),
              .length = *length,

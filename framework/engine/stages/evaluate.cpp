@@ -54,6 +54,7 @@ AnswerSources gather(StageContext& context, const EvaluateSettings& settings) {
     sources.truncate_left = settings.overlong == "truncate-left";
   }
   sources.placement = settings.placement;
+  sources.rows = settings.rows;
   sources.seed = context.random().derive("evaluate").key();
   sources.cache = context.work_folder();
   if (sources.prompts.empty()) {

@@ -40,7 +40,9 @@ class OneAnswerEach final : public LanguageModels {
       return rewards;
     }
   };
-  std::unique_ptr<PolicyHandle> open_policy(const std::string& folder, const OpenOptions&) override {
+  std::int64_t rows = 0;  // that a policy was opened with
+  std::unique_ptr<PolicyHandle> open_policy(const std::string& folder, const OpenOptions& how) override {
+    rows = how.rows;
     if (folder.ends_with("broken")) throw Error(ErrorCode::data, "config.json is missing");
     return std::make_unique<Policy>(folder.ends_with("good") ? "iron, lead and tin." : "saw.");
   }
@@ -59,6 +61,7 @@ Value params(const std::vector<const char*>& models) {
                      {"judge", "gold"},
                      {"reward_model", "reward"},
                      {"samples", 2},
+                     {"rows", 7},
                      {"temperature", 1.0}});
 }
 
@@ -81,6 +84,7 @@ BOOST_AUTO_TEST_CASE(evaluators_judge_and_reward_model_work_together) {
   stage.models = &models;
   give(stage, {"bad", "good"});
   run_stage("evaluate", stage);
+  BOOST_TEST(models.rows == 7);
 
   std::map<std::string, Metric> metrics;
   for (const Metric& metric : read_metrics(stage.folder()).value()) metrics[metric.name] = metric;
