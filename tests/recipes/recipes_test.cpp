@@ -291,6 +291,33 @@ BOOST_AUTO_TEST_CASE(recipes_can_be_planned_before_their_files_are_there) {
   BOOST_TEST(run({command(), "validate", recipe, "--without-files"}).text.ends_with("valid: 14 stages\n"));
 }
 
+// A profile's name ends with the memory of the GPU that all of its stages are to fit.
+BOOST_AUTO_TEST_CASE(profiles_of_the_paper_fit_the_gpu_that_they_are_for) {
+  const fs::path runs = fs::temp_directory_path() / ("plumb-no-runs-" + std::to_string(::getpid()));
+  const fs::path folder = fs::path(PLUMB_SOURCE_DIR) / "recipes" / "paper";
+  const auto plan = [&](const fs::path& file, const std::string& memory) {
+    return run({command(), "plan", file.string(), "--runs", runs.string(), "--without-files", "--no-code",
+                "--gpu-memory", memory});
+  };
+  std::size_t profiles = 0;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().stem().string();
+    const std::size_t dash = name.rfind('-');
+    if (!name.ends_with("gb") || dash == std::string::npos) continue;
+    BOOST_TEST_CONTEXT(name) {
+      const Outcome planned = plan(entry.path(), name.substr(dash + 1, name.size() - dash - 3));
+      BOOST_TEST(planned.status == 0);
+      const std::string table = planned.text.substr(planned.text.find("\nstage        times") + 1);
+      BOOST_TEST(table.find("\naligned ") != std::string::npos, planned.text);
+      BOOST_TEST(table.substr(0, table.find("\ntogether")).find(" !") == std::string::npos, planned.text);
+      ++profiles;
+    }
+  }
+  BOOST_TEST(profiles >= 4U);
+  BOOST_TEST(plan(folder / "hh.yaml", "80").text.find(" GiB !") != std::string::npos);
+  BOOST_TEST(plan(folder / "hh.yaml", "0").status == 2);
+}
+
 // Whatever runs in a stage is in its key and in the lock, also what the recipe does not name.
 BOOST_AUTO_TEST_CASE(components_that_a_stage_uses_by_default_are_in_its_key) {
   const fs::path runs = fs::temp_directory_path() / ("plumb-no-runs-" + std::to_string(::getpid()));
