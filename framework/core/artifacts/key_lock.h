@@ -2,7 +2,7 @@
 //
 //   if (Result<void> locks = probe_locks(root); !locks) return locks.error();     // once, before anything is written
 //   Result<KeyLock> lock = KeyLock::take(root / "responses-0123456789abcdef.lock",
-//                                        [](const std::string& holder) { return keep_on(holder); });
+//                                        [](const std::string& holder) { return interruption() == 0; });
 //
 // A process that dies loses its locks, so none has to be freed by hand. The file is never removed by who holds it:
 // where attributes are cached (NFS), a waiter could not tell a removed file from the one that took its place, and two
