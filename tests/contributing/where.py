@@ -4,8 +4,9 @@
     where.py SOURCE SCRATCH LIBTORCH
 
 Each block of CONTRIBUTING.md with a file name is written to that file: a stage kind, a loss, a model and a verb, the sources of
-the two plugins being those that `plumb plugins new` writes. Of the files that were there before, only the verb's two lists
-change. A recipe then uses all of it.
+the two plugins being those that `plumb plugins new` writes. A batch kind of optimizers comes from batch_kind/ beside this script.
+Of the files that were there before, only those change that the page names: the verb's two lists, and two for the batch kind.
+A recipe then uses all of it.
 """
 import os
 import pathlib
@@ -37,6 +38,7 @@ stages:
   few: {stage: first_rows, prompts: prompts, count: 3}
   sft: {stage: sft, model: tiny, data: demonstrations, batch_size: 32, learning_rate: 5.0e-3, max_steps: 4}
   aligned: {stage: train, model: sft, data: preferences, optimizer: my-loss, batch_size: 16, max_steps: 4}
+  by-sequence: {stage: train, model: sft, data: demonstrations, optimizer: mean-likelihood, batch_size: 16, max_steps: 4}
   responses: {stage: sample, model: aligned, prompts: few, k: 2, max_new_tokens: 8}
 """
 
@@ -70,7 +72,7 @@ def change(name, pattern, replacement):
     text = (scratch / name).read_text()
     changed, count = re.subn(pattern, replacement, text, count=1)
     if count != 1:
-        sys.exit(f"{name} has no place for a verb")
+        sys.exit(f"{name} has no place for what CONTRIBUTING.md adds")
     (scratch / name).write_text(changed)
 
 
@@ -95,6 +97,25 @@ def add_what_the_page_says():
     change("tools/cli/verbs.cpp", r"(\n *\{\"completion\")", r'\n      {"motto", "say what a plumb line is for", run_motto},\1')
 
 
+def add_a_batch_kind():
+    """Two new files beside two changed ones, as the page says; and a plugin that uses them."""
+    parts = source / "tests" / "contributing" / "batch_kind"
+    header = "sdk/include/plumb/tensor/optimizer.h"
+    end_of_classes = r"(// Every class that there are batches for\.)"
+    classes = (parts / "classes.h").read_text()
+    change(header, end_of_classes, lambda found: classes + found[1])
+    change(header, r"(OptimizerClassList<[^>;]*)>;", r"\1, SequenceOptimizer>;")
+    last_row = r"(\| `OnlineOptimizer` .*\n)"
+    row = (parts / "doc_row.md").read_text()
+    change("sdk/docs/optimizer.md", last_row, lambda found: found[1] + row)
+    shutil.copy2(parts / "rows_and_objective.cpp", scratch / "framework/engine/stages/sequence_batches.cpp")
+    shutil.copy2(parts / "draws.cpp", scratch / "sdk/check/tensor/sequence_batches.cpp")
+    plugin = scratch / "plugins/optimizers/mean_likelihood"
+    plugin.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(parts / "mean_likelihood.cpp", plugin)
+    (plugin / "CMakeLists.txt").write_text("plumb_add_plugin(mean_likelihood TENSOR SOURCES mean_likelihood.cpp)\n")
+
+
 def build_copy():
     call("cmake", "-S", scratch, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DBUILD_TESTING=OFF",
          f"-DPLUMB_LIBTORCH={libtorch}")
@@ -105,7 +126,9 @@ def run_what_was_added():
     plumb = build / "bin" / "plumb"
     if call(plumb, "motto") != "straight\n":
         sys.exit("the verb does not say its word")
-    for kind, name in (("optimizers", "my_loss"), ("models", "my_model")):
+    if "straight" in call(plumb, "motto", "--help"):
+        sys.exit("the verb's help is followed by what the verb does")
+    for name in ("my_loss", "my_model", "mean_likelihood"):
         call(plumb, "plugins", "check", build / "lib" / "plumb" / "plugins" / f"{name}.plumb.so")
     recipe = scratch / "build" / "where.yaml"
     recipe.write_text(RECIPE)
@@ -120,6 +143,7 @@ def run_what_was_added():
 
 copy_tree()
 add_what_the_page_says()
+add_a_batch_kind()
 build_copy()
 run_what_was_added()
-print("a stage kind, a loss, a model and a verb were added, built and run")
+print("a stage kind, a loss, a model, a verb and a batch kind were added, built and run")

@@ -18,18 +18,18 @@ only_the_install_tree "$place"
 cat >recipe.yaml <<RECIPE
 base: $place/plumb/share/plumb/recipes/lab/smoke.yaml
 name: smoke-stages
-plugins: [$examples/filter_responses/build/filter_responses.plumb.so, $examples/union_pairs/build/union_pairs.plumb.so]
 stages:
   sound: {stage: filter-responses, responses: responses, min_words: 2}
   rewards: {responses: sound}
   responses-2: {stage: sample, model: aligned, prompts: prompts, k: 4, max_new_tokens: 24, top_k: 0, top_p: 1}
-  rewards-2: {stage: score, responses: responses-2, reward_model: reward}
+  rewards-2: {stage: score, responses: responses-2, reward_model: reward, normalise: standardise}
   pairs-2: {stage: select, scored: rewards-2, policy: {name: reward-gap, eta: 0.6, tau: 1}}
   pairs-of-both: {stage: union-pairs, pairs: [pairs, pairs-2]}
   aligned-2: {stage: train, model: sft, data: pairs-of-both, optimizer: dpo, batch_size: 16, max_steps: 4, learning_rate: 3.0e-4}
 RECIPE
-plumb run recipe.yaml >log 2>&1 || { tail -n 60 log >&2; fail "the smoke recipe with both stages"; }
-pairs() { python3 -c 'import json, sys; print(sum(len(json.loads(row)["pairs"]) for row in open(sys.argv[1])))' "runs/smoke-stages/$1/pairs.jsonl"; }
+plumb run recipe.yaml --plugin "$examples/filter_responses/build/filter_responses.plumb.so" \
+  --plugin "$examples/union_pairs/build/union_pairs.plumb.so" >log 2>&1 || { tail -n 60 log >&2; fail "the smoke recipe with both stages"; }
+pairs() { wc -l <"runs/smoke-stages/$1/pairs.jsonl"; }
 [[ -s runs/smoke-stages/sound/responses.jsonl ]] || fail "no answers are left"
 one=$(pairs pairs) two=$(pairs pairs-2) both=$(pairs pairs-of-both)
 ((one > 0 && two > 0 && both > one && both <= one + two)) || fail "$one and $two pairs became $both"
