@@ -230,7 +230,7 @@ BOOST_AUTO_TEST_CASE(ppo_raises_the_reward) {
   BOOST_TEST(result.first_measured.contains("objective/scores"));
 }
 
-BOOST_AUTO_TEST_CASE(stopped_and_resumed_at_any_update_it_ends_with_the_same_bits) {
+BOOST_AUTO_TEST_CASE(stopped_and_resumed_it_ends_with_the_same_bits) {
   const test::Folder whole_folder;
   RecordingContext whole(whole_folder.path());
   Process straight(rollout());
@@ -239,7 +239,8 @@ BOOST_AUTO_TEST_CASE(stopped_and_resumed_at_any_update_it_ends_with_the_same_bit
   BOOST_TEST(straight.ppo.call(&OnlineOptimizer::state).at("kl_coef") !=
              0.2);  // the controller's state must survive, too
 
-  for (std::size_t stop = 1; stop < 12; ++stop) {
+  // After the first update, inside a batch of rollouts, behind its last mini-batch, and before the end.
+  for (const std::size_t stop : {1U, 3U, 4U, 11U}) {
     BOOST_TEST_CONTEXT("stopped after update " << stop) {
       const test::Folder folder;
       RecordingContext context(folder.path());

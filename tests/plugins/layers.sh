@@ -59,8 +59,17 @@ sees framework/core/registry/a.cpp 'make(ComponentRef{"classifier-head", {}});'
 sees framework/core/registry/a.cpp '#include <torch/torch.h>'
 sees framework/core/sweep/a.cpp 'guarded("judge gold", "eval", [&] { return judge.judge(request); });'
 sees framework/core/components/a.cpp '#include "sdk/debug_host/watch.h"'
+# each pair of neighbours, all in one run: the check says every one of them
 for ((i = 1; i < ${#order[@]}; ++i)); do
-  sees "framework/${order[i - 1]}/a.cpp" "#include \"framework/${order[i]}/b.h\""
+  echo "#include \"framework/${order[i]}/b.h\"" >>"$tree/framework/${order[i - 1]}/a.cpp"
+done
+found=$("$tree/tools/check" layers 2>&1) && failed=1
+for ((i = 1; i < ${#order[@]}; ++i)); do
+  if [[ $found != *"framework/${order[i - 1]}/a.cpp: ${order[i - 1]} includes ${order[i]}"* ]]; then
+    echo "not seen: ${order[i - 1]} includes ${order[i]}" >&2
+    failed=1
+  fi
+  sed -i '$d' "$tree/framework/${order[i - 1]}/a.cpp"
 done
 sees framework/core/registry/a.cpp '#include "framework/core/sweep/b.h"'
 sees framework/core/registry/a.cpp '#include "framework/core/elsewhere/b.h"'
