@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Samples stories260K with the generator `remote` on llama.cpp's own server, and holds the answers to what they must be.
 
-    check.py [greedy|distribution|killed|stale]...
+    check.py [greedy|distribution|killed|restarted|stale]...
 
 `run` beside this file makes the environment. Made files lie in a folder of their own that goes with the process.
 """
@@ -139,23 +139,29 @@ def distribution(scratch):
     return "temperature/top_k/top_p " + "; ".join(said)
 
 
+def arrived(scratch):
+    """Prompts whose answers are on the disk while the stage is not done."""
+    return [json.loads(line) for file in scratch.glob("runs/.artifacts/*/**/arrived.jsonl")
+            for line in file.read_text().splitlines() if line.endswith("}")]
+
+
+def wait_for_arrivals(scratch, running, count):
+    until = time.monotonic() + 120
+    while len(arrived(scratch)) < count and running.poll() is None and time.monotonic() < until:
+        time.sleep(0.02)
+
+
 def killed(scratch):
     plumb = Plumb(scratch)
     how = {"prompts": 64, "k": 4, "max_new_tokens": 150}
     with Server(scratch) as server:
         running = plumb.start("killed", remote(server), **how)
-        kept = []
-        until = time.monotonic() + 120
-        while len(kept) < 5 and running.poll() is None and time.monotonic() < until:
-            time.sleep(0.02)
-            kept = [line for file in scratch.glob("runs/.artifacts/*/**/arrived.jsonl")
-                    for line in file.read_text().splitlines()]
+        wait_for_arrivals(scratch, running, 5)
         port = server.port
     said = running.communicate(timeout=120)[0]
     assert running.returncode == 1, f"rc {running.returncode}: {said[-2000:]}"
     assert "start it again and run the same command" in said, said[-2000:]
-    kept = [json.loads(line) for file in scratch.glob("runs/.artifacts/*/**/arrived.jsonl")
-            for line in file.read_text().splitlines()]
+    kept = arrived(scratch)
     assert 5 <= len(kept) < 64, f"{len(kept)} prompts were kept"
     with Server(scratch, port=port) as server:
         rows, said = plumb.run("killed", remote(server), **how)
@@ -169,6 +175,26 @@ def killed(scratch):
     return f"killed after {len(kept)} prompts of 64; the rest alone was asked for"
 
 
+def restarted(scratch):
+    """Within the time of the attempts: with the same model the run goes on, with another one it ends."""
+    plumb = Plumb(scratch)
+    for shift, tokens in ((0.0, 150), (0.3, 149)):  # of another length: not from the cache
+        name = f"restarted-{shift}".replace(".", "-")
+        with Server(scratch) as server:
+            running = plumb.start(name, remote(server, attempts=8), prompts=16, k=4, max_new_tokens=tokens)
+            wait_for_arrivals(scratch, running, 3)
+            port = server.port
+        with Server(scratch, shift=shift, port=port):
+            said = running.communicate(timeout=120)[0]
+        if shift == 0:
+            assert running.returncode == 0, f"rc {running.returncode}: {said[-2000:]}"
+            rows = plumb.rows(name)
+            assert len(rows) == 16 and all(len(row["responses"]) == 4 for row in rows)
+        else:
+            assert running.returncode == 1 and "does not serve" in said, f"rc {running.returncode}: {said[-2000:]}"
+    return "another server took over in the middle: with the same model the run went on, with another it ended"
+
+
 def stale(scratch):
     plumb = Plumb(scratch)
     how = {"prompts": 4, "k": 2, "max_new_tokens": 20}
@@ -180,7 +206,7 @@ def stale(scratch):
 
 
 def main(names):
-    tests = {test.__name__: test for test in (greedy, distribution, killed, stale)}
+    tests = {test.__name__: test for test in (greedy, distribution, killed, restarted, stale)}
     failed = False
     for name in names or tests:
         with tempfile.TemporaryDirectory(prefix="plumb-serving-") as folder:
