@@ -113,7 +113,7 @@ Outcome Client::ask(HttpRequest request, const std::function<std::string(const s
 std::string Client::shown(const std::string& body) const {
   constexpr std::size_t longest = 300;
   const std::string message = key_.strike(error_message(body));
-  return message.size() <= longest ? message : message.substr(0, longest) + "…";
+  return message.size() <= longest ? message : message.substr(0, longest).append("…");
 }
 
 HttpAnswer Client::send(const HttpRequest& request) {

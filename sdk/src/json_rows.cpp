@@ -20,7 +20,7 @@ bool blank(std::string_view line) {
 
 bool is_data_name(std::string name) {
   for (const char* packed : {".gz", ".zst"}) {
-    if (name.ends_with(packed)) name.resize(name.size() - std::string_view(packed).size());
+    if (name.ends_with(packed)) name.erase(name.size() - std::string_view(packed).size());
   }
   return name.ends_with(".json") || name.ends_with(".jsonl");
 }

@@ -49,6 +49,25 @@ BOOST_AUTO_TEST_CASE(adapters_above_adapters_change_what_lies_below) {
 }
 
 // What is no sum of products stays the base of what is trained above it, and is on where the new adapter is off.
+// NeoX's head is embed_out, and lm_head in the files of some tools: the same module, whichever name each adapter uses.
+BOOST_AUTO_TEST_CASE(a_head_saved_by_its_other_name_ends_the_adapter_below) {
+  for (const auto& [below, above] : {std::pair{"embed_out", "lm_head"}, {"lm_head", "embed_out"}}) {
+    Bench bench("pythia");
+    bench.lora(below, 2, "embed_out.weight");
+    static_cast<void>(bench.adapted("lower"));
+    bench.adapter.clear();
+    bench.lora("gpt_neox.layers.0.attention.dense", 2);
+    bench.adapter[bench.prefix + above + ".weight"] = wave({20, 16}, 0.41);
+    bench.config = Value::map({{"modules_to_save", Value::list({above})}});
+    try {
+      static_cast<void>(open_language_model(bench.adapted("upper", "../lower"), plugins(), host(), {}));
+      BOOST_TEST(false, "no error for " << above << " above " << below);
+    } catch (const Error& error) {
+      says(error.what(), "replaces what the adapter below, ");
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(an_adapter_is_trained_above_those_that_do_not_add_up) {
   for (const char* sort : {"dora", "saved", "table", "pissa"}) {
     Bench bench;

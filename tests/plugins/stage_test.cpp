@@ -48,6 +48,17 @@ BOOST_AUTO_TEST_CASE(a_recipe_runs_it_by_its_name) {
   BOOST_TEST(has(content(recipe.folder / "runs/shouting/recipe.lock.yaml"), "test.shout"));
 }
 
+// What tells rows apart is what their type says, not a column that is called `id`.
+BOOST_AUTO_TEST_CASE(its_rows_may_have_columns_of_any_name) {
+  const Environment column("TEST_SHOUT_COLUMN", "id");
+  const Recipe recipe;
+  const Outcome ran = recipe.plumb("run", " --quiet");
+  BOOST_REQUIRE_MESSAGE(ran.status == 0, ran.err);
+  const std::string rows = recipe.rows("louder");
+  BOOST_TEST(std::count(rows.begin(), rows.end(), '\n') == 6);
+  BOOST_TEST(has(rows, "\"id\":\"the same\""), rows);
+}
+
 BOOST_AUTO_TEST_CASE(the_file_of_the_plugin_is_part_of_the_key) {
   const Recipe recipe;
   const auto keys = [&](const std::string& plugin) {

@@ -52,6 +52,12 @@ set(PLUMB_LIB_RPATH "$ORIGIN;$ORIGIN/libtorch/lib")
 set(PLUMB_PLUGIN_RPATH "$ORIGIN/../..;$ORIGIN/../../libtorch/lib")
 set(CMAKE_INSTALL_RPATH "${PLUMB_BIN_RPATH}")
 
+# plumb_cold(FILE...): sources that no loop over tokens or rows runs through are optimised lightly, which takes a quarter of
+# their compile time.
+function(plumb_cold)
+  set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Release>:-O1>")
+endfunction()
+
 # plumb_glob(VAR FOLDER...): the .cpp files of these folders, without the unit tests that stand beside them.
 function(plumb_glob var)
   set(found)

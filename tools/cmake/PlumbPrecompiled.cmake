@@ -1,13 +1,15 @@
 # Precompiled headers: what most sources of a kind include, parsed once. They only save time: every source includes what
 # it uses, and the `asan` build, which takes none, would not compile otherwise.
 #
-#   plumb_pch_core          the standard library's containers and fmt, for libraries that see no tensors
+#   plumb_pch_sdk           the standard library's containers, for the SDK and for plugins that see no tensors
+#   plumb_pch_core          the same with fmt, for the libraries above
 #   plumb_pch_torch         the same with ATen's tensors and autograd's functions
 #   plumb_pch_test          Boost.Test, for test programs
 #   plumb_pch_test_torch    Boost.Test and ATen's tensors
 #
-# plumb_use_pch(TARGET NAME) lets a target use one. Test programs and what they are precompiled with are not optimised:
-# that takes a third of their compile time, and the code under test is optimised in its own library.
+# plumb_use_pch(TARGET NAME) lets a target use one, plumb_plugin_pch(TARGET) a plugin of this repository its own. Test
+# programs and what they are precompiled with are not optimised: that takes a third of their compile time, and the code
+# under test is optimised in its own library.
 
 set(plumb_standard_headers <algorithm> <filesystem> <functional> <map> <memory> <optional> <set> <string> <string_view>
     <utility> <vector>)
@@ -35,6 +37,16 @@ function(plumb_use_pch target name)
   target_precompile_headers(${target} REUSE_FROM ${name})
 endfunction()
 
+function(plumb_plugin_pch target)
+  get_target_property(libraries ${target} LINK_LIBRARIES)
+  if("PlumbSdk::tensor" IN_LIST libraries)
+    plumb_use_pch(${target} plumb_pch_torch)
+  else()
+    plumb_use_pch(${target} plumb_pch_sdk)
+  endif()
+endfunction()
+
+plumb_pch(plumb_pch_sdk HEADERS ${plumb_standard_headers})
 plumb_pch(plumb_pch_core HEADERS ${plumb_standard_headers} <fmt/format.h> LINK fmt::fmt)
 plumb_pch(plumb_pch_torch LINK plumb::torch
   HEADERS ${plumb_standard_headers} ${plumb_tensor_headers} <torch/csrc/autograd/custom_function.h> <fmt/format.h>)

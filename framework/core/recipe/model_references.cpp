@@ -136,16 +136,19 @@ std::optional<std::int64_t> vocabulary_of(const StageSpec& model) {
 void check_vocabularies(Checking& c, const StageSpec& stage) {
   std::set<std::string> seen, also_seen;
   const StageSpec* policy = origin_of(c, input_of(c, stage, "model"), seen);
-  const auto wanted = policy == nullptr ? std::nullopt : vocabulary_of(*policy);
+  const auto tokens_of = [](const StageSpec* model) -> std::int64_t {
+    return model == nullptr ? -1 : vocabulary_of(*model).value_or(-1);
+  };
+  const std::int64_t wanted = tokens_of(policy);
   for (const char* param : {"reference", "value_model"}) {
     also_seen.clear();
     const StageSpec* other = origin_of(c, input_of(c, stage, param), also_seen);
-    const auto found = other == nullptr ? std::nullopt : vocabulary_of(*other);
-    if (!wanted || !found || *wanted == *found) continue;
+    const std::int64_t found = tokens_of(other);
+    if (wanted < 0 || found < 0 || wanted == found) continue;
     c.complain(stage, stage.params.at(param).mark, param,
                fmt::format("`{}` has {} tokens in its vocabulary, the policy {}; both read the same token ids and need "
                            "one tokenizer",
-                           stage.params.at(param).as_string(), *found, *wanted));
+                           stage.params.at(param).as_string(), found, wanted));
   }
 }
 

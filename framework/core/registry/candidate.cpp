@@ -71,7 +71,8 @@ PluginCandidate inspect_plugin(const fs::path& file) {
   PluginCandidate out;
   out.file = file;
   if (!file.filename().string().ends_with(kPluginSuffix)) {
-    out.refused = std::string("a plugin's file name ends with ") + kPluginSuffix;
+    out.refused = "a plugin's file name ends with ";
+    out.refused += kPluginSuffix;
     return out;
   }
   out.refused = replaceable_by_others(file);

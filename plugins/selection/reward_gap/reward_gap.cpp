@@ -22,7 +22,8 @@ class RewardGap final : public plumb::SelectionPolicy {
     p.check([](const Settings& s) -> std::string {
       const Settings usual;
       if (!s.delta || (s.eta == usual.eta && s.tau == usual.tau)) return {};
-      return std::string(s.eta == usual.eta ? "tau" : "eta") + " has no effect beside delta; give one of the two";
+      std::string idle = s.eta == usual.eta ? "tau" : "eta";
+      return idle.append(" has no effect beside delta; give one of the two");
     });
     return p;
   }

@@ -45,7 +45,7 @@ std::string SpmNormalizer::normalize(std::string_view text, bool continues) cons
     if (!trims) after_space = false;
     text.remove_prefix(step.size);
   }
-  while (trims && out.ends_with(space)) out.resize(out.size() - space.size());
+  while (trims && out.ends_with(space)) out.erase(out.size() - space.size());
   return out;
 }
 

@@ -1,4 +1,5 @@
 // A stage that writes prompts in capital letters and saves each row. TEST_SHOUT_DIES=N: the process is killed at row N.
+// TEST_SHOUT_COLUMN=NAME: every row has the same text in a further column of that name.
 #include <plumb/plugin.h>
 #include <plumb/stage.h>
 
@@ -25,6 +26,7 @@ class Shout final : public plumb::Stage {
 
   void run(plumb::StageRun& run) override {
     const char* dies = std::getenv("TEST_SHOUT_DIES");
+    const char* column = std::getenv("TEST_SHOUT_COLUMN");
     const auto prompts = run.rows<plumb::Prompt>("prompts");
     run.skip(run.saved());
     for (std::size_t i = run.written(); i < prompts.size(); ++i) {
@@ -32,6 +34,7 @@ class Shout final : public plumb::Stage {
       plumb::Prompt prompt = prompts[i];
       for (char& c : prompt.messages.back().content) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
       prompt.messages.back().content += std::string(marks_, '!');
+      if (column != nullptr) prompt.extra = plumb::Value::map({{column, "the same"}});
       run.write(prompt);
       run.checkpoint();
     }
