@@ -125,6 +125,15 @@ def a_sweep_through_srun(page, cluster):
     check_arms(page, "runs-srun")
 
 
+def a_run_on_several_ranks(page, cluster):
+    page.type_in(page.commands["A run on several ranks"][0], cluster.environment)
+    record = json.loads((page.folder / "runs-ranks/smoke/run.json").read_text())
+    expect(record["status"] == "finished", f"the run is {record['status']}")
+    expect(record["ranks"]["world"] == 2 and record["ranks"]["launcher"] == "srun", f"its ranks are {record['ranks']}")
+    stage = json.loads((page.folder / "runs-ranks/smoke/sft/artifact.json").read_text())
+    expect(stage["summary"]["ranks"] == 2, "sft did not run on both")
+
+
 def kubernetes(page, cluster):
     job = docs.yaml.safe_load(page.files["job.yaml"])
     container = job["spec"]["template"]["spec"]["containers"][0]
@@ -135,7 +144,8 @@ def kubernetes(page, cluster):
     expect("0.7" in done.stdout + done.stderr, f"it ran another arm than the last: {done.stdout}{done.stderr}")
 
 
-SECTIONS = {"A Slurm array": a_slurm_array, "A sweep through srun": a_sweep_through_srun, "Kubernetes": kubernetes}
+SECTIONS = {"A Slurm array": a_slurm_array, "A sweep through srun": a_sweep_through_srun,
+            "A run on several ranks": a_run_on_several_ranks, "Kubernetes": kubernetes}
 
 
 def main():

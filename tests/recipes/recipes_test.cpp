@@ -393,14 +393,23 @@ BOOST_AUTO_TEST_CASE(a_gpu_that_is_not_there_is_said_before_anything_runs) {
   BOOST_TEST(!fs::exists(runs));
 }
 
-BOOST_AUTO_TEST_CASE(several_processes_are_refused) {
+BOOST_AUTO_TEST_CASE(several_processes_of_what_is_one_are_refused) {
   const std::string recipe = (kHere / "good" / "base.yaml").string();
-  for (const char* name : {"WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {
-    ::setenv(name, "2", 1);
-    const Outcome outcome = run({command(), "run", recipe, "--runs", "/nowhere"});
-    ::unsetenv(name);
-    BOOST_TEST(outcome.status == 2);
-    BOOST_TEST(outcome.text.find(std::string(name) + "=2 in the environment") != std::string::npos, outcome.text);
+  for (const auto& [rank, world] :
+       {std::pair{"RANK", "WORLD_SIZE"}, std::pair{"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},
+        std::pair{"PMI_RANK", "PMI_SIZE"}}) {
+    ::setenv(world, "2", 1);
+    const Outcome half = run({command(), "run", recipe, "--runs", "/nowhere"});
+    BOOST_TEST(half.status == 2);
+    BOOST_TEST(half.text.find(std::string(world) + " is in the environment without " + rank) != std::string::npos,
+               half.text);
+    ::setenv(rank, "1", 1);
+    ::setenv("MASTER_ADDR", "localhost", 1);
+    ::setenv("MASTER_PORT", "1", 1);
+    const Outcome sweep = run({command(), "sweep", recipe, "--runs", "/nowhere"});
+    BOOST_TEST(sweep.status == 2);
+    BOOST_TEST(sweep.text.find("started 2 processes of `plumb sweep`") != std::string::npos, sweep.text);
+    for (const char* name : {rank, world, "MASTER_ADDR", "MASTER_PORT"}) ::unsetenv(name);
   }
 }
 

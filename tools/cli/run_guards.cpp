@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "framework/core/pipeline/lock.h"
+#include "framework/core/ranks/place.h"
 
 namespace plumb::cli {
 namespace {
@@ -42,18 +42,13 @@ void require_trust(const LoadedRecipe& loaded) {
   }
 }
 
-void require_one_process() {
-  // Slurm sets SLURM_NTASKS in a batch script, too, which is one process; srun alone sets the step's id.
-  const bool step = std::getenv("SLURM_STEP_ID") != nullptr;
-  for (const char* name : {"WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_NTASKS"}) {
-    const char* value = std::getenv(name);
-    if (value == nullptr || (std::string_view(name) == "SLURM_NTASKS" && !step)) continue;
-    if (std::strtol(value, nullptr, 10) <= 1) continue;
-    throw Error(ErrorCode::recipe, fmt::format("{}={} in the environment: a launcher started several processes, and a "
-                                               "run is one process on one device; several are not there yet. Start it "
-                                               "once, without the launcher",
-                                               name, value));
-  }
+void require_one_process(const std::string& verb) {
+  const Place place = place_from_environment();
+  if (place.world == 1) return;
+  throw Error(ErrorCode::recipe,
+              fmt::format("{} started {} processes of `plumb {}`, and each would do all of it. Start it once, without "
+                          "the launcher; `plumb run` is what works on several ranks",
+                          place.launcher, place.world, verb));
 }
 
 void require_lock(const Recipe& recipe, const Plan& plan, const Registry& registry, const fs::path& lock) {

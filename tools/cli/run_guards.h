@@ -20,9 +20,9 @@ bool is_trusted(const LoadedRecipe& loaded, const std::filesystem::path& plugin)
 // searched in.
 void require_trust(const LoadedRecipe& loaded);
 
-// Throws Error(recipe) when a launcher started this process as one of several (torchrun, mpirun, srun …): a run is one
-// process, and several would each do all of it in one folder.
-void require_one_process();
+// Throws Error(recipe) when a launcher started this process as one of several (torchrun, mpirun, srun …), for a verb
+// that is one process: several would each do all of it.
+void require_one_process(const std::string& verb);
 
 // Throws Error(recipe) with every difference when this would not be the run that the lock file describes.
 void require_lock(const Recipe& recipe, const Plan& plan, const Registry& registry, const std::filesystem::path& lock);

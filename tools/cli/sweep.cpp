@@ -108,7 +108,7 @@ int run_sweep(int argc, char** argv) {
   if (!given) return 0;
   const bool json = given->count("json") != 0;
   RecipeRequest request = recipe_request(*given);
-  require_one_process();
+  require_one_process("sweep");
   Texts launch;
   if (given->count("launch") != 0) launch = launcher_words((*given)["launch"].as<std::string>());
   request.devices_may_be_absent = !launch.empty();  // here, where arms are only started

@@ -35,7 +35,9 @@ extern "C" void plumb_on_signal(int signal) {
   int none = 0;
   if (received.compare_exchange_strong(none, signal)) {
     received_at = now;
-  } else if (signal != SIGPIPE && received_at != 0 && now - received_at >= together) {
+  } else if (received_at == 0) {  // the first of its own, or one that came together with it
+    received_at = now;
+  } else if (signal != SIGPIPE && now - received_at >= together) {
     note_end(status_of(signal));
     ::_exit(status_of(signal));
   }
@@ -58,6 +60,11 @@ void watch(int signal) {
 void watch_for_interruption() {
   for (const int signal : {SIGTERM, SIGINT, SIGUSR1, SIGHUP, SIGPIPE}) watch(signal);
   std::signal(SIGXFSZ, SIG_IGN);  // past `ulimit -f` a write fails with its errno, as on a full disk
+}
+
+void interrupt_too(int signal) {
+  int none = 0;
+  received.compare_exchange_strong(none, signal);
 }
 
 int interruption() {

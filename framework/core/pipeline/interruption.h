@@ -14,6 +14,8 @@
 namespace plumb {
 
 void watch_for_interruption();
+// As if the signal had come, when none has: another rank got it. Those of this process's own count from the next one on.
+void interrupt_too(int signal);
 int interruption();             // the signal's number, or 0
 ErrorCode interruption_code();  // preempted or interrupted
 

@@ -86,7 +86,7 @@ class Run {
         runner_(options.runner == nullptr ? *here_ : *options.runner),
         store_(options.runs / artifacts_folder),
         plan_(make_plan(recipe, store_, options.until, true, show_reading(options.form)).value()),
-        record_(run_folder(options.runs, recipe), store_.root(), recipe, recipe_text, plan_, registry),
+        record_(run_folder(options.runs, recipe), store_.root(), recipe, recipe_text, plan_, registry, options.ranks),
         progress_({.form = options.form, .log_file = run_folder(options.runs, recipe) / "log.txt"}) {
     result_.folder = run_folder(options.runs, recipe);
   }
@@ -216,7 +216,9 @@ class Run {
     ArtifactManifest manifest = stage.manifest;
     {
       RunningStage context({recipe_, stage, registry_, artifacts_, progress_}, writer);
-      runner_.run({*stage.spec->kind, context});
+      std::map<std::string, fs::path> inputs;
+      for (const auto& [made, artifact] : artifacts_) inputs.emplace(made, artifact.folder);
+      runner_.run({*stage.spec->kind, context, std::move(inputs)});
       context.close();
       manifest.summary = context.summary();
     }

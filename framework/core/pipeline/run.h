@@ -24,6 +24,7 @@ struct RunOptions {
   std::vector<std::string> until;  // stages; empty: all
   Progress::Form form = Progress::Form::lines;
   StageRunner* runner = nullptr;  // what runs a stage (pipeline/stage_runner.h); null: this process
+  Value ranks = {};               // for run.json, of a run on several (pipeline/leader.h)
 };
 
 struct RunResult {

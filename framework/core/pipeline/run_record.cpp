@@ -28,7 +28,7 @@ Value entry_of(const PlannedStage& stage) {
 }  // namespace
 
 RunRecord::RunRecord(const fs::path& folder, const fs::path& store, const Recipe& recipe,
-                     const std::string& recipe_text, const Plan& plan, const Registry& registry)
+                     const std::string& recipe_text, const Plan& plan, const Registry& registry, const Value& ranks)
     : folder_(fs::absolute(folder).lexically_normal()), earlier_(take_over(folder_, store, recipe, plan).value()) {
   Value::List stages;
   for (const PlannedStage& stage : plan.stages) {
@@ -43,6 +43,7 @@ RunRecord::RunRecord(const fs::path& folder, const fs::path& store, const Recipe
                      {"process", static_cast<std::int64_t>(known_process())},
                      {"started", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)))},
                      {"stages", std::move(stages)}});
+  if (!ranks.is_null()) run_.set("ranks", ranks);
   fs::create_directories(folder_);
   save();  // before anything else: it is what makes the rest a run's
   std::error_code ignored;

@@ -3,7 +3,7 @@
 //   runs/NAME/recipe.yaml            as given
 //   runs/NAME/recipe.resolved.yaml   every default written out
 //   runs/NAME/recipe.lock.yaml       plugins with hashes and fingerprints, keys of the stages
-//   runs/NAME/run.json               status, and per stage: status, key, seconds, peak memory, folder
+//   runs/NAME/run.json               status, ranks when there are several, and per stage: status, key, seconds, peak memory, folder
 //   runs/NAME/log.txt
 //   runs/NAME/STAGE                  link to the stage's artifact, so that a model's is a model folder
 //
@@ -24,9 +24,10 @@ namespace plumb {
 class RunRecord {
  public:
   // Creates the folder, writes the recipes and the lock, takes away the links of an earlier run that this one replaces,
-  // and `plumb report`'s page when it will no longer be true. `store`: the folder of the artifacts. Throws Error(data).
+  // and `plumb report`'s page when it will no longer be true. `store`: the folder of the artifacts. `ranks`: of a run
+  // on several, else null. Throws Error(data).
   RunRecord(const std::filesystem::path& folder, const std::filesystem::path& store, const Recipe& recipe,
-            const std::string& recipe_text, const Plan& plan, const Registry& registry);
+            const std::string& recipe_text, const Plan& plan, const Registry& registry, const Value& ranks = {});
 
   // What to tell of the earlier run.
   [[nodiscard]] const std::vector<std::string>& notes() const { return earlier_.notes; }

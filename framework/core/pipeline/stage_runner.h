@@ -1,4 +1,5 @@
-// Where a stage runs. The pipeline decides what runs and when, and hands each stage to a runner: this process today.
+// Where a stage runs. The pipeline decides what runs and when, and hands each stage to a runner: this process, or all
+// ranks of the run (leader.h).
 //
 //   class Recorded final : public StageRunner {                     // as tests have it
 //    public:
@@ -10,7 +11,10 @@
 // Thread contract: run is called for one stage at a time, from the thread that runs the recipe.
 #pragma once
 
+#include <filesystem>
+#include <map>
 #include <memory>
+#include <string>
 
 #include "framework/core/catalogue/stage.h"
 
@@ -18,7 +22,8 @@ namespace plumb {
 
 struct StageTask {
   const StageKind& kind;
-  StageContext& context;  // inputs, output and work folder, services, measurements
+  StageContext& context;                                     // inputs, output and work folder, services, measurements
+  std::map<std::string, std::filesystem::path> inputs = {};  // artifacts of the stages that were made so far
 };
 
 class StageRunner {

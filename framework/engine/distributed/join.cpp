@@ -33,7 +33,8 @@ using StorePointer = c10::intrusive_ptr<c10d::Store>;
 
 constexpr milliseconds kBeat{250};        // between two looks of the watch
 constexpr milliseconds kExplained{5000};  // how long a broken connection waits for the watch to know why
-const std::string kFailed = "failed", kStop = "stop";
+const std::string kBoard = "board/", kStop = "stop";
+const std::string kFailed = "failed", kEnd = "end";  // on the board
 
 std::string first_line(const std::string& text) {
   return text.substr(0, text.find('\n'));
@@ -129,6 +130,7 @@ class Watch {
         store_->set(fmt::format("alive/{}", place_.rank), sign);
         look_for_stop();
         look_for_failure();
+        look_for_end();
         for (int rank = 0; rank < place_.world; ++rank) look_at(rank);
       } catch (const std::exception& error) {
         lose(ErrorCode::run_failed,
@@ -150,11 +152,18 @@ class Watch {
   }
 
   void look_for_failure() {
-    const auto text = look(*store_, kFailed);
+    const auto text = look(*store_, kBoard + kFailed);
     if (!text) return;
     const Value failure = parse_json(*text);
     if (failure.at("rank").as_int() == place_.rank) return;
     lose(static_cast<ErrorCode>(failure.at("code").as_int()), failure.at("text").as_string());
+  }
+
+  // Rank 0 ends a run that failed or was stopped while others may wait for it.
+  void look_for_end() {
+    if (place_.rank == 0) return;
+    const auto status = look(*store_, kBoard + kEnd);
+    if (status) lose(static_cast<ErrorCode>(std::stoi(*status)), "rank 0 has ended the run");
   }
 
   void look_at(int rank) {
@@ -263,13 +272,12 @@ class Group final : public Collective {
   void barrier() override { static_cast<void>(broadcast_text(gather_texts("")[0])); }
 
   void post(const std::string& name, const std::string& text) override {
-    on_board([&] { store_->compareSet("board/" + name, std::string(), text); });
-    if (name == kFailed) on_board([&] { store_->compareSet(kFailed, std::string(), text); });
+    on_board([&] { store_->compareSet(kBoard + name, std::string(), text); });
   }
 
   std::optional<std::string> posted(const std::string& name) override {
     std::optional<std::string> text;
-    on_board([&] { text = look(*store_, "board/" + name); });
+    on_board([&] { text = look(*store_, kBoard + name); });
     return text;
   }
 

@@ -1,6 +1,7 @@
 // Stage `evaluate`: models answer held-out prompts, evaluators measure the answers.
 //
-// Output: metrics.json, answers.jsonl and the evaluators' own files (evaluation/evaluation_file.h).
+// Output: metrics.json, answers.jsonl and the evaluators' own files (evaluation/evaluation_file.h). On several ranks the
+// evaluators, the judge and the reward model run on rank 0, and all ranks answer the prompts.
 #include <fmt/format.h>
 
 #include <set>
@@ -12,6 +13,7 @@
 #include "framework/core/evaluation/answers.h"
 #include "framework/core/evaluation/evaluation_file.h"
 #include "framework/engine/stages/body.h"
+#include "framework/engine/stages/shared_models.h"
 
 namespace plumb {
 namespace {
@@ -90,10 +92,13 @@ void run(StageContext& context) {
   const EvaluateSettings settings = evaluate_params().parse(context.params());
   auto* models = static_cast<LanguageModels*>(context.query(LanguageModels::service));
   if (models == nullptr) throw Error(ErrorCode::run_failed, "this process offers no language models to evaluate");
+  Collective& group = ranks();
+  if (!group.leads()) return serve(*models, group, context);
+  SharedModels shared(*models, group, context);
   Made<Judge> judge;
   if (settings.judge) judge = make<Judge>(context, *settings.judge);
 
-  Answers answers(gather(context, settings), *models, judge.bare().get(), context);
+  Answers answers(gather(context, settings), shared, judge.bare().get(), context);
   std::vector<std::pair<std::string, Evaluation>> evaluations;
   for (const ComponentRef& chosen : settings.evaluators) {
     evaluations.emplace_back(chosen.name, run_evaluator(context, chosen, answers));
@@ -110,7 +115,7 @@ void run(StageContext& context) {
   }
 }
 
-const BodyRegistration registered("evaluate", run);
+const BodyRegistration registered("evaluate", run, on_ranks);
 
 }  // namespace
 

@@ -1,4 +1,9 @@
 // Pairs or preferences under a PairwiseOptimizer.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "framework/engine/distributed/collective.h"
 #include "framework/engine/stages/training_task.h"
 #include "framework/engine/training/pair_objective.h"
 
@@ -38,8 +43,11 @@ TrainingTask task_on<PairwiseOptimizer>(const Made<PairwiseOptimizer>& optimizer
   auto objective = std::make_unique<PairObjective>(setup.model, optimizer, std::move(rows), std::move(reference));
   if (referenced && setup.starts_at_reference()) objective->expect_identity();
   task.told.emplace_back("step_0_log_ratio", [seen = objective.get()]() -> std::optional<Value> {
-    if (!seen->identity_error()) return std::nullopt;
-    return Value(*seen->identity_error());
+    double largest = -1;  // no rank looked
+    for (const std::string& text : ranks().gather_texts(fmt::format("{}", seen->identity_error().value_or(-1)))) {
+      largest = std::max(largest, std::stod(text));
+    }
+    return largest < 0 ? std::nullopt : std::optional<Value>(largest);
   });
   task.objective = std::move(objective);
   if (held_out) {

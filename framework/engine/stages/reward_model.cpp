@@ -17,7 +17,7 @@ void run(StageContext& context) {
       {.max_length = settings.training.max_length});
 }
 
-const BodyRegistration registered("reward_model", run);
+const BodyRegistration registered("reward_model", run, on_ranks);
 
 }  // namespace
 

@@ -2,6 +2,7 @@
 // trainer's plan, a mini-batch an update.
 #include <cmath>
 
+#include "framework/engine/distributed/collective.h"
 #include "framework/engine/stages/reward.h"
 #include "framework/engine/stages/training_task.h"
 
@@ -40,7 +41,8 @@ TrainingTask task_on<OnlineOptimizer>(const Made<OnlineOptimizer>& optimizer, Tr
                 "reward: an optimizer that answers prompts needs rewards; give `reward_model`, or `reward` with a "
                 "component that needs no model");
   }
-  const auto reward = std::make_shared<StageReward>(*settings.reward, setup.context);
+  std::shared_ptr<StageReward> reward;  // rank 0 scores
+  if (ranks().leads()) reward = std::make_shared<StageReward>(*settings.reward, setup.context);
   const bool referenced = setup.needs("reference");
   std::shared_ptr<LanguageModel> frozen, critic;
   if (referenced) {

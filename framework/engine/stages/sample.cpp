@@ -12,6 +12,8 @@
 #include "framework/core/artifacts/row_files.h"
 #include "framework/core/catalogue/settings.h"
 #include "framework/core/components/make.h"
+#include "framework/core/kinds/optimizer_rules.h"
+#include "framework/core/registry/registry.h"
 #include "framework/engine/stages/body.h"
 #include "framework/engine/stages/durable_groups.h"
 #include "framework/engine/stages/served_sampling.h"
@@ -112,13 +114,17 @@ class Sampler {
       out.push_back(std::move(*groups[i]));
       out.back().prompt = tasks_[begin + i].prompt;
       out.back().annotation = tasks_[begin + i].annotation;
-      for (const Response& response : out.back().responses) tokens_ += response.ids.size();
     }
     return out;
   }
 
-  // Block [begin, end) is on the disk.
-  void finish_block() { served_.finish_block(); }
+  // A block is on the disk.
+  void finish_block(std::span<const ResponseGroup> block) {
+    for (const ResponseGroup& group : block) {
+      for (const Response& response : group.responses) tokens_ += response.ids.size();
+    }
+    served_.finish_block();
+  }
 
   void log_speed() const {
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - started_;
@@ -192,17 +198,21 @@ void run(StageContext& context) {
   const RowAccount repeated = drop_repeated(tasks);
 
   const std::filesystem::path work = context.work_folder() / row_file::responses;
-  DurableGroups rows(work, context);
+  // A server draws on machines of its own: rank 0 asks it, for one cut into blocks.
+  const KnownComponent* generator = context.registry().find("generator", settings.generator.name);
+  const bool served = generator != nullptr && asks_for(generator->info, "server");
+  if (served && !ranks().leads()) return;
+  DurableGroups rows(work, context, served ? alone() : ranks());
   if (rows.done() < tasks.size()) {
     if (rows.done() > 0) context.log(LogLevel::info, fmt::format("{} prompts were sampled before", rows.done()));
     Sampler sampler(context, settings, tasks);
-    const std::size_t block = block_size(settings);
-    for (std::size_t begin = rows.done() / block * block; begin < tasks.size(); begin += block) {
-      rows.append(begin, sampler.sample(begin, std::min(begin + block, tasks.size())));
-      sampler.finish_block();
-    }
+    rows.fill(
+        tasks.size(), block_size(settings),
+        [&](std::size_t begin, std::size_t end) { return sampler.sample(begin, end); },
+        [&](std::size_t, std::span<const ResponseGroup> block) { sampler.finish_block(block); });
     sampler.log_speed();
   }
+  if (!ranks().leads()) return;
   std::filesystem::copy_file(work, context.folder() / row_file::responses,
                              std::filesystem::copy_options::overwrite_existing);
   summarise(context, work, settings.max_new_tokens);
@@ -210,7 +220,7 @@ void run(StageContext& context) {
   context.account(repeated);
 }
 
-const BodyRegistration registered("sample", run);
+const BodyRegistration registered("sample", run, on_ranks);
 
 }  // namespace
 

@@ -21,12 +21,16 @@ constexpr std::size_t kBlock = 64;  // prompts
 
 void score(StageContext& context, StageReward& reward, std::vector<ResponseGroup>& groups, DurableGroups& rows) {
   if (rows.done() > 0) context.log(LogLevel::info, fmt::format("{} prompts were scored before", rows.done()));
-  for (std::size_t begin = rows.done() / kBlock * kBlock; begin < groups.size(); begin += kBlock) {
-    const auto block = std::span(groups).subspan(begin, std::min(kBlock, groups.size() - begin));
-    reward.fill(block);
-    rows.append(begin, block);
-    context.progress("prompts", begin + block.size(), groups.size());
-  }
+  rows.fill(
+      groups.size(), kBlock,
+      [&](std::size_t begin, std::size_t end) {
+        const auto block = std::span(groups).subspan(begin, end - begin);
+        reward.fill(block);
+        return std::vector<ResponseGroup>(block.begin(), block.end());
+      },
+      [&](std::size_t first, std::span<const ResponseGroup> block) {
+        context.progress("prompts", first + block.size(), groups.size());
+      });
 }
 
 struct Spread {
@@ -96,6 +100,7 @@ void run(StageContext& context) {
                                              settings.responses, overlong.answers));
   }
   if (rows.done() < groups.size()) score(context, reward, groups, rows);
+  if (!ranks().leads()) return;
   groups = read_groups(work).value();  // the one source of the numbers, resumed or not
 
   const Spread raw = spread_of(groups);
@@ -118,7 +123,7 @@ void run(StageContext& context) {
   context.summarise("raw_max", raw.most);
 }
 
-const BodyRegistration registered("score", run);
+const BodyRegistration registered("score", run, on_ranks);
 
 }  // namespace
 

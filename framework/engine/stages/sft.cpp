@@ -32,7 +32,7 @@ void run_language_model(StageContext& context) {
   summarise_training(result, context);
 }
 
-const BodyRegistration sft("sft", run_sft), language_model("language_model", run_language_model);
+const BodyRegistration sft("sft", run_sft, on_ranks), language_model("language_model", run_language_model, on_ranks);
 
 }  // namespace
 

@@ -14,7 +14,7 @@ void run(StageContext& context) {
   run_training(context, std::move(settings), rows);
 }
 
-const BodyRegistration registered("train", run);
+const BodyRegistration registered("train", run, on_ranks);
 
 }  // namespace
 

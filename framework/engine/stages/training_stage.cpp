@@ -6,6 +6,7 @@
 
 #include "framework/core/components/make.h"
 #include "framework/core/kinds/optimizer_rules.h"
+#include "framework/engine/distributed/collective.h"
 #include "framework/engine/modeling/checkpointed_layers.h"
 #include "framework/engine/modeling/lora.h"
 #include "framework/engine/modeling/merge_adapter.h"
@@ -107,6 +108,7 @@ std::vector<TrainedTensor> trained_tensors(const LanguageModel& model) {
 
 void save_trainee(const LanguageModel& model, const std::string& merge, StageContext& context) {
   require_finite(model);
+  if (!ranks().leads()) return;
   const fs::path folder = context.folder();
   save_language_model(model, folder);
   if (!model.lora || merge == "none") return;

@@ -34,7 +34,7 @@ std::vector<TrainedTensor> trained_tensors(const LanguageModel& model);
 // Throws Error(run_failed) that names a trained tensor with a NaN or an infinity.
 void require_finite(const LanguageModel& model);
 
-// Refuses weights that are not finite. `merge`: none, or the type of the weights in merged/. What share of the update they
+// Of the ranks, 0 writes. Refuses weights that are not finite. `merge`: none, or the type of the weights in merged/. What share of the update they
 // hold becomes part of the summary ({"merged": {"dtype", "survives", "error"}}, merged_model.h), and less than 99 % a
 // warning.
 void save_trainee(const LanguageModel& model, const std::string& merge, StageContext& context);

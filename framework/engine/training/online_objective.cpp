@@ -10,33 +10,11 @@
 #include <algorithm>
 #include <cmath>
 
-#include "framework/cancelled.h"
-#include "framework/engine/rollout/rollout.h"
 #include "framework/engine/training/batching.h"
 #include "framework/engine/training/numbers.h"
 
 namespace plumb {
 namespace {
-
-constexpr std::size_t kForwardTokens = 8192;  // of one pass without gradients
-
-// Consecutive groups of at most kForwardTokens tokens, at least one each.
-std::vector<std::span<const SequenceGroup>> passes(std::span<const SequenceGroup> groups) {
-  const auto tokens_of = [](const SequenceGroup& group) {
-    std::size_t tokens = group.prompt.size();
-    for (const auto& completion : group.completions) tokens += completion.size();
-    return tokens;
-  };
-  std::vector<std::span<const SequenceGroup>> out;
-  for (std::size_t begin = 0, end = 0; begin < groups.size(); begin = end) {
-    std::size_t tokens = 0;
-    do {
-      tokens += tokens_of(groups[end++]);
-    } while (end < groups.size() && tokens + tokens_of(groups[end]) <= kForwardTokens);
-    out.push_back(groups.subspan(begin, end - begin));
-  }
-  return out;
-}
 
 double mean_of(const std::vector<float>& values) {
   double sum = 0;
@@ -153,70 +131,17 @@ std::vector<std::size_t> OnlineObjective::prompts_of(std::int64_t step) const {
   return out;
 }
 
-OnlineObjective::Answers OnlineObjective::answer(std::vector<Prompt> prompts, std::int64_t responses,
-                                                 std::uint64_t seed) {
-  // A prompt's id keys its draws; one that comes twice in a batch must not be answered twice alike.
-  std::vector<std::string> ids;
-  for (std::size_t i = 0; i < prompts.size(); ++i) {
-    ids.push_back(prompts[i].id);
-    prompts[i].id += "#" + std::to_string(i);
-  }
-  const Sampling sampling{.responses = responses,
-                          .max_new_tokens = settings_.max_new_tokens,
-                          .temperature = settings_.temperature,
-                          .seed = seed};
-  Answers out;
-  out.groups.resize(prompts.size());
-  generate_responses(players_.policy, prompts, sampling, {}, host_,
-                     [&](std::size_t i, ResponseGroup&& group) { out.groups[i] = std::move(group); });
-  if (host_.cancelled()) throw Cancelled{};
-  for (std::size_t i = 0; i < ids.size(); ++i) out.groups[i].prompt.id = ids[i];
-  const ScoredAnswers scored = score_(out.groups);
-  const auto& rewards = scored.rewards;
-  out.cut = scored.cut;
-  if (host_.cancelled()) throw Cancelled{};
-  for (std::size_t i = 0; i < out.groups.size(); ++i) {
-    for (std::size_t r = 0; r < out.groups[i].responses.size(); ++r) {
-      const bool cut = out.groups[i].responses[r].finish != FinishReason::stop;
-      const double penalty = cut ? settings_.missing_eos_penalty.value_or(0) : 0;
-      out.rewards.push_back(static_cast<float>(rewards.at(i).at(r) - penalty));
-    }
-  }
-  return out;
-}
-
-// [completion tokens], from the policy's hidden states unless the values have a model of their own.
-at::Tensor OnlineObjective::values_of(std::span<const SequenceGroup> groups, const at::Tensor& policy_hidden) const {
-  return (*value_head_)(players_.value_model == nullptr ? policy_hidden
-                                                        : completion_hidden(*players_.value_model, groups, {}));
-}
-
-OnlineObjective::States OnlineObjective::states_of(std::span<const SequenceGroup> groups) {
-  const at::NoGradGuard no_grad;
-  const ForwardOptions options{.temperature = settings_.temperature};
-  std::vector<at::Tensor> logps, reference, values;
-  for (const auto pass : passes(groups)) {
-    const CompletionStates policy = completion_states(players_.policy, pass, options);
-    logps.push_back(policy.logps.tokens);
-    if (value_head_) values.push_back(values_of(pass, policy.hidden));
-    if (players_.reference == nullptr) continue;
-    const AdaptersOff adapters_off;
-    reference.push_back(completion_logps(*players_.reference, pass, options).tokens);
-  }
-  const auto joined = [](const std::vector<at::Tensor>& parts) {
-    return parts.empty() ? at::Tensor() : at::cat(parts);
-  };
-  return {joined(logps), joined(reference), joined(values)};
-}
-
 void OnlineObjective::collect(std::int64_t step) {
   std::vector<Prompt> prompts;
   for (const std::size_t row : prompts_of(step)) prompts.push_back(prompts_[row].prompt);
   const std::uint64_t seed = random_.derive("rollouts").derive(static_cast<std::uint64_t>(step)).key();
   const Answers answers = answer(std::move(prompts), settings_.responses, seed);
 
+  std::vector<SequenceGroup> groups = sequences_of(answers.groups);
+  const States states = states_of(groups);  // the last that a stop or another rank can end
+
   step_ = step;
-  groups_ = sequences_of(answers.groups);
+  groups_ = std::move(groups);
   names_.clear();
   double finished = 0;
   for (const ResponseGroup& group : answers.groups) {
@@ -225,7 +150,6 @@ void OnlineObjective::collect(std::int64_t step) {
   }
   batch_ = {};
   place_rollouts();
-  const States states = states_of(groups_);
   batch_.logps = Ragged::of(states.logps, lengths_);
   if (states.reference_logps.defined()) batch_.reference_logps = batch_.logps.with(states.reference_logps);
   if (states.values.defined()) batch_.values = batch_.logps.with(states.values);

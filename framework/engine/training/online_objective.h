@@ -6,8 +6,11 @@
 // A step is one batch of answers: sampled with the weights as they are, scored, its log-probabilities and values
 // computed again with the training forward, then visited inner_epochs times in mini_batches updates each. Prompts come
 // in seeded epochs; a batch may run over the end of one. Everything is a function of (seed, step) and the weights, and
-// a batch in progress is part of the checkpoint, so that a run goes on bit by bit from any update. Thread contract:
-// [lane].
+// a batch in progress is part of the checkpoint, so that a run goes on bit by bit from any update.
+//
+// On several ranks prompts are answered side by side, rank 0 scores, and the passes over the answers go round. Draws are
+// those of one process; logits are to rounding, so that one token in many thousands of answers may be another. Thread contract: [lane]; all
+// ranks together.
 #pragma once
 
 #include <functional>
@@ -20,6 +23,7 @@
 #include "framework/engine/training/objective.h"
 #include "framework/engine/training/token_objective.h"
 #include "framework/engine/training/update_rule.h"
+#include "plumb/generator.h"
 #include "plumb/host.h"
 #include "plumb/tensor/optimizer.h"
 
@@ -95,8 +99,11 @@ class OnlineObjective final : public Objective {
     at::Tensor logps, reference_logps, values;  // [completion tokens]
   };
   [[nodiscard]] std::vector<std::size_t> prompts_of(std::int64_t step) const;
+  [[nodiscard]] std::vector<ResponseGroup> generate(const std::vector<Prompt>& prompts, const Sampling& sampling);
+  [[nodiscard]] ScoredAnswers score(const std::vector<ResponseGroup>& groups);
   [[nodiscard]] Answers answer(std::vector<Prompt> prompts, std::int64_t responses, std::uint64_t seed);
   [[nodiscard]] at::Tensor values_of(std::span<const SequenceGroup> groups, const at::Tensor& policy_hidden) const;
+  [[nodiscard]] States states_of_pass(std::span<const SequenceGroup> pass);
   [[nodiscard]] States states_of(std::span<const SequenceGroup> groups);
   void collect(std::int64_t step);
   void place_rollouts();

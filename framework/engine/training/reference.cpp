@@ -8,6 +8,8 @@
 #include <cmath>
 #include <set>
 
+#include "framework/engine/distributed/collective.h"
+#include "framework/engine/distributed/texts.h"
 #include "framework/engine/modeling/safetensors.h"
 
 namespace plumb {
@@ -60,24 +62,53 @@ struct Part {
   at::Tensor tokens;  // [completion tokens], or empty
 };
 
+std::int64_t responses_of(std::span<const Piece> pieces) {
+  std::int64_t count = 0;
+  for (const Piece& piece : pieces) count += static_cast<std::int64_t>(piece.origins.size());
+  return count;
+}
+
+std::string to_text(const Part& part) {
+  return floats_as_text(part.sums) + floats_as_text(part.tokens);
+}
+
+Part part_of_text(const std::string& text, std::int64_t responses) {
+  const auto cut = static_cast<std::size_t>(responses) * sizeof(float);
+  return {floats_of_text(std::string_view(text).substr(0, cut)), floats_of_text(std::string_view(text).substr(cut))};
+}
+
+// Forward passes go round the ranks; each gets all that they give.
 Part compute(LanguageModel& reference, std::span<const Piece> part, const ReferenceOptions& options) {
   const at::NoGradGuard no_grad;
   const AdaptersOff adapters_off;
+  Collective& group = ranks();
+  const auto slices = cut(part, options.forward_tokens);
+  const auto world = static_cast<std::size_t>(group.world());
   std::vector<at::Tensor> sums, tokens;
-  for (const auto slice : cut(part, options.forward_tokens)) {
-    std::vector<SequenceGroup> groups;
-    for (const Piece& piece : slice) groups.push_back(piece.sequences);
-    const CompletionLogps logps = completion_logps(reference, groups, {});
-    sums.push_back(logps.sums().to(at::kCPU));
-    if (options.tokens) tokens.push_back(logps.tokens.to(at::kCPU));
+  for (std::size_t round = 0; round < slices.size(); round += world) {
+    const std::size_t mine = round + static_cast<std::size_t>(group.rank());
+    Part here{at::tensor(std::vector<float>{}), at::tensor(std::vector<float>{})};
+    if (mine < slices.size()) {
+      std::vector<SequenceGroup> groups;
+      for (const Piece& piece : slices[mine]) groups.push_back(piece.sequences);
+      const CompletionLogps logps = completion_logps(reference, groups, {});
+      here.sums = logps.sums().to(at::kCPU);
+      if (options.tokens) here.tokens = logps.tokens.to(at::kCPU);
+    }
+    const std::vector<std::string> texts = group.gather_texts(group.alone() ? "" : to_text(here));
+    for (std::size_t rank = 0; rank < world && round + rank < slices.size(); ++rank) {
+      const Part theirs = group.alone() ? here : part_of_text(texts[rank], responses_of(slices[round + rank]));
+      sums.push_back(theirs.sums);
+      tokens.push_back(theirs.tokens);
+    }
   }
-  return {at::cat(sums), options.tokens ? at::cat(tokens) : at::tensor(std::vector<float>{})};
+  return {at::cat(sums), at::cat(tokens)};
 }
 
 std::optional<Part> read_part(const std::filesystem::path& file, std::span<const Piece> part, bool tokens) {
-  std::int64_t responses = 0, completion_tokens = 0;
+  const std::int64_t responses = responses_of(part);
+  std::int64_t completion_tokens = 0;
   for (const Piece& piece : part) {
-    responses += static_cast<std::int64_t>(piece.origins.size());
     for (const auto& completion : piece.sequences.completions)
       completion_tokens += static_cast<std::int64_t>(completion.size());
   }
@@ -124,15 +155,19 @@ ReferenceLogps reference_logps(LanguageModel& reference, const PairRows& rows, s
   const std::vector<Piece> pieces = pieces_of(rows, pairs);
   const auto folder = context.work_folder() / "reference";
   std::filesystem::create_directories(folder);
+  Collective& group = ranks();  // rank 0's files and wish to stop are those of all
   ReferenceLogps result;
   std::size_t done = 0, number = 0;
   for (const auto part : cut(pieces, options.part_tokens)) {
-    if (context.cancelled()) throw Cancelled{};
     const auto file = folder / (options.name + "-" + std::to_string(number++) + ".safetensors");
-    std::optional<Part> values = read_part(file, part, options.tokens);
-    if (!values) {
+    std::optional<Part> values = group.leads() ? read_part(file, part, options.tokens) : std::nullopt;
+    const std::string now = group.broadcast_text(context.cancelled() ? "stop" : values ? "known" : "unknown");
+    if (now == "stop") throw Cancelled{};
+    if (now == "unknown") {
       values = compute(reference, part, options);
-      write_safetensors(file, {{"sums", values->sums}, {"tokens", values->tokens}}).value();
+      if (group.leads()) write_safetensors(file, {{"sums", values->sums}, {"tokens", values->tokens}}).value();
+    } else if (!group.alone()) {
+      values = part_of_text(group.broadcast_text(values ? to_text(*values) : ""), responses_of(part));
     }
     const float* sums = values->sums.const_data_ptr<float>();
     std::int64_t at = 0;

@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "framework/engine/training/batch_share.h"
 #include "framework/engine/training/checkpoint.h"
 #include "framework/engine/training/numbers.h"
 #include "framework/engine/training/schedule.h"
@@ -56,10 +57,14 @@ class Loop {
 
   TrainingResult run() {
     resume();
+    warn_of_idle_ranks();
     try {
       if (evaluation_due_) evaluate_now();
       while (done_ < plan_.updates()) one_update();
     } catch (const Cancelled&) {
+      if (done_ != saved_) save();
+      throw;
+    } catch (const RankMissing&) {  // the others are lost before an update, not in it
       if (done_ != saved_) save();
       throw;
     }
@@ -78,7 +83,7 @@ class Loop {
   }
 
   void one_update() {
-    if (context_.cancelled()) throw Cancelled{};
+    if (any_rank(ranks(), context_.cancelled(), norm_)) throw Cancelled{};
     update();
     const bool last = done_ == plan_.updates();
     if (done_ == run_.updates_per_step || last || due(settings_.logging_steps)) log();
@@ -93,17 +98,8 @@ class Loop {
     run_.train->arrange(batch);
     run_.train->starting(done_);
     const BatchTotals totals = run_.train->totals(batch);
-    window_.add(run_.train->batch_metrics(), totals.examples);
-    at::Tensor sum;
-    std::uint64_t number = 0;
-    for (const auto micro : micro_batches(batch, settings_.micro_batch_size)) {
-      seed_dropout(number++);
-      MicroLoss loss = run_.train->micro_loss(micro, totals);
-      window_.add(loss.metrics, static_cast<std::int64_t>(micro.size()));
-      sum = sum.defined() ? sum + loss.share.detach() : loss.share.detach();
-      loss.share.backward();
-    }
-    const double loss = sum.item<double>();
+    const auto micros = micro_batches(batch, settings_.micro_batch_size);
+    const double loss = loss_and_gradients(micros, totals);
     norm_ = rule_.gradient_norm();
     if (!std::isfinite(loss) || !std::isfinite(norm_)) refuse(batch, loss);
     rule_.clip(norm_, settings_.max_grad_norm);
@@ -117,6 +113,36 @@ class Loop {
     window_.loss_sum += loss;
     window_.examples += totals.examples;
     tokens_ += totals.tokens;
+  }
+
+  void warn_of_idle_ranks() {
+    const std::int64_t world = ranks().world(), size = settings_.micro_batch_size;
+    const std::int64_t micros = size > 0 ? (settings_.batch_size + size - 1) / size : 1;
+    if (micros >= world) return;
+    const std::string cure =
+        settings_.batch_size < world
+            ? "batch_size " + std::to_string(settings_.batch_size) + " is smaller than that"
+            : "micro_batch_size: " + std::to_string(settings_.batch_size / world) + " gives all some";
+    context_.log(LogLevel::warning, "an update has " + std::to_string(micros) + " micro-batch" +
+                                        (micros == 1 ? "" : "es") + " for " + std::to_string(world) +
+                                        " ranks; the others have nothing to compute; " + cure);
+  }
+
+  double loss_and_gradients(const std::vector<std::span<const std::size_t>>& micros, const BatchTotals& totals) {
+    BatchShare share(ranks(), run_.tensors, micros.size());
+    for (std::size_t number = 0; number < micros.size(); ++number) {
+      if (!share.mine(number)) continue;
+      seed_dropout(number);
+      MicroLoss loss = run_.train->micro_loss(micros[number], totals);
+      loss.share.backward();
+      share.add(number, loss);
+    }
+    const std::vector<MicroResult> results = share.finish();
+    window_.add(run_.train->batch_metrics(), totals.examples);  // now that nothing can come between
+    for (std::size_t number = 0; number < micros.size(); ++number) {
+      window_.add(results[number].metrics, static_cast<std::int64_t>(micros[number].size()));
+    }
+    return sum_of_losses(results);
   }
 
   // A draw depends on the update and the micro-batch alone, so resuming needs no generator state.
@@ -151,6 +177,11 @@ class Loop {
   }
 
   void save() {
+    if (ranks().leads()) write_checkpoint();  // of what all ranks have
+    saved_ = done_;
+  }
+
+  void write_checkpoint() {
     Value::List updates;
     for (const std::int64_t count : rule_.updates()) updates.emplace_back(count);
     auto tensors = rule_.state();
@@ -168,7 +199,6 @@ class Loop {
                                              {"window", window_.to_value()},
                                              {"objective", std::move(objective)}}),
                         .tensors = std::move(tensors)});
-    saved_ = done_;
   }
 
   void resume() {
@@ -293,13 +323,18 @@ std::map<std::string, double> evaluate(Objective& objective, std::int64_t micro_
   auto rows = in_order(objective.size())(Random(0));
   objective.arrange(rows);
   const BatchTotals totals = objective.totals(rows);
+  const auto micros = micro_batches(rows, micro_batch_size);
+  BatchShare share(ranks(), {}, micros.size());
+  for (std::size_t number = 0; number < micros.size(); ++number) {
+    if (share.mine(number)) share.add(number, objective.micro_loss(micros[number], totals));
+  }
   std::map<std::string, double> means;
   double loss = 0;
-  for (const auto micro : micro_batches(rows, micro_batch_size)) {
-    const MicroLoss part = objective.micro_loss(micro, totals);
-    loss += part.share.item<double>();
-    const double weight = static_cast<double>(micro.size()) / static_cast<double>(rows.size());
-    for (const auto& [name, mean] : part.metrics) means[name] += mean * weight;
+  const std::vector<MicroResult> results = share.finish();
+  for (std::size_t number = 0; number < micros.size(); ++number) {
+    loss += results[number].loss;
+    const double weight = static_cast<double>(micros[number].size()) / static_cast<double>(rows.size());
+    for (const auto& [name, mean] : results[number].metrics) means[name] += mean * weight;
   }
   means["loss"] = loss;
   return means;
