@@ -1,6 +1,7 @@
-"""unpack_wheels.py FOLDER WHEEL...: headers and libraries of LibTorch or Arrow from PyPI wheels, without their Python.
+"""unpack_wheels.py FOLDER WHEEL...: headers and libraries of LibTorch, Arrow or CUDA from PyPI wheels, without their Python.
 
-The CUDA runtime's and profiler's libraries go beside libtorch_cpu.so, which looks for them there.
+The CUDA runtime's and profiler's libraries go beside libtorch_cpu.so, which looks for them there. What a GPU needs
+beside them goes into a folder that is called nvidia: libtorch_cuda.so looks for it under ../../nvidia.
 """
 
 import os
@@ -19,13 +20,18 @@ KEEP = [
     (re.compile(r"pyarrow-[^/]*/licenses/(LICENSE.txt|NOTICE.txt)"), r"\1"),
     (re.compile(r"nvidia/cu13/(lib/lib(?:cudart|cupti)\.so[.\d]*)"), r"\1"),
 ]
+KEEP_CUDA = [
+    (re.compile(r"nvidia/((?:cu13|cudnn|cusparselt|nccl|nvshmem)/(?:lib/[^/]*\.so[.\d]*|include/.*))"), r"\1"),
+    (re.compile(r"(nvidia_[^/]*\.dist-info)/(?:licenses/)?(License.*)"), r"licenses/\1/\2"),
+]
 
 
 def main(folder: str, wheels: list[str]) -> None:
+    keep = KEEP_CUDA if os.path.basename(folder).startswith("nvidia") else KEEP
     for wheel in wheels:
         with zipfile.ZipFile(wheel) as archive:
             for info in archive.infolist():
-                for pattern, place in KEEP:
+                for pattern, place in keep:
                     match = pattern.fullmatch(info.filename)
                     if match and not info.is_dir():
                         target = os.path.join(folder, match.expand(place))

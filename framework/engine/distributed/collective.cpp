@@ -15,7 +15,7 @@ class Done final : public Work {
 
 class Alone final : public Collective {
  public:
-  Alone() : Collective(0, 1) {}
+  Alone() : Collective(0, 1, 0) {}
   std::vector<std::string> gather_texts(const std::string& mine) override { return {mine}; }
   std::string broadcast_text(const std::string& text) override { return text; }
   void barrier() override {}

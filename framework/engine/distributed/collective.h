@@ -30,13 +30,18 @@ class Work {
 
 class Collective : public RankGroup {
  public:
-  using RankGroup::RankGroup;
+  Collective(int rank, int world, int local_rank) : RankGroup(rank, world), local_rank_(local_rank) {}
+  // Among those of this machine: the number of its GPU, where a recipe says `cuda`.
+  [[nodiscard]] int local_rank() const { return local_rank_; }
   // full [world · n] <- part [n] of every rank, in order of ranks.
   [[nodiscard]] virtual std::unique_ptr<Work> gather(const at::Tensor& full, const at::Tensor& part) = 0;
   // Piece p of `pieces` [world · n] goes to rank p; `received` [world · n] <- what each rank has for this one, in order.
   [[nodiscard]] virtual std::unique_ptr<Work> exchange(const at::Tensor& received, const at::Tensor& pieces) = 0;
   // tensor <- rank 0's.
   [[nodiscard]] virtual std::unique_ptr<Work> broadcast(const at::Tensor& tensor) = 0;
+
+ private:
+  int local_rank_;
 };
 
 // This process by itself: everything is a copy or nothing.

@@ -12,15 +12,15 @@
 #include <array>
 #include <atomic>
 #include <condition_variable>
-#include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <thread>
+#include <torch/csrc/distributed/c10d/Backend.hpp>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
-#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include "framework/core/pipeline/guardian.h"
+#include "framework/engine/distributed/backends.h"
 #include "framework/engine/distributed/collective.h"
 #include "plumb/value.h"
 
@@ -55,15 +55,6 @@ StorePointer connect(const Place& place, milliseconds timeout, bool serve) {
   options.timeout = timeout;
   return c10::make_intrusive<c10d::PrefixStore>("plumb/" + place.run,
                                                 c10::make_intrusive<c10d::TCPStore>(place.host, options));
-}
-
-std::shared_ptr<::gloo::transport::Device> network(const Place& place) {
-  using Gloo = c10d::ProcessGroupGloo;
-  if (place.one_machine) return Gloo::createDeviceForHostname("127.0.0.1");  // where its own name may not resolve
-  if (const char* name = std::getenv("GLOO_SOCKET_IFNAME"); name != nullptr) {
-    return Gloo::createDeviceForInterface(name);
-  }
-  return Gloo::createDefaultDevice();
 }
 
 std::optional<std::string> look(c10d::Store& store, const std::string& key) {
@@ -208,38 +199,36 @@ at::Tensor as_bytes(const at::Tensor& tensor) {
 
 class Group final : public Collective {
  public:
-  Group(const Place& place, const JoinOptions& options) : Collective(place.rank, place.world), options_(options) {
+  Group(const Place& place, const JoinOptions& options)
+      : Collective(place.rank, place.world, place.local_rank), options_(options) {
     const bool serves = place.rank == 0 && !place.agent_store;
     store_ = connect(place, options.timeout, serves);
     store_->set(fmt::format("who/{}", place.rank), this_process());
     watch_ = std::make_unique<Watch>(connect(place, options.timeout, false), place, options);
-    auto gloo = c10d::ProcessGroupGloo::Options::create();
-    gloo->timeout = options.timeout + milliseconds(60000);  // ours comes first and says more
-    gloo->devices.push_back(network(place));
-    gloo_ = c10::make_intrusive<c10d::ProcessGroupGloo>(store_, place.rank, place.world, gloo);
+    const milliseconds later = options.timeout + milliseconds(60000);  // ours comes first and says more
+    backends_ = std::make_unique<Backends>(store_, place, later);
     barrier();
   }
 
   ~Group() override {
     watch_->end();
-    // Its threads may wait for a rank that never comes, and would be waited for.
-    if (broken_) static_cast<void>(gloo_.release());
+    if (broken_ && backends_) backends_->abandon();
   }
 
   std::unique_ptr<Work> gather(const at::Tensor& full, const at::Tensor& part) override {
     at::Tensor to = as_bytes(full), from = as_bytes(part);
-    return begin(gloo_->_allgather_base(to, from), {to, from});
+    return begin(backends_->of(to)._allgather_base(to, from), {to, from});
   }
 
   std::unique_ptr<Work> exchange(const at::Tensor& received, const at::Tensor& pieces) override {
     at::Tensor to = as_bytes(received), from = as_bytes(pieces);
     std::vector<std::int64_t> equal;
-    return begin(gloo_->alltoall_base(to, from, equal, equal), {to, from});
+    return begin(backends_->of(to).alltoall_base(to, from, equal, equal), {to, from});
   }
 
   std::unique_ptr<Work> broadcast(const at::Tensor& tensor) override {
     std::vector<at::Tensor> tensors{as_bytes(tensor)};
-    return begin(gloo_->broadcast(tensors), tensors);
+    return begin(backends_->of(tensors[0]).broadcast(tensors), tensors);
   }
 
   std::vector<std::string> gather_texts(const std::string& mine) override {
@@ -369,7 +358,7 @@ class Group final : public Collective {
   JoinOptions options_;
   StorePointer store_;
   std::unique_ptr<Watch> watch_;
-  c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo_;
+  std::unique_ptr<Backends> backends_;
   std::uint64_t number_ = 0;
   bool broken_ = false;
 };

@@ -12,6 +12,7 @@
 #include <numbers>
 #include <set>
 
+#include "framework/engine/distributed/collective.h"
 #include "framework/engine/modeling/cuda.h"
 #include "framework/engine/modeling/quantised.h"
 #include "plumb/error.h"
@@ -94,8 +95,14 @@ TensorPlace tensor_place(const Placement& placement) {
   if (added) return {type, at::Device(at::kPrivateUse1, 0)};
   const DeviceName device = parse_device(checked.device).value();
   if (!device.cuda) return {type, at::Device(at::kCPU)};
-  require_cuda(device.index);
-  return {type, at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(device.index))};
+  const Collective& group = ranks();
+  if (!group.alone() && checked.device != "cuda") {
+    throw Error(ErrorCode::recipe, fmt::format("device {} with {} ranks: each needs a GPU of its own; write `cuda`",
+                                               checked.device, group.world()));
+  }
+  const int index = group.alone() ? device.index : group.local_rank();
+  require_cuda(index);
+  return {type, at::Device(at::kCUDA, static_cast<c10::DeviceIndex>(index))};
 }
 
 bool is_value_head(const std::string& tensor) {
