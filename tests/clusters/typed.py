@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -125,13 +126,49 @@ def a_sweep_through_srun(page, cluster):
     check_arms(page, "runs-srun")
 
 
+SHARED = {"backbone", "sft", "reward", "responses", "rewards", "aligned"}  # stages in which ranks work together
+
+
+def files_of(page, runs):
+    """Each stage of the smoke recipe with the hashes of its files; answers of an evaluation are equal but for rounding."""
+    found = {}
+    for stage in [*SHARED, "pairs"]:
+        manifest = json.loads((page.folder / runs / "smoke" / stage / "artifact.json").read_text())
+        found[stage] = {file["name"]: file["sha256"] for file in manifest["files"]}
+        if stage in SHARED and runs != "runs-alone":
+            expect(manifest["summary"]["ranks"] == 2, f"{runs}: {stage} did not run on both ranks")
+    return found
+
+
 def a_run_on_several_ranks(page, cluster):
-    page.type_in(page.commands["A run on several ranks"][0], cluster.environment)
-    record = json.loads((page.folder / "runs-ranks/smoke/run.json").read_text())
-    expect(record["status"] == "finished", f"the run is {record['status']}")
-    expect(record["ranks"]["world"] == 2 and record["ranks"]["launcher"] == "srun", f"its ranks are {record['ranks']}")
-    stage = json.loads((page.folder / "runs-ranks/smoke/sft/artifact.json").read_text())
-    expect(stage["summary"]["ranks"] == 2, "sft did not run on both")
+    venv = os.environ.get("PLUMB_PARITY_VENV", HERE.parents[1] / "build" / "parity-venv")  # where torch may be, and torchrun
+    path = f"{cluster.environment['PATH']}:{venv}/bin"
+    # torchrun gives each rank one thread; mpirun wants to be told that it may start as root, and more than it counts.
+    environment = dict(cluster.environment, PATH=path, OMP_NUM_THREADS="1", OMPI_ALLOW_RUN_AS_ROOT="1",
+                       OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMPI_MCA_rmaps_base_oversubscribe="1")
+    page.type_in("build/release/bin/plumb run recipes/lab/smoke.yaml --runs runs-alone --set stages.sft.micro_batch_size=8",
+                 environment)
+    alone, typed = files_of(page, "runs-alone"), 0
+    *launched, sweep = page.commands["A run on several ranks"]
+    for command in launched:
+        launcher, runs = command.split()[0], re.search(r"--runs (\S+)", command)[1]
+        if shutil.which(launcher, path=environment["PATH"]) is None:
+            print(f"skipped: there is no {launcher} in PATH: {command}")
+            continue
+        page.type_in(command, environment)
+        typed += 1
+        record = json.loads((page.folder / runs / "smoke/run.json").read_text())
+        expect(record["status"] == "finished", f"{runs}: the run is {record['status']}")
+        expect(record["ranks"]["world"] == 2 and record["ranks"]["launcher"] == launcher, f"its ranks are {record['ranks']}")
+        expect(files_of(page, runs) == alone, f"{runs}: other bytes than of one process: {files_of(page, runs)}\n{alone}")
+    expect(typed > 0, "no launcher was there")
+    if shutil.which("mpirun", path=environment["PATH"]) is None:
+        print(f"skipped: there is no mpirun in PATH: {sweep}")
+        return
+    page.type_in(sweep, environment)
+    check_arms(page, "runs-arms")
+    record = json.loads((page.folder / "runs-arms/four/eta=0.7/run.json").read_text())
+    expect(record["ranks"]["world"] == 2, "an arm did not run on two ranks")
 
 
 def kubernetes(page, cluster):
