@@ -1,6 +1,6 @@
 // From the core into what the engine knows of ranks.
 //
-//   const auto group = join_ranks(place, {.timeout = std::chrono::minutes(10)});
+//   const auto group = join_ranks(place, {.timeout = timeout});
 //   const WorkInRanks scope(*group);                  // bodies of the engine work with the others from here on
 //   Engine::open().body("sft")(context);
 //

@@ -1,7 +1,7 @@
 // The processes of one run, as far as the core speaks to them: texts, and a board that each of them can read at any
 // time. The engine has the rest (engine/distributed/collective.h), and makes them.
 //
-//   const auto facts = group.gather_texts(facts_of_this_process());
+//   const auto facts = group.gather_texts(own_facts);
 //   for (int r = 1; r < group.world(); ++r) if (facts[r] != facts[0]) throw …;
 //
 // Thread contract: [lane] for what all ranks call together, in the same order; the board is [any].

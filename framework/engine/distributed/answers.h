@@ -1,6 +1,6 @@
 // Prompts answered by all ranks.
 //
-//   const auto groups = answer_together(ranks(), prompts, host, [&](std::span<const Prompt> mine) { return answers_to(mine); });
+//   const auto groups = answer_together(ranks(), prompts, host, answer);  // answer(mine) → their groups
 //
 // Thread contract: [lane]; all ranks together, with the same prompts.
 #pragma once

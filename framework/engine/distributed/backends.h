@@ -2,7 +2,7 @@
 // opened when it is first needed.
 //
 //   Backends backends(store, place, timeout);
-//   backends.of(tensor).allreduce(tensors);
+//   c10d::Backend& gloo = backends.of(tensor);
 //
 // Thread contract: [lane].
 #pragma once
