@@ -125,6 +125,10 @@ BOOST_AUTO_TEST_CASE(two_processes_make_the_bytes_of_one) {
   BOOST_TEST(record.at("ranks").at("launcher").as_string() == "RANK and WORLD_SIZE");
   BOOST_TEST(record.at("ranks").at("processes").as_list().size() == 2U);
   BOOST_TEST(read_manifest(together.stage("sft")).value().summary.at("ranks").as_int() == 2);
+  for (const char* stage : {"sft", "reward"}) {
+    BOOST_TEST(read_manifest(together.stage(stage)).value().summary.at("layers_in_parts").as_bool());
+    BOOST_TEST(read_manifest(alone.stage(stage)).value().summary.find("layers_in_parts") == nullptr);
+  }
 
   // Another recipe on one rank: each stops, and rank 0 says which differs.
   const auto different = Ranks(together, 2, kUntil, {{1, {"--set", "seed=2"}}}).wait();

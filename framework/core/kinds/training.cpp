@@ -46,7 +46,7 @@ Declared<TrainingSettings> declare_training(const char* longer) {
       .unit("updates");
   p.add(&S::gradient_checkpointing, "gradient_checkpointing",
         "keep the input of each layer only and compute the layer again for the gradient: the same result, for a third "
-        "more work in far less memory");
+        "more work in far less memory; several ranks that train all weights then split the layers among them, too");
   p.include(&S::placement, Placement::params());
   d.rule(broken_training);
   return d;

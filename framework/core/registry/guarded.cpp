@@ -8,6 +8,7 @@
 #include <typeinfo>
 
 #include "framework/cancelled.h"
+#include "framework/core/ranks/rank_group.h"
 #include "plumb/error.h"
 
 namespace plumb {
@@ -41,6 +42,8 @@ void rethrow_as_plugin_error(const std::string& component, const std::string& st
   try {
     throw;
   } catch (const Cancelled&) {
+    throw;
+  } catch (const RankMissing&) {  // met while a component was at work, and none of its doing
     throw;
   } catch (const abi::__forced_unwind&) {  // pthread_cancel: must go on
     throw;

@@ -22,6 +22,7 @@
 
 #include "framework/core/artifacts/descriptor.h"
 #include "framework/core/artifacts/disk.h"
+#include "framework/core/ranks/rank_group.h"
 #include "plumb/value.h"
 
 namespace plumb {
@@ -367,11 +368,18 @@ Result<void> stream_safetensors(const fs::path& file, const std::vector<TensorTo
   try {
     const auto pieces = in_file_order(file, tensors);
     write_pieces(file, temporary, pieces, header_of(pieces, metadata));
+  } catch (const RankMissing&) {  // of tensors that are made with others
+    ::unlink(temporary.c_str());
+    throw;
   } catch (const Error& error) {
     ::unlink(temporary.c_str());
     return error;
   }
   return {};
+}
+
+void make_safetensors(const std::vector<TensorToWrite>& tensors) {
+  for (const Piece& piece : in_file_order("a checkpoint", tensors)) static_cast<void>(piece.from->make());
 }
 
 }  // namespace plumb

@@ -59,6 +59,8 @@ struct TensorToWrite {
 };
 Result<void> stream_safetensors(const std::filesystem::path& file, const std::vector<TensorToWrite>& tensors,
                                 const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
+// Makes the same in the same order and writes nothing: for a rank that has a part of each while another one writes.
+void make_safetensors(const std::vector<TensorToWrite>& tensors);
 
 // One tensor map over a folder's model.safetensors or its shards.
 Result<std::map<std::string, at::Tensor>> read_model_tensors(const std::filesystem::path& folder);

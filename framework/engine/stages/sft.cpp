@@ -26,8 +26,12 @@ void run_language_model(StageContext& context) {
   data.counts.tell(context, "data");
   TokenObjective objective(model, optimizer, std::move(data.rows));
 
-  const TrainingRun run{.tensors = trained_tensors(model), .train = &objective, .order = shuffled(objective.size())};
+  const TrainingRun run{.tensors = trained_tensors(model),
+                        .train = &objective,
+                        .order = shuffled(objective.size()),
+                        .in_parts = trained_in_parts(model, settings.training)};
   const TrainingResult result = train(run, settings.training, context);
+  if (run.in_parts != nullptr) context.summarise("layers_in_parts", true);
   save_trainee(model, "none", context);
   summarise_training(result, context);
 }

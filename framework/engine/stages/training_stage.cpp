@@ -121,6 +121,10 @@ void save_trainee(const LanguageModel& model, const std::string& merge, StageCon
   }
 }
 
+LanguageModel* trained_in_parts(LanguageModel& model, const TrainingSettings& settings) {
+  return !ranks().alone() && settings.gradient_checkpointing && !model.lora ? &model : nullptr;
+}
+
 void summarise_training(const TrainingResult& result, StageContext& context) {
   context.summarise("updates", result.updates);
   context.summarise("epochs", result.epochs);

@@ -39,6 +39,10 @@ void require_finite(const LanguageModel& model);
 // warning.
 void save_trainee(const LanguageModel& model, const std::string& merge, StageContext& context);
 
+// The model whose layers several ranks train in parts (TrainingRun::in_parts): one that is trained whole, with
+// gradient_checkpointing. Null for any other.
+LanguageModel* trained_in_parts(LanguageModel& model, const TrainingSettings& settings);
+
 // updates, epochs, tokens, first and last loss, evaluation.
 void summarise_training(const TrainingResult& result, StageContext& context);
 

@@ -90,6 +90,10 @@ TrainingTask task_of(TrainingSetup& setup) {
   task->run.tensors = std::move(tensors);
   task->run.train = task->objective.get();
   task->run.eval = task->eval.get();
+  // Ranks that answer prompts do so each at its own pace, with the whole policy.
+  if (!setup.optimizer.as<OnlineOptimizer>()) {
+    task->run.in_parts = trained_in_parts(setup.model, setup.settings.training);
+  }
   return std::move(*task);
 }
 
@@ -97,6 +101,7 @@ void run_training(StageContext& context, TrainSettings settings, const RowOption
   TrainingSetup setup(context, std::move(settings), rows);
   const TrainingTask task = task_of(setup);
   const TrainingResult result = train(task.run, task.settings, context);
+  if (task.run.in_parts != nullptr) context.summarise("layers_in_parts", true);
   save_trainee(setup.model, setup.settings.merge, context);
   for (const auto& [name, value] : task.told) {
     if (std::optional<Value> known_by_now = value()) context.summarise(name, std::move(*known_by_now));

@@ -129,8 +129,17 @@ void BatchShare::add(std::size_t micro, const MicroLoss& loss) {
   shares_.push_back(loss.share.detach());
   mine_.push_back({0, loss.share.scalar_type(), loss.metrics});
   if (group_.alone()) return;
+  end_round(contributing(micro));
+}
+
+int BatchShare::contributing(std::size_t micro) const {
   const auto world = static_cast<std::size_t>(group_.world());
-  end_round(static_cast<int>(std::min(world, micros_ - micro / world * world)));
+  return static_cast<int>(std::min(world, micros_ - micro / world * world));
+}
+
+bool BatchShare::idle_at_the_end() const {
+  const auto world = static_cast<std::size_t>(group_.world());
+  return micros_ % world != 0 && static_cast<std::size_t>(group_.rank()) >= micros_ % world;
 }
 
 // The gradients of this rank's micro-batch, if it had one in this round, join those of the others.

@@ -40,6 +40,10 @@ class BatchShare {
   BatchShare(Collective& group, const std::vector<TrainedTensor>& tensors, std::size_t micros);
 
   [[nodiscard]] bool mine(std::size_t micro) const;
+  // Ranks that have a micro-batch in the round of this one: the first so many.
+  [[nodiscard]] int contributing(std::size_t micro) const;
+  // Whether the last round has no micro-batch for this rank.
+  [[nodiscard]] bool idle_at_the_end() const;
   // Of micro-batches that are mine, ascending, after backward.
   void add(std::size_t micro, const MicroLoss& loss);
   // Throws RankMissing; then no gradient is defined.

@@ -78,7 +78,11 @@ void CheckpointFolder::write(const CheckpointToWrite& checkpoint) {
   std::filesystem::create_directories(temporary, failed);
   if (failed) throw disk_error("create", temporary, failed.value());
 
-  write_safetensors(temporary / kTensors, checkpoint.tensors).value();
+  std::vector<TensorToWrite> tensors = checkpoint.made;
+  for (const auto& [name, tensor] : checkpoint.tensors) {
+    tensors.push_back({name, tensor.scalar_type(), tensor.sizes().vec(), [tensor = tensor] { return tensor; }});
+  }
+  stream_safetensors(temporary / kTensors, tensors).value();
   Value document = Value::map();
   document.set("step", checkpoint.step);
   document.set("sha256", sha256_of_file(temporary / kTensors).value());

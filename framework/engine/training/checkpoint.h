@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "framework/engine/modeling/safetensors.h"
 #include "plumb/tensor/torch.h"
 #include "plumb/value.h"
 
@@ -28,6 +29,7 @@ struct CheckpointToWrite {
   std::int64_t step = 0;
   Value state;  // counters and whatever else the loop carries; a map
   std::vector<std::pair<std::string, at::Tensor>> tensors;
+  std::vector<TensorToWrite> made;  // likewise, each made when it is written
 };
 
 struct Checkpoint {

@@ -49,7 +49,7 @@ class Loop {
       : run_(run),
         settings_(settings),
         context_(context),
-        rule_(run.tensors, rule_settings(settings)),
+        rule_(run.tensors, rule_settings(settings), run.in_parts),
         plan_(batch_plan(run.train->size(), run.order, settings, context.random())),
         schedule_(settings, plan_.updates() / run.updates_per_step),
         dropout_(context.random().derive("dropout")),
@@ -65,9 +65,10 @@ class Loop {
       if (done_ != saved_) save();
       throw;
     } catch (const RankMissing&) {  // the others are lost before an update, not in it
-      if (done_ != saved_) save();
+      if (done_ != saved_ && !rule_.in_parts()) save();
       throw;
     }
+    rule_.finish();
     result_.updates = done_;
     result_.epochs = epochs();
     result_.tokens = tokens_;
@@ -129,14 +130,22 @@ class Loop {
   }
 
   double loss_and_gradients(const std::vector<std::span<const std::size_t>>& micros, const BatchTotals& totals) {
-    BatchShare share(ranks(), run_.tensors, micros.size());
+    BatchShare share(ranks(), rule_.whole(), micros.size());
     for (std::size_t number = 0; number < micros.size(); ++number) {
       if (!share.mine(number)) continue;
       seed_dropout(number);
+      rule_.begin_round(share.contributing(number));
       MicroLoss loss = run_.train->micro_loss(micros[number], totals);
       loss.share.backward();
+      rule_.end_round();
       share.add(number, loss);
     }
+    if (rule_.in_parts() && share.idle_at_the_end()) {  // the others need this rank's parts
+      rule_.begin_round(share.contributing(micros.size() - 1));
+      run_.train->micro_loss(micros.front(), totals).share.backward();
+      rule_.end_round();
+    }
+    rule_.hand_out();
     const std::vector<MicroResult> results = share.finish();
     window_.add(run_.train->batch_metrics(), totals.examples);  // now that nothing can come between
     for (std::size_t number = 0; number < micros.size(); ++number) {
@@ -167,7 +176,7 @@ class Loop {
   void evaluate_now() {
     result_.eval.clear();
     const std::int64_t size = settings_.micro_batch_size > 0 ? settings_.micro_batch_size : settings_.batch_size;
-    const auto measured = run_.measure ? run_.measure() : evaluate(*run_.eval, size);
+    const auto measured = run_.measure ? run_.measure() : evaluate(*run_.eval, size, rule_.in_parts());
     evaluation_due_ = false;
     if (done_ == 0) result_.first_measured = measured;
     for (const auto& [name, value] : measured) result_.eval["eval_" + name] = value;
@@ -177,14 +186,18 @@ class Loop {
   }
 
   void save() {
-    if (ranks().leads()) write_checkpoint();  // of what all ranks have
+    if (ranks().leads()) {
+      write_checkpoint();  // of what all ranks have
+    } else if (rule_.in_parts()) {
+      make_safetensors(rule_.state());
+    }
     saved_ = done_;
   }
 
   void write_checkpoint() {
     Value::List updates;
     for (const std::int64_t count : rule_.updates()) updates.emplace_back(count);
-    auto tensors = rule_.state();
+    std::vector<std::pair<std::string, at::Tensor>> tensors;
     Objective::NamedTensors more;
     Value objective = run_.train->save(more);
     for (auto& [name, tensor] : more) tensors.emplace_back(kObjective + name, std::move(tensor));
@@ -198,7 +211,8 @@ class Loop {
                                              {"evaluation_due", evaluation_due_},
                                              {"window", window_.to_value()},
                                              {"objective", std::move(objective)}}),
-                        .tensors = std::move(tensors)});
+                        .tensors = std::move(tensors),
+                        .made = rule_.state()});
   }
 
   void resume() {
@@ -265,8 +279,11 @@ class Loop {
     for (const std::size_t example : batch) {
       rule_.clear_gradients();
       const std::vector<std::size_t> one{example};
+      rule_.begin_round(1);
       MicroLoss loss = run_.train->micro_loss(one, run_.train->totals(one));
       loss.share.backward();
+      rule_.end_round();
+      rule_.hand_out();
       if (std::isfinite(loss.share.item<double>()) && std::isfinite(rule_.gradient_norm())) continue;
       if (++found > 8) return names + "; and more";
       names += (names.empty() ? "" : "; ") + run_.train->describe(example);
@@ -295,7 +312,7 @@ class Loop {
   const TrainingRun& run_;
   const TrainingSettings& settings_;
   StageContext& context_;
-  UpdateRule rule_;
+  TrainedTensors rule_;
   BatchPlan plan_;
   Schedule schedule_;
   Random dropout_;
@@ -318,7 +335,7 @@ BatchPlan batch_plan(std::size_t examples, const EpochOrder& order, const Traini
           run.derive("batches")};
 }
 
-std::map<std::string, double> evaluate(Objective& objective, std::int64_t micro_batch_size) {
+std::map<std::string, double> evaluate(Objective& objective, std::int64_t micro_batch_size, bool together) {
   const at::NoGradGuard no_grad;
   auto rows = in_order(objective.size())(Random(0));
   objective.arrange(rows);
@@ -328,6 +345,7 @@ std::map<std::string, double> evaluate(Objective& objective, std::int64_t micro_
   for (std::size_t number = 0; number < micros.size(); ++number) {
     if (share.mine(number)) share.add(number, objective.micro_loss(micros[number], totals));
   }
+  if (together && share.idle_at_the_end()) objective.micro_loss(micros.front(), totals);
   std::map<std::string, double> means;
   double loss = 0;
   const std::vector<MicroResult> results = share.finish();

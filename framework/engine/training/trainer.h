@@ -19,7 +19,7 @@
 #include "framework/core/catalogue/stage.h"
 #include "framework/engine/training/batching.h"
 #include "framework/engine/training/objective.h"
-#include "framework/engine/training/update_rule.h"
+#include "framework/engine/training/trained_tensors.h"
 
 namespace plumb {
 
@@ -33,6 +33,8 @@ struct TrainingRun {
   // Updates between two rows of every count that users see: logging_steps, save_steps, the schedule, step numbers.
   std::int64_t updates_per_step = 1;
   double epochs_per_update = 0;  // 0: an epoch is one visit to every example of `train`
+  // Its layers are in parts on the ranks while it is trained (sharded_layers.h); null: every rank has all of them.
+  LanguageModel* in_parts = nullptr;
 };
 
 struct TrainingResult {
@@ -54,6 +56,7 @@ BatchPlan batch_plan(std::size_t examples, const EpochOrder& order, const Traini
 TrainingResult train(const TrainingRun& run, const TrainingSettings& settings, StageContext& context);
 
 // Loss and metrics over all examples, without prefix: `loss` is the loss of all examples as one batch.
-std::map<std::string, double> evaluate(Objective& objective, std::int64_t micro_batch_size);
+// `together`: of a model in parts, which ranks without a micro-batch compute with the others.
+std::map<std::string, double> evaluate(Objective& objective, std::int64_t micro_batch_size, bool together = false);
 
 }  // namespace plumb
