@@ -85,6 +85,10 @@ Values norms(const Values& given) {
   for (const at::Tensor& x : given[0].toTensorVector()) out.push_back(meta({}, x.scalar_type()));
   return {c10::IValue(out)};
 }
+Values packed_product(const Values& given) {
+  const at::Tensor& x = given[0].toTensor();
+  return {meta({x.size(0), given[1].toTensor().size(0)}, x.scalar_type())};
+}
 Values first(const Values& given) {
   return {given[0]};
 }
@@ -102,6 +106,7 @@ const std::map<std::string, std::function<Values(const Values&)>>& shapes() {
       {"aten::native_layer_norm", layer_norm},
       {"aten::native_layer_norm_backward", layer_norm_backward},
       {"aten::embedding_dense_backward", embedding_backward},
+      {"aten::_weight_int8pack_mm", packed_product},
       {"aten::logical_and", truth},
       {"aten::logical_or", truth},
       {"aten::logical_not", truth},

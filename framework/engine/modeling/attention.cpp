@@ -7,6 +7,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "framework/engine/modeling/index_upload.h"
+
 namespace plumb {
 namespace {
 
@@ -82,13 +84,39 @@ SequenceAttention SequenceAttention::shared(std::span<const PromptGroup> groups)
   return SequenceAttention(std::move(plan));
 }
 
+void SequenceAttention::add_to(IndexUpload& upload) {
+  varlen_ = add_lists(*plan_, upload);
+}
+
+void SequenceAttention::take(const IndexUpload& upload) {
+  take_lists(*varlen_, upload);
+}
+
+const std::shared_ptr<VarlenLists>& SequenceAttention::varlen(const at::Device& device) {
+  if (varlen_ == nullptr) {
+    IndexUpload upload;
+    add_to(upload);
+    upload.send(device);
+    take(upload);
+  }
+  return varlen_;
+}
+
+const PlainLists& SequenceAttention::plain(const at::Device& device) {
+  if (plain_ == nullptr) plain_ = plain_lists(*plan_, device);
+  return *plain_;
+}
+
 at::Tensor SequenceAttention::attend(std::int64_t /*layer*/, const at::Tensor& q, const at::Tensor& k,
                                      const at::Tensor& v, const AttentionOptions& options) {
   const double scale = options.scale.value_or(1 / std::sqrt(static_cast<double>(q.size(2))));
   const bool windowed = options.window && plan_->longest > *options.window;
-  if (windowed || !q.device().is_cpu()) return plain_attention(*plan_, q, k, v, scale, windowed ? *options.window : 0);
+  if (!windowed && takes_varlen_attention(q)) return varlen_attention(varlen(q.device()), q, k, v, scale);
+  if (windowed || !q.device().is_cpu()) {
+    return plain_attention(plain(q.device()), q, k, v, scale, windowed ? *options.window : 0);
+  }
   if (scale > 0 && takes_short_attention(*plan_, q, k)) return short_attention(plan_, q, k, v, scale);
-  if (!all_finite(q.detach(), k.detach())) return plain_attention(*plan_, q, k, v, scale, 0);
+  if (!all_finite(q.detach(), k.detach())) return plain_attention(plain(q.device()), q, k, v, scale, 0);
   return flash_attention(plan_, q, k, v, scale);
 }
 

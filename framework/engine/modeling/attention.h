@@ -53,6 +53,10 @@ struct AttentionPlan {
   std::vector<AttentionCall> prompt;    // responses to their prompt
 };
 
+class IndexUpload;
+struct VarlenLists;  // what varlen_attention.cpp reads of a plan, on a device
+struct PlainLists;   // what plain_attention.cpp does
+
 class SequenceAttention final : public Attention {
  public:
   static SequenceAttention causal(std::span<const std::int64_t> lengths);
@@ -61,11 +65,21 @@ class SequenceAttention final : public Attention {
   at::Tensor attend(std::int64_t layer, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                     const AttentionOptions& options) override;
 
+  // Sends what attention on a GPU reads of the plan together with the other lists of a batch; else the first layer
+  // sends it. First add_to, then take from the upload that was sent.
+  void add_to(IndexUpload& upload);
+  void take(const IndexUpload& upload);
+
   [[nodiscard]] const AttentionPlan& plan() const { return *plan_; }
 
  private:
   explicit SequenceAttention(std::shared_ptr<const AttentionPlan> plan) : plan_(std::move(plan)) {}
+  const std::shared_ptr<VarlenLists>& varlen(const at::Device& device);
+  const PlainLists& plain(const at::Device& device);
+
   std::shared_ptr<const AttentionPlan> plan_;
+  std::shared_ptr<VarlenLists> varlen_;
+  std::shared_ptr<const PlainLists> plain_;
 };
 
 // The ways to carry out a plan; q, k, v and the result as in Attention::attend, all differentiable.
@@ -77,7 +91,17 @@ at::Tensor short_attention(std::shared_ptr<const AttentionPlan> plan, const at::
 // On the CPU, through its flash kernel: q·kᵀ is never held whole, forward or backward.
 at::Tensor flash_attention(std::shared_ptr<const AttentionPlan> plan, const at::Tensor& q, const at::Tensor& k,
                            const at::Tensor& v, double scale);
-// Anywhere, in plain operators with masks; the only one that knows sliding windows (0: none).
+// On a GPU in bfloat16 or half, through its flash kernel; `lists` are add_lists of the plan after take_lists.
+bool takes_varlen_attention(const at::Tensor& q);
+std::shared_ptr<VarlenLists> add_lists(const AttentionPlan& plan, IndexUpload& upload);
+void take_lists(VarlenLists& lists, const IndexUpload& upload);
+at::Tensor varlen_attention(std::shared_ptr<const VarlenLists> lists, const at::Tensor& q, const at::Tensor& k,
+                            const at::Tensor& v, double scale);
+// Anywhere, in plain operators with masks; the only one that knows sliding windows (0: none). `lists` serve every
+// layer.
+std::shared_ptr<const PlainLists> plain_lists(const AttentionPlan& plan, const at::Device& device);
+at::Tensor plain_attention(const PlainLists& lists, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                           double scale, std::int64_t window);
 at::Tensor plain_attention(const AttentionPlan& plan, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                            double scale, std::int64_t window);
 

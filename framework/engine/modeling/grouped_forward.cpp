@@ -2,7 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -10,15 +9,12 @@
 
 #include "framework/engine/modeling/attention.h"
 #include "framework/engine/modeling/checkpointed_layers.h"
+#include "framework/engine/modeling/index_upload.h"
 #include "framework/engine/modeling/reward_head.h"
 #include "framework/engine/modeling/token_logps.h"
 
 namespace plumb {
 namespace {
-
-at::Tensor on(const at::Device& device, const std::vector<std::int64_t>& values) {
-  return at::tensor(values, at::kLong).to(device);
-}
 
 std::vector<TokenId> tokens_of(std::span<const std::int64_t> ids, std::int64_t begin, std::int64_t length) {
   const auto part = ids.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(length));
@@ -75,6 +71,29 @@ struct Batch {
       : layout(std::move(tokens)), attention(std::make_shared<SequenceAttention>(std::move(of_tokens))) {}
   Layout layout;
   std::shared_ptr<SequenceAttention> attention;
+  IndexUpload lists;
+
+  // On the device, from send on.
+  at::Tensor ids, positions, predictors, targets, response;
+
+  void send(const at::Device& device) {
+    std::vector<std::int64_t> of_targets;
+    for (std::size_t i = 0; i < layout.lengths.size(); ++i) {
+      of_targets.insert(of_targets.end(), static_cast<std::size_t>(layout.lengths[i]), static_cast<std::int64_t>(i));
+    }
+    std::vector<std::pair<at::Tensor*, std::size_t>> sent;
+    for (const auto& [to, values] : {std::pair{&ids, &layout.ids},
+                                     {&positions, &layout.positions},
+                                     {&predictors, &layout.predictors},
+                                     {&targets, &layout.targets},
+                                     {&response, &of_targets}}) {
+      sent.emplace_back(to, lists.add(*values));
+    }
+    if (!device.is_cpu()) attention->add_to(lists);
+    lists.send(device);
+    for (const auto& [to, list] : sent) *to = lists[list];
+    if (!device.is_cpu()) attention->take(lists);
+  }
 };
 
 Batch shared_batch(std::span<const SequenceGroup> groups) {
@@ -111,25 +130,32 @@ Batch batch_of(std::span<const SequenceGroup> groups, const ForwardOptions& opti
   return options.share_prompt ? shared_batch(groups) : separate_batch(groups);
 }
 
-at::Tensor run_model(LanguageModel& model, const Batch& batch) {
-  const at::Device device = model.device();
-  const TokenBatch tokens{on(device, batch.layout.ids), on(device, batch.layout.positions), *batch.attention};
+at::Tensor run_model(LanguageModel& model, Batch& batch) {
+  batch.send(model.device());
+  const TokenBatch tokens{batch.ids, batch.positions, *batch.attention};
   if (!model.gradient_checkpointing || !at::GradMode::is_enabled()) return model.model.call(&Model::hidden, tokens);
   CheckpointedLayers layers(model.model, batch.attention);
   const LayersThrough scope(layers);
   return model.model.call(&Model::hidden, tokens);
 }
 
-at::Tensor logps_of(LanguageModel& model, const at::Tensor& hidden, const Layout& layout,
-                    const ForwardOptions& options) {
-  return token_logps([&model](const at::Tensor& rows) { return model.model.call(&Model::logits, rows); }, hidden,
-                     on(hidden.device(), layout.targets), options.temperature, options.head_chunk);
+// Of the batch's learnt tokens; hidden [tokens, hidden] as they are predicted from.
+CompletionLogps logps_of(LanguageModel& model, const at::Tensor& hidden, const Batch& batch,
+                         const ForwardOptions& options) {
+  at::Tensor tokens = token_logps([&model](const at::Tensor& rows) { return model.model.call(&Model::logits, rows); },
+                                  hidden, batch.targets, options.temperature, options.head_chunk);
+  return {std::move(tokens), batch.layout.lengths, batch.response};
 }
 
-// [responses, hidden] fp32: what the reward head reads of each response.
-at::Tensor pool(const at::Tensor& hidden, const Layout& layout, const RewardHead& head) {
+// What the reward head reads of each response, as numbers of lists in the batch's.
+struct Pooled {
+  std::size_t tokens = 0, response = 0, share = 0;
+};
+
+Pooled add_pooled(Batch& batch, const RewardHead& head) {
+  const Layout& layout = batch.layout;
   std::vector<std::int64_t> tokens, response;
-  std::vector<float> share;
+  std::vector<double> share;
   for (std::size_t i = 0; i < layout.answers.size(); ++i) {
     const Layout::Answer& a = layout.answers[i];
     if (head.pooling == RewardHead::Pooling::last) {
@@ -145,23 +171,25 @@ at::Tensor pool(const at::Tensor& hidden, const Layout& layout, const RewardHead
     response.resize(tokens.size(), static_cast<std::int64_t>(i));
     share.resize(tokens.size(), 1.0F / static_cast<float>(a.prompt_length + a.length));
   }
-  const at::Tensor read = hidden.index_select(0, on(hidden.device(), tokens)).to(at::kFloat);
+  return {batch.lists.add(tokens), batch.lists.add(response), batch.lists.add_reals(share)};
+}
+
+// [responses, hidden] fp32
+at::Tensor pool(const at::Tensor& hidden, const Batch& batch, const Pooled& pooled, const RewardHead& head) {
+  const at::Tensor read = hidden.index_select(0, batch.lists[pooled.tokens]).to(at::kFloat);
   if (head.pooling == RewardHead::Pooling::last) return read;
-  const auto count = static_cast<std::int64_t>(layout.answers.size());
+  const at::Tensor share = batch.lists.reals(pooled.share).to(at::kFloat);
+  const auto count = static_cast<std::int64_t>(batch.layout.answers.size());
   return at::zeros({count, hidden.size(1)}, read.options())
-      .index_add(0, on(hidden.device(), response), read * at::tensor(share).to(hidden.device()).unsqueeze(1));
+      .index_add(0, batch.lists[pooled.response], read * share.unsqueeze(1));
 }
 
 }  // namespace
 
 // In double: the sum of a long response keeps the digits of its terms.
 at::Tensor CompletionLogps::sums() const {
-  std::vector<std::int64_t> response;
-  for (std::size_t i = 0; i < lengths.size(); ++i) {
-    response.insert(response.end(), static_cast<std::size_t>(lengths[i]), static_cast<std::int64_t>(i));
-  }
   const at::Tensor zero = at::zeros({static_cast<std::int64_t>(lengths.size())}, tokens.options().dtype(at::kDouble));
-  return zero.index_add(0, on(tokens.device(), response), tokens.to(at::kDouble)).to(at::kFloat);
+  return zero.index_add(0, response, tokens.to(at::kDouble)).to(at::kFloat);
 }
 
 std::vector<at::Tensor> CompletionLogps::per_response() const {
@@ -175,24 +203,25 @@ CompletionLogps completion_logps(LanguageModel& model, std::span<const SequenceG
 
 CompletionStates completion_states(LanguageModel& model, std::span<const SequenceGroup> groups,
                                    const ForwardOptions& options) {
-  const Batch batch = batch_of(groups, options);
-  const at::Tensor hidden = run_model(model, batch).index_select(0, on(model.device(), batch.layout.predictors));
-  return {{logps_of(model, hidden, batch.layout, options), batch.layout.lengths}, hidden};
+  Batch batch = batch_of(groups, options);
+  const at::Tensor hidden = run_model(model, batch).index_select(0, batch.predictors);
+  return {logps_of(model, hidden, batch, options), hidden};
 }
 
 at::Tensor completion_hidden(LanguageModel& model, std::span<const SequenceGroup> groups,
                              const ForwardOptions& options) {
-  const Batch batch = batch_of(groups, options);
-  return run_model(model, batch).index_select(0, on(model.device(), batch.layout.predictors));
+  Batch batch = batch_of(groups, options);
+  return run_model(model, batch).index_select(0, batch.predictors);
 }
 
 at::Tensor completion_rewards(LanguageModel& reward_model, std::span<const SequenceGroup> groups,
                               const ForwardOptions& options) {
   if (reward_model.score == nullptr) throw Error(ErrorCode::run_failed, "this model has no reward head");
-  const Batch batch = batch_of(groups, options);
+  Batch batch = batch_of(groups, options);
   const RewardHead head = reward_head_of(reward_model.config);
-  const at::Tensor pooled = pool(run_model(reward_model, batch), batch.layout, head);
-  return (*reward_model.score)(pooled).squeeze(1);
+  const Pooled pooled = add_pooled(batch, head);
+  const at::Tensor hidden = run_model(reward_model, batch);
+  return (*reward_model.score)(pool(hidden, batch, pooled, head)).squeeze(1);
 }
 
 CompletionLogps masked_logps(LanguageModel& model, std::span<const MaskedSequence> rows,
@@ -212,9 +241,9 @@ CompletionLogps masked_logps(LanguageModel& model, std::span<const MaskedSequenc
     layout.lengths.push_back(static_cast<std::int64_t>(layout.targets.size() - before));
     lengths.push_back(static_cast<std::int64_t>(row.ids.size()));
   }
-  const Batch batch(std::move(layout), SequenceAttention::causal(lengths));
-  const at::Tensor hidden = run_model(model, batch).index_select(0, on(model.device(), batch.layout.predictors));
-  return {logps_of(model, hidden, batch.layout, options), batch.layout.lengths};
+  Batch batch(std::move(layout), SequenceAttention::causal(lengths));
+  const at::Tensor hidden = run_model(model, batch).index_select(0, batch.predictors);
+  return logps_of(model, hidden, batch, options);
 }
 
 at::Tensor full_logits(LanguageModel& model, std::span<const std::vector<TokenId>> rows) {
@@ -224,7 +253,7 @@ at::Tensor full_logits(LanguageModel& model, std::span<const std::vector<TokenId
     layout.add(row, 0);
     lengths.push_back(static_cast<std::int64_t>(row.size()));
   }
-  const Batch batch(std::move(layout), SequenceAttention::causal(lengths));
+  Batch batch(std::move(layout), SequenceAttention::causal(lengths));
   const at::Tensor hidden = run_model(model, batch);
   return model.model.call(&Model::logits, hidden).to(at::kFloat);
 }

@@ -32,6 +32,7 @@ struct ForwardOptions {
 struct CompletionLogps {
   at::Tensor tokens;                      // [completion tokens] fp32, responses in order
   std::vector<std::int64_t> lengths;      // of each response
+  at::Tensor response;                    // [completion tokens] int64: the response of each
   [[nodiscard]] at::Tensor sums() const;  // [responses]
   [[nodiscard]] std::vector<at::Tensor> per_response() const;
 };

@@ -4,41 +4,76 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/logsumexp.h>
 #include <ATen/ops/matmul.h>
-#include <ATen/ops/tensor.h>
-
-#include <algorithm>
 
 #include "framework/engine/modeling/attention.h"
+#include "framework/engine/modeling/index_upload.h"
 
 namespace plumb {
 namespace {
 
 constexpr double kNever = -1e30;  // finite, so that a query that sees no key yields weight 0 and no NaN
 
-at::Tensor on(const at::Device& device, const std::vector<std::int64_t>& values) {
-  return at::tensor(values, at::kLong).to(device);
-}
-
-// Partial results of several calls, token after token.
-struct Partial {
-  std::vector<at::Tensor> out, lse;  // [n, heads, dim], [n, heads]
-  std::vector<std::int64_t> place;   // of each token in their concatenation, -1: in none
-};
-
 struct Padded {
   at::Tensor index;  // [rows · width] token of each place; 0 in padding
   at::Tensor real;   // [rows, width]
 };
 
-Padded pad(const AttentionCall& call, bool queries, std::int64_t width, const at::Device& device) {
+struct PaddedCall {
+  Padded queries, keys;
+};
+
+}  // namespace
+
+struct PlainLists {
+  at::Tensor positions;                 // [tokens]
+  std::vector<PaddedCall> own, prompt;  // the plan's calls
+  // Of each token its place in the concatenated results of the calls. Behind those of `prompt` stands one more, for
+  // tokens without a prompt.
+  at::Tensor own_place, prompt_place;
+};
+
+namespace {
+
+// Lists of a Padded that is on its way.
+struct Sent {
+  std::size_t index, lengths;
+  std::int64_t width;
+  [[nodiscard]] Padded arrived(const IndexUpload& upload) const {
+    const at::Tensor real = upload[lengths];
+    return {upload[index], at::arange(width, real.options()).unsqueeze(0).lt(real.unsqueeze(1))};
+  }
+};
+
+Sent send(IndexUpload& upload, const AttentionCall& call, TokenRange AttentionRow::*which, std::int64_t width) {
   std::vector<std::int64_t> index, lengths;
   for (const AttentionRow& row : call.rows) {
-    const TokenRange& range = queries ? row.queries : row.keys;
+    const TokenRange& range = row.*which;
     for (std::int64_t t = 0; t < width; ++t) index.push_back(t < range.length ? range.begin + t : 0);
     lengths.push_back(range.length);
   }
-  return {on(device, index), at::arange(width, at::kLong).to(device).unsqueeze(0).lt(on(device, lengths).unsqueeze(1))};
+  return {upload.add(index), upload.add(lengths), width};
 }
+
+std::vector<std::int64_t> places_of(const std::vector<AttentionCall>& calls, std::int64_t tokens) {
+  std::int64_t base = 0;
+  for (const AttentionCall& call : calls) base += static_cast<std::int64_t>(call.rows.size()) * call.longest;
+  std::vector<std::int64_t> place(static_cast<std::size_t>(tokens), base);
+  base = 0;
+  for (const AttentionCall& call : calls) {
+    for (const AttentionRow& row : call.rows) {
+      for (std::int64_t t = 0; t < row.queries.length; ++t) {
+        place[static_cast<std::size_t>(row.queries.begin + t)] = base + t;
+      }
+      base += call.longest;
+    }
+  }
+  return place;
+}
+
+// Results of several calls, token after token: [n, heads, dim], [n, heads].
+struct Partial {
+  std::vector<at::Tensor> out, lse;
+};
 
 // x [tokens, heads, dim] -> [rows, heads, width, dim]
 at::Tensor rows_of(const at::Tensor& x, const Padded& places, std::int64_t repeat) {
@@ -48,10 +83,9 @@ at::Tensor rows_of(const at::Tensor& x, const Padded& places, std::int64_t repea
   return out.transpose(1, 2);
 }
 
-void run(const AttentionCall& call, const at::Tensor& positions, const at::Tensor& q, const at::Tensor& k,
+void run(const PaddedCall& call, const at::Tensor& positions, const at::Tensor& q, const at::Tensor& k,
          const at::Tensor& v, double scale, std::int64_t window, Partial& into) {
-  const std::int64_t width = call.causal ? call.longest : call.rows.front().keys.length;
-  const Padded queries = pad(call, true, call.longest, q.device()), keys = pad(call, false, width, q.device());
+  const auto& [queries, keys] = call;
   const std::int64_t repeat = q.size(1) / k.size(1);
   const auto exact = q.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
   const at::Tensor scores =
@@ -66,42 +100,51 @@ void run(const AttentionCall& call, const at::Tensor& positions, const at::Tenso
   const at::Tensor lse = at::logsumexp(masked, {-1});  // [rows, heads, longest]
   const at::Tensor weights = (masked - lse.unsqueeze(-1)).exp().to(v.scalar_type());
   const at::Tensor out = at::matmul(weights, rows_of(v, keys, repeat));
-  std::int64_t base = 0;
-  for (const at::Tensor& earlier : into.out) base += earlier.size(0);
-  for (std::size_t r = 0; r < call.rows.size(); ++r) {
-    const TokenRange& range = call.rows[r].queries;
-    for (std::int64_t t = 0; t < range.length; ++t) {
-      into.place[static_cast<std::size_t>(range.begin + t)] = base + static_cast<std::int64_t>(r) * call.longest + t;
-    }
-  }
   into.out.push_back(out.transpose(1, 2).flatten(0, 1));
   into.lse.push_back(lse.transpose(1, 2).flatten(0, 1));
 }
 
 }  // namespace
 
-at::Tensor plain_attention(const AttentionPlan& plan, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                           double scale, std::int64_t window) {
-  const at::Tensor positions = on(q.device(), plan.positions);
-  Partial own, prompt;
-  own.place.assign(static_cast<std::size_t>(plan.tokens), -1);
-  prompt.place = own.place;
-  for (const AttentionCall& call : plan.own) run(call, positions, q, k, v, scale, window, own);
-  const at::Tensor own_place = on(q.device(), own.place);
-  const at::Tensor own_out = at::cat(own.out).index_select(0, own_place);
-  if (plan.prompt.empty()) return own_out;
+std::shared_ptr<const PlainLists> plain_lists(const AttentionPlan& plan, const at::Device& device) {
+  IndexUpload upload;
+  const std::size_t positions = upload.add(plan.positions);
+  std::vector<std::pair<Sent, Sent>> own, prompt;
+  for (const auto& [calls, sent] : {std::pair{&plan.own, &own}, {&plan.prompt, &prompt}}) {
+    for (const AttentionCall& call : *calls) {
+      const std::int64_t width = call.causal ? call.longest : call.rows.front().keys.length;
+      sent->emplace_back(send(upload, call, &AttentionRow::queries, call.longest),
+                         send(upload, call, &AttentionRow::keys, width));
+    }
+  }
+  const std::size_t own_place = upload.add(places_of(plan.own, plan.tokens)),
+                    prompt_place = upload.add(places_of(plan.prompt, plan.tokens));
+  upload.send(device);
+  auto lists = std::make_shared<PlainLists>();
+  lists->positions = upload[positions];
+  for (const auto& [queries, keys] : own) lists->own.push_back({queries.arrived(upload), keys.arrived(upload)});
+  for (const auto& [queries, keys] : prompt) lists->prompt.push_back({queries.arrived(upload), keys.arrived(upload)});
+  lists->own_place = upload[own_place];
+  lists->prompt_place = upload[prompt_place];
+  return lists;
+}
 
-  for (const AttentionCall& call : plan.prompt) run(call, positions, q, k, v, scale, window, prompt);
+at::Tensor plain_attention(const PlainLists& lists, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                           double scale, std::int64_t window) {
+  Partial own, prompt;
+  for (const PaddedCall& call : lists.own) run(call, lists.positions, q, k, v, scale, window, own);
+  const at::Tensor own_out = at::cat(own.out).index_select(0, lists.own_place);
+  if (lists.prompt.empty()) return own_out;
+
+  for (const PaddedCall& call : lists.prompt) run(call, lists.positions, q, k, v, scale, window, prompt);
   // One more entry stands for "no prompt": weight 0.
   prompt.out.push_back(at::full({1, q.size(1), q.size(2)}, 0, own_out.options()));
   prompt.lse.push_back(at::full({1, q.size(1)}, kNever, prompt.lse.front().options()));
-  const at::Tensor out = at::cat(prompt.out), lse = at::cat(prompt.lse);
-  std::replace(prompt.place.begin(), prompt.place.end(), std::int64_t{-1}, out.size(0) - 1);
-  const at::Tensor place = on(q.device(), prompt.place);
-  const at::Tensor own_lse = at::cat(own.lse).index_select(0, own_place), prompt_lse = lse.index_select(0, place);
+  const at::Tensor own_lse = at::cat(own.lse).index_select(0, lists.own_place),
+                   prompt_lse = at::cat(prompt.lse).index_select(0, lists.prompt_place);
   const at::Tensor share = (prompt_lse - own_lse).sigmoid().unsqueeze(-1);  // e^p / (e^p + e^o)
-  const at::Tensor merged =
-      own_out.to(share.scalar_type()) * (1 - share) + out.index_select(0, place).to(share.scalar_type()) * share;
+  const at::Tensor merged = own_out.to(share.scalar_type()) * (1 - share) +
+                            at::cat(prompt.out).index_select(0, lists.prompt_place).to(share.scalar_type()) * share;
   return merged.to(q.scalar_type());
 }
 

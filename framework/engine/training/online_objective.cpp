@@ -12,6 +12,7 @@
 
 #include "framework/engine/training/batching.h"
 #include "framework/engine/training/numbers.h"
+#include "plumb/tensor/upload.h"
 
 namespace plumb {
 namespace {
@@ -153,7 +154,7 @@ void OnlineObjective::collect(std::int64_t step) {
   batch_.logps = Ragged::of(states.logps, lengths_);
   if (states.reference_logps.defined()) batch_.reference_logps = batch_.logps.with(states.reference_logps);
   if (states.values.defined()) batch_.values = batch_.logps.with(states.values);
-  batch_.rewards = at::tensor(answers.rewards).to(players_.policy.device());
+  batch_.rewards = upload(at::tensor(answers.rewards), players_.policy.device());
   {
     const at::NoGradGuard no_grad;
     metrics_ = players_.optimizer.call(&OnlineOptimizer::prepare, batch_);
@@ -186,7 +187,7 @@ void OnlineObjective::place_rollouts() {
       prompt.push_back(static_cast<std::int64_t>(g));
     }
   }
-  batch_.prompt = at::tensor(prompt, at::kLong).to(players_.policy.device());
+  batch_.prompt = upload(at::tensor(prompt, at::kLong), players_.policy.device());
 }
 
 MicroLoss OnlineObjective::micro_loss(std::span<const std::size_t> micro, const BatchTotals& totals) {
@@ -200,7 +201,7 @@ MicroLoss OnlineObjective::micro_loss(std::span<const std::size_t> micro, const 
     groups.back().completions.push_back(groups_[group].completions[completion]);
     rows.push_back(static_cast<std::int64_t>(row));
   }
-  const at::Tensor index = at::tensor(rows, at::kLong).to(batch_.prompt.device());
+  const at::Tensor index = upload(at::tensor(rows, at::kLong), batch_.prompt.device());
   RolloutBatch part = batch_;
   part.prompt = batch_.prompt.index_select(0, index);
   part.rewards = batch_.rewards.index_select(0, index);

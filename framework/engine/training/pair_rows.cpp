@@ -1,9 +1,9 @@
 #include "framework/engine/training/pair_rows.h"
 
-#include <ATen/ops/tensor.h>
-
 #include <algorithm>
 #include <unordered_map>
+
+#include "framework/engine/modeling/index_upload.h"
 
 namespace plumb {
 
@@ -74,7 +74,7 @@ UniqueResponses gather(const PairRows& rows, std::span<const std::size_t> pairs,
   }
 
   std::vector<std::int64_t> chosen, rejected;
-  std::vector<float> chosen_length, rejected_length, margin;
+  std::vector<double> chosen_length, rejected_length, margin;
   for (const std::size_t row : pairs) {
     const PairRows::Pair& pair = rows.pairs[row];
     const std::size_t g = local.at(pair.group);
@@ -83,15 +83,20 @@ UniqueResponses gather(const PairRows& rows, std::span<const std::size_t> pairs,
     };
     chosen.push_back(place(pair.chosen));
     rejected.push_back(place(pair.rejected));
-    chosen_length.push_back(static_cast<float>(rows.groups[pair.group].completions[pair.chosen].size()));
-    rejected_length.push_back(static_cast<float>(rows.groups[pair.group].completions[pair.rejected].size()));
-    margin.push_back(static_cast<float>(pair.margin));
+    chosen_length.push_back(static_cast<double>(rows.groups[pair.group].completions[pair.chosen].size()));
+    rejected_length.push_back(static_cast<double>(rows.groups[pair.group].completions[pair.rejected].size()));
+    margin.push_back(pair.margin);
   }
-  unique.chosen = at::tensor(chosen, at::kLong).to(device);
-  unique.rejected = at::tensor(rejected, at::kLong).to(device);
-  unique.chosen_length = at::tensor(chosen_length).to(device);
-  unique.rejected_length = at::tensor(rejected_length).to(device);
-  unique.margin = at::tensor(margin).to(device);
+  IndexUpload lists;
+  const std::size_t chosen_at = lists.add(chosen), rejected_at = lists.add(rejected),
+                    chosen_length_at = lists.add_reals(chosen_length),
+                    rejected_length_at = lists.add_reals(rejected_length), margin_at = lists.add_reals(margin);
+  lists.send(device);
+  unique.chosen = lists[chosen_at];
+  unique.rejected = lists[rejected_at];
+  unique.chosen_length = lists.reals(chosen_length_at).to(at::kFloat);
+  unique.rejected_length = lists.reals(rejected_length_at).to(at::kFloat);
+  unique.margin = lists.reals(margin_at).to(at::kFloat);
   return unique;
 }
 

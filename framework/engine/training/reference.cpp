@@ -11,6 +11,7 @@
 #include "framework/engine/distributed/collective.h"
 #include "framework/engine/distributed/texts.h"
 #include "framework/engine/modeling/safetensors.h"
+#include "plumb/tensor/upload.h"
 
 namespace plumb {
 namespace {
@@ -143,7 +144,7 @@ at::Tensor ReferenceLogps::sums(std::span<const Origin> origins, const at::Devic
   std::vector<float> values;
   values.reserve(origins.size());
   for (const Origin& origin : origins) values.push_back(entry(origin).sum);
-  return at::tensor(values).to(device);
+  return upload(at::tensor(values), device);
 }
 
 const at::Tensor& ReferenceLogps::tokens(const Origin& origin) const {

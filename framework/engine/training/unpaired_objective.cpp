@@ -1,4 +1,5 @@
 #include "framework/engine/training/unpaired_objective.h"
+#include "plumb/tensor/upload.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -73,8 +74,8 @@ MicroLoss UnpairedObjective::micro_loss(std::span<const std::size_t> micro, cons
     lengths.push_back(static_cast<float>(data_.rows.groups[pair.group].completions[pair.chosen].size()));
     desirable.push_back(data_.desirable[row]);
   }
-  batch.length = at::tensor(lengths).to(batch.policy.device());
-  batch.desirable = at::tensor(desirable).to(batch.policy.device(), at::kBool);
+  batch.length = upload(at::tensor(lengths), batch.policy.device());
+  batch.desirable = upload(at::tensor(desirable), batch.policy.device()).to(at::kBool);
   Loss loss = optimizer_.call(&UnpairedOptimizer::loss, batch);
   return weighted(std::move(loss), micro, totals);
 }

@@ -15,8 +15,8 @@ namespace {
 thread_local bool adapters_off = false;
 
 // Above this many rows the packed kernel is slower than widening the weight once and calling the full-precision
-// product.
-constexpr std::int64_t kPackedRows = 32;
+// product. A GPU's works on blocks of 16 rows.
+constexpr std::int64_t kPackedRows = 32, kPackedRowsOnGpu = 16;
 
 at::Tensor widen(const at::Tensor& weight, const at::Tensor& scale, at::ScalarType type) {
   return weight.to(type).mul_(scale.to(type).unsqueeze(1));
@@ -29,14 +29,22 @@ class Int8Product : public torch::autograd::Function<Int8Product> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
                             const at::Tensor& scale) {
     context->save_for_backward({weight, scale});
-    if (x.size(0) > kPackedRows || !x.device().is_cpu()) return at::mm(x, widen(weight, scale, x.scalar_type()).t());
-    return at::_weight_int8pack_mm(x.contiguous(), weight, scale.to(x.scalar_type()));
+    const bool here = x.device().is_cpu();
+    if (x.size(0) <= (here ? kPackedRows : kPackedRowsOnGpu)) {
+      return at::_weight_int8pack_mm(x.contiguous(), weight, scale.to(x.scalar_type()));
+    }
+    if (here) return at::mm(x, widen(weight, scale, x.scalar_type()).t());
+    // Whole numbers up to 127 are exact in every type: the scales come after the product, in one pass over less memory.
+    return at::mm(x, weight.to(x.scalar_type()).t()).mul_(scale.to(x.scalar_type()));
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  const torch::autograd::variable_list& grads) {
     const auto saved = context->get_saved_variables();
-    return {at::mm(grads[0], widen(saved[0], saved[1], grads[0].scalar_type())), at::Tensor(), at::Tensor()};
+    const auto type = grads[0].scalar_type();
+    const at::Tensor dx = grads[0].device().is_cpu() ? at::mm(grads[0], widen(saved[0], saved[1], type))
+                                                     : at::mm(grads[0] * saved[1].to(type), saved[0].to(type));
+    return {dx, at::Tensor(), at::Tensor()};
   }
 };
 

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "plumb/error.h"
+#include "plumb/tensor/upload.h"
 
 namespace plumb {
 inline namespace v1 {
@@ -68,12 +69,12 @@ std::int64_t Ragged::longest() const {
 }
 
 at::Tensor Ragged::lengths() const {
-  return (offsets.slice(0, 1) - offsets.slice(0, 0, size())).to(values.device());
+  return upload(offsets.slice(0, 1) - offsets.slice(0, 0, size()), values.device());
 }
 
 at::Tensor Ragged::row_of_values() const {
   const at::Tensor each = offsets.slice(0, 1) - offsets.slice(0, 0, size());
-  return at::arange(size()).repeat_interleave(each).to(values.device());
+  return upload(at::arange(size()).repeat_interleave(each), values.device());
 }
 
 at::Tensor Ragged::mask() const {
@@ -114,7 +115,7 @@ Ragged Ragged::select(const std::vector<std::int64_t>& rows) const {
     lengths.push_back(length(row));
     for (std::int64_t i = 0; i < lengths.back(); ++i) places.push_back(offsets_of(*this)[row] + i);
   }
-  return of(values.index_select(0, at::tensor(places, at::kLong).to(values.device())), lengths);
+  return of(values.index_select(0, upload(at::tensor(places, at::kLong), values.device())), lengths);
 }
 
 }  // namespace v1

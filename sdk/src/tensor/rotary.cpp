@@ -15,6 +15,7 @@
 #include <type_traits>
 
 #include "plumb/error.h"
+#include "plumb/tensor/upload.h"
 
 namespace plumb {
 inline namespace v1 {
@@ -89,11 +90,14 @@ void turn(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, dou
 at::Tensor turned(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin, double sign) {
   if (!x.device().is_cpu()) {
     const std::int64_t half = cos.size(1);
-    const at::Tensor c = cos.unsqueeze(1), s = sin.unsqueeze(1) * sign;
-    const at::Tensor x1 = x.narrow(2, 0, half).to(at::kFloat), x2 = x.narrow(2, half, half).to(at::kFloat);
-    return at::cat({(x1 * c - x2 * s).to(x.scalar_type()), (x2 * c + x1 * s).to(x.scalar_type()),
-                    x.narrow(2, 2 * half, x.size(2) - 2 * half)},
-                   2);
+    const at::Tensor c = cos.unsqueeze(1).unsqueeze(1), s = sin.unsqueeze(1);
+    const at::Tensor halves = x.narrow(2, 0, 2 * half).view({x.size(0), x.size(1), 2, half});
+    const at::Tensor wide = halves * c;
+    wide.select(2, 0).addcmul_(halves.select(2, 1), s, -sign);
+    wide.select(2, 1).addcmul_(halves.select(2, 0), s, sign);
+    const at::Tensor turned = wide.flatten(2).to(x.scalar_type());
+    if (2 * half == x.size(2)) return turned;
+    return at::cat({turned, x.narrow(2, 2 * half, x.size(2) - 2 * half)}, 2);
   }
   const at::Tensor rows = x.stride(2) == 1 ? x : x.contiguous();
   at::Tensor out = at::empty(x.sizes(), x.options());
@@ -134,7 +138,8 @@ Rotary::Rotary(const RopeSettings& settings, std::int64_t head_dim) : attention_
 }
 
 RotaryAngles Rotary::angles(const at::Tensor& positions) const {
-  const at::Tensor turns = positions.to(at::kFloat).unsqueeze(1) * frequencies_.to(positions.device()).unsqueeze(0);
+  const at::Tensor turns =
+      positions.to(at::kFloat).unsqueeze(1) * upload(frequencies_, positions.device()).unsqueeze(0);
   if (attention_factor_ == 1) return {turns.cos(), turns.sin()};
   return {turns.cos().mul_(attention_factor_), turns.sin().mul_(attention_factor_)};
 }
