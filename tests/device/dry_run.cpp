@@ -89,6 +89,9 @@ Values packed_product(const Values& given) {
   const at::Tensor& x = given[0].toTensor();
   return {meta({x.size(0), given[1].toTensor().size(0)}, x.scalar_type())};
 }
+Values found(const Values& given) {
+  return {meta(given[1].toTensor().sizes(), at::kLong)};
+}
 Values first(const Values& given) {
   return {given[0]};
 }
@@ -107,6 +110,8 @@ const std::map<std::string, std::function<Values(const Values&)>>& shapes() {
       {"aten::native_layer_norm_backward", layer_norm_backward},
       {"aten::embedding_dense_backward", embedding_backward},
       {"aten::_weight_int8pack_mm", packed_product},
+      {"aten::flip", first_copied},
+      {"aten::searchsorted", found},
       {"aten::logical_and", truth},
       {"aten::logical_or", truth},
       {"aten::logical_not", truth},

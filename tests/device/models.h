@@ -1,15 +1,18 @@
-// Small models on the strict device and on the CPU, with the same weights, and rows for them.
+// Small models on the CPU and on a device, with the same weights, and rows for them. The device is the strict one, or
+// what PLUMB_TEST_DEVICE names (tests/gpu).
 //
-//   LanguageModel model = small_model({.architecture = "pythia", .device = "strict"});
+//   LanguageModel model = small_model({.architecture = "pythia", .device = device_name()});
 //
 // Thread contract: one thread.
 #pragma once
 
+#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "framework/engine/modeling/grouped_forward.h"
 #include "framework/engine/modeling/language_model.h"
+#include "framework/engine/modeling/model_weights.h"
 #include "framework/engine/rollout/random_models.h"
 #include "framework/engine/training/update_rule.h"
 
@@ -18,6 +21,16 @@ namespace plumb::test {
 inline testing::FakeHost& host() {
   static testing::FakeHost one;
   return one;
+}
+
+inline std::string device_name() {
+  const char* named = std::getenv("PLUMB_TEST_DEVICE");
+  return named == nullptr ? "strict" : named;
+}
+
+inline at::Device there() {
+  static const at::Device device = tensor_place({.device = device_name()}).device;
+  return device;
 }
 
 struct Small {

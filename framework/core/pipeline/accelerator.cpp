@@ -40,14 +40,15 @@ Computed computed_of(double length, bool pair) {
   return {prompt + 2 * answer, prompt * prompt + 2 * answer * (answer + prompt)};
 }
 
-// Bytes that a row keeps for the backward pass. Of a layer, 25 numbers of the weights' type a hidden unit (measured on
-// Llama-2-7B). Attention off the CPU is dense (engine/modeling/plain_attention.cpp): for each head masked scores and
-// their exponentials in float32, their weights in the weights' type. With checkpointing a layer keeps its input, and one
-// layer at a time the rest.
+// Bytes that a row keeps for the backward pass, measured on Llama-2-7B. Of a layer, 19 numbers of the weights' type a
+// hidden unit (tests/device/memory holds them). Float32, which a GPU's flash attention does not read, keeps 25 and dense
+// scores (engine/modeling/plain_attention.cpp): for each head masked scores, their exponentials, and their weights. With
+// checkpointing a layer keeps its input, and one layer at a time the rest.
 double activation_bytes(const StageEstimate& model, const Computed& row, bool checkpointing) {
   const auto width = static_cast<double>(model.width);
-  const double linear = 25 * width * static_cast<double>(model.shape->hidden) * row.tokens;
-  const double scores = static_cast<double>(model.shape->heads) * row.scores * (4 + 4 + width);
+  const bool flash = model.width == 2;
+  const double linear = (flash ? 19 : 25) * width * static_cast<double>(model.shape->hidden) * row.tokens;
+  const double scores = flash ? 0 : static_cast<double>(model.shape->heads) * row.scores * 3 * width;
   const auto layers = static_cast<double>(model.shape->layers);
   if (!checkpointing) return layers * (linear + scores);
   return layers * width * static_cast<double>(model.shape->hidden) * row.tokens + linear + scores;

@@ -5,7 +5,6 @@
 
 #include "framework/core/artifacts/adapter_folder.h"
 #include "framework/core/artifacts/disk.h"
-#include "framework/core/catalogue/cache_growth.h"
 #include "framework/core/pipeline/accelerator.h"
 
 namespace plumb {
@@ -188,12 +187,12 @@ void add_cache(const Answering& answers, const Known& model, const Numbers& numb
   if (!model.shape || !out.memory_bytes) return;
   const std::uint64_t token = model.shape->layers * 2 * model.shape->kv_width * numbers.width;
   const std::uint64_t rows = std::min(answers.in_flight, answers.all.value_or(answers.in_flight));
-  const std::uint64_t prompts = (rows + answers.to_a_prompt - 1) / answers.to_a_prompt;
-  const std::uint64_t places =
-      numbers.gpu ? static_cast<std::uint64_t>(peak_tokens(static_cast<std::int64_t>(answers.length))) : answers.length;
+  std::uint64_t prompts = (rows + answers.to_a_prompt - 1) / answers.to_a_prompt;
+  // A GPU's cache is taken at once, for rows that are left of as many prompts (engine/rollout/rollout.cpp).
+  if (numbers.gpu) prompts = std::min(rows, answers.all.value_or(rows * answers.to_a_prompt) / answers.to_a_prompt);
   out.answers_at_once = rows;
   out.cache_bytes = static_cast<double>(answers.length * token);
-  *out.memory_bytes += (rows * places + prompts * answers.prompt) * token;
+  *out.memory_bytes += (rows * answers.length + prompts * answers.prompt) * token;
 }
 
 constexpr std::uint64_t kInFlight = 128;  // OpenOptions::rows, the generator's `rows`

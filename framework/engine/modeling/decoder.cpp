@@ -1,13 +1,13 @@
 #include "framework/engine/modeling/decoder.h"
 
 #include <ATen/ops/cat.h>
-#include <ATen/ops/tensor.h>
 #include <c10/core/InferenceMode.h>
 #include <fmt/format.h>
 
 #include <utility>
 
 #include "framework/engine/modeling/attention.h"
+#include "framework/engine/modeling/index_upload.h"
 #include "framework/engine/modeling/kv_cache.h"
 #include "plumb/error.h"
 
@@ -33,7 +33,7 @@ class Prefill final : public Attention {
     return within_.attend(layer, q, k, v, options);
   }
 
-  [[nodiscard]] const std::vector<std::int64_t>& positions() const { return within_.plan().positions; }
+  [[nodiscard]] SequenceAttention& within() { return within_; }
 
  private:
   KvCache& cache_;
@@ -46,13 +46,8 @@ class Prefill final : public Attention {
 
 struct Decoder::State {
   explicit State(LanguageModel& language_model) : model(language_model.model), shape(language_model.shape()) {
-    const at::Device device = language_model.device();
-    options = at::TensorOptions().dtype(at::kLong).device(device);
+    device = language_model.device();
     cache = make_kv_cache(shape, language_model.dtype() == at::kBFloat16 ? at::kBFloat16 : at::kFloat, device);
-  }
-
-  [[nodiscard]] at::Tensor numbers(const std::vector<std::int64_t>& values) const {
-    return at::tensor(values).to(options);
   }
 
   void check(TokenId id) const {
@@ -64,13 +59,17 @@ struct Decoder::State {
 
   const Made<Model>& model;
   ModelShape shape;
-  at::TensorOptions options;
+  at::Device device{at::kCPU};
   std::unique_ptr<KvCache> cache;
   std::vector<at::Tensor> last_hidden;  // [1, hidden] of each prompt's last token, by slot
 };
 
 Decoder::Decoder(LanguageModel& model) : state_(std::make_unique<State>(model)) {}
 Decoder::~Decoder() = default;
+
+void Decoder::reserve(const CacheRoom& room) {
+  state_->cache->reserve(room);
+}
 
 std::vector<std::size_t> Decoder::add_prompts(std::span<const std::vector<TokenId>> prompts) {
   const c10::InferenceMode no_gradients;
@@ -91,8 +90,12 @@ std::vector<std::size_t> Decoder::add_prompts(std::span<const std::vector<TokenI
   for (std::int64_t length : lengths) slots.push_back(s.cache->add_prompt(length));
 
   Prefill attention(*s.cache, slots, lengths);
-  const at::Tensor hidden =
-      s.model.call(&Model::hidden, TokenBatch{s.numbers(ids), s.numbers(attention.positions()), attention});
+  IndexUpload lists;
+  const std::size_t ids_at = lists.add(ids), positions_at = lists.add(attention.within().plan().positions);
+  if (!s.device.is_cpu()) attention.within().add_to(lists);
+  lists.send(s.device);
+  if (!s.device.is_cpu()) attention.within().take(lists);
+  const at::Tensor hidden = s.model.call(&Model::hidden, TokenBatch{lists[ids_at], lists[positions_at], attention});
   std::int64_t end = 0;
   for (std::size_t i = 0; i < slots.size(); ++i) {
     end += lengths[i];
@@ -127,7 +130,10 @@ at::Tensor Decoder::next(std::span<const std::size_t> rows, std::span<const Toke
     }
   }
   const auto attention = s.cache->begin_step(rows);
-  const at::Tensor hidden = s.model.call(&Model::hidden, TokenBatch{s.numbers(ids), s.numbers(positions), *attention});
+  IndexUpload lists;
+  const std::size_t ids_at = lists.add(ids), positions_at = lists.add(positions);
+  lists.send(s.device);
+  const at::Tensor hidden = s.model.call(&Model::hidden, TokenBatch{lists[ids_at], lists[positions_at], *attention});
   s.cache->end_step(rows);
   return s.model.call(&Model::logits, hidden).to(at::kFloat).contiguous();
 }

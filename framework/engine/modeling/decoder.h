@@ -23,11 +23,15 @@
 
 namespace plumb {
 
+struct CacheRoom;  // kv_cache.h
+
 class Decoder {
  public:
   explicit Decoder(LanguageModel& model);  // outlived by the model
   ~Decoder();
 
+  // Takes the memory of keys and values at once; without it they grow by copying on devices other than the CPU.
+  void reserve(const CacheRoom& room);
   // Prefills several prompts in one pass; slot numbers in order. Error(data) for an empty prompt, a token id that the
   // model has not, or a prompt longer than the context.
   std::vector<std::size_t> add_prompts(std::span<const std::vector<TokenId>> prompts);

@@ -9,7 +9,9 @@
 //   model.hidden({ids, cache->positions(rows), *step});     // stores the tokens' keys and values, attends
 //   cache->end_step(rows);
 //
-// On the CPU attention is one fused kernel (decode_attention.h); on other devices it is made of LibTorch's operators.
+// On the CPU attention is one fused kernel (decode_attention.h), and blocks are taken as rows grow. On other devices it
+// is LibTorch's flash kernel or operators, over one block of memory: reserve() says how much is going to be needed, and
+// what was not reserved grows by copying.
 // Thread contract: [lane].
 #pragma once
 
@@ -24,6 +26,11 @@
 
 namespace plumb {
 
+// Prompts and rows that are there at once, and the most tokens of one: a row's own, without its prompt's.
+struct CacheRoom {
+  std::int64_t prompts = 0, prompt_tokens = 0, rows = 0, row_tokens = 0;
+};
+
 class KvCache {
  public:
   virtual ~KvCache() = default;
@@ -31,6 +38,7 @@ class KvCache {
   KvCache(const KvCache&) = delete;
   KvCache& operator=(const KvCache&) = delete;
 
+  virtual void reserve(const CacheRoom& room) { static_cast<void>(room); }
   virtual std::size_t add_prompt(std::int64_t length) = 0;
   // k and v [length, kv_heads, dim]
   virtual void store_prompt(std::size_t prompt, std::int64_t layer, const at::Tensor& k, const at::Tensor& v) = 0;

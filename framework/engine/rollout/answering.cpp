@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "framework/engine/modeling/decoder.h"
+#include "framework/engine/modeling/kv_cache.h"
 #include "framework/engine/modeling/language_model.h"
 #include "framework/engine/rollout/answer_stream.h"
 #include "framework/engine/rollout/rollout.h"
@@ -77,6 +78,7 @@ class FolderAnswerer final : public Answerer {
     };
 
     Decoder decoder(model_);
+    decoder.reserve({.prompts = 1, .prompt_tokens = length, .rows = 1, .row_tokens = most});
     const std::vector<std::size_t> slots = decoder.add_prompts({&prompt.ids, 1});
     const std::size_t row = decoder.add_row(slots.front());
     at::Tensor logits = decoder.prompt_logits(slots).cpu();
