@@ -153,6 +153,21 @@ BOOST_AUTO_TEST_CASE(a_row_of_2048_trains_in_16_gib) {
   BOOST_TEST(m.backward - m.gradients <= 16);
 }
 
+// All of it, at the update.
+BOOST_AUTO_TEST_CASE(full_training_needs_what_is_planned) {
+  LanguageModel model = large_model("Llama-2-7b", {.training = true});
+  model.gradient_checkpointing = true;
+  UpdateRule rule(tensors_of(model), {.weight_decay = 0.1});
+  strict::reset_counts();
+  (-masked_logps(model, sequence(2048), {}).tokens.mean()).backward();
+  rule.gradient_norm();
+  rule.step(1e-5);
+  Value params = training(2048, "full", true);
+  params.set("lora", Value());
+  Planned plan;
+  expect_planned(plan.of("sft", std::move(params), {{"model", "llama"}, {"data", "rows"}}, "model"), peak());
+}
+
 BOOST_AUTO_TEST_CASE(rows_above_an_adapter_need_what_is_planned) {
   for (const bool checkpointing : {false, true}) {
     for (const std::int64_t length : {512, 2048}) {
@@ -222,8 +237,19 @@ BOOST_AUTO_TEST_CASE(rollouts_with_8_bit_models_fit_20_gib) {
   const CompletionStates states = completion_states(policy, {answers.data(), 2}, {});
   (head(states.hidden).mean() - states.logps.tokens.mean()).backward();
   rule.step(1e-5);
-  BOOST_TEST_MESSAGE("rollouts: " << peak() << " GiB");
   BOOST_TEST(peak() <= 20);
+  Planned plan;
+  const Value config =
+      read_json(std::string(PLUMB_SOURCE_DIR) + "/recipes/paper/models/pythia-6.9b/config.json").value();
+  plan.recipe().add("pythia", "model", Value::map({{"config", config}, {"path", Value()}}), {}, "model");
+  plan.recipe().add("alone", "dataset", Value::map({{"limit", 9000}}), {}, "prompts");
+  Value params = training(768, "int8", true);
+  params.set("batch_size", 16);
+  params.set("rollout", Value::map({{"max_new_tokens", 512}}));
+  params.set("reward", Value::map({{"dtype", "bfloat16"}, {"weights", "int8"}}));
+  expect_planned(
+      plan.of("train", std::move(params), {{"model", "llama"}, {"data", "alone"}, {"reward_model", "pythia"}}, "model"),
+      peak());
 }
 
 BOOST_AUTO_TEST_SUITE_END()
