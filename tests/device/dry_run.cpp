@@ -92,6 +92,9 @@ Values packed_product(const Values& given) {
 Values found(const Values& given) {
   return {meta(given[1].toTensor().sizes(), at::kLong)};
 }
+Values second_copied(const Values& given) {
+  return {same(given[1].toTensor())};
+}
 Values first(const Values& given) {
   return {given[0]};
 }
@@ -111,6 +114,7 @@ const std::map<std::string, std::function<Values(const Values&)>>& shapes() {
       {"aten::embedding_dense_backward", embedding_backward},
       {"aten::_weight_int8pack_mm", packed_product},
       {"aten::flip", first_copied},
+      {"aten::where", second_copied},
       {"aten::searchsorted", found},
       {"aten::logical_and", truth},
       {"aten::logical_or", truth},

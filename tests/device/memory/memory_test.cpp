@@ -160,7 +160,7 @@ BOOST_AUTO_TEST_CASE(full_training_needs_what_is_planned) {
   UpdateRule rule(tensors_of(model), {.weight_decay = 0.1});
   strict::reset_counts();
   (-masked_logps(model, sequence(2048), {}).tokens.mean()).backward();
-  rule.gradient_norm();
+  BOOST_TEST(rule.gradient_norm() == 1);  // what a dry device says of every number
   rule.step(1e-5);
   Value params = training(2048, "full", true);
   params.set("lora", Value());
