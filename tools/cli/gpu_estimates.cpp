@@ -58,9 +58,8 @@ void print_gpu_estimates(const std::vector<Plan>& plans, const Accelerator& on) 
   std::cout << "\n" << to_text(table, "");
   std::cout << fmt::format(
       "\nestimates for one GPU with {} ({:.0f}e12 operations/s, of which {:.0f} % are reached), whatever devices the "
-      "recipe names.\nOne process on one device is all there is: more GPUs do not help a stage. Memory: rows of "
-      "max_length tokens, flash attention in bfloat16;\ntime: {} tokens a row, one pair a prompt. ! does not fit, ? "
-      "the number of "
+      "recipe names,\nand for one process: what several ranks would share is not counted. Memory: rows of max_length "
+      "tokens, flash attention in bfloat16;\ntime: {} tokens a row, one pair a prompt. ! does not fit, ? the number of "
       "rows is not known from the recipe\n",
       in_bytes(on.memory), on.operations / 1e12, 100 * on.reached, kAssumedTokens);
 }

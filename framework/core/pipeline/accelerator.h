@@ -3,12 +3,12 @@
 //   auto e = estimate_on(stage, plan, Accelerator{});
 //   e->bytes > accelerator.memory → it does not fit
 //
-// One process on one device is all there is, so these are the numbers of one GPU. For time, rows have min(max_length,
-// kAssumedTokens) tokens and a selection yields one pair a prompt or `max_pairs`, so a reward gap that keeps more takes
-// as much longer; for memory, rows have max_length tokens. A token costs 2 operations a weight forwards, and 4 more
-// backwards when the weights are trained, 2 when adapters are; logits that are too many to keep are computed twice. An
-// online optimizer samples its answers, scores them, computes them once without gradients by policy and reference, and
-// visits them rollout.inner_epochs times.
+// These are the numbers of one process on one GPU; what several ranks would share is not counted. For time, rows
+// have min(max_length, kAssumedTokens) tokens and a selection yields one pair a prompt or `max_pairs`, so a reward
+// gap that keeps more takes as much longer; for memory, rows have max_length tokens. A token costs 2 operations a
+// weight forwards, and 4 more backwards when the weights are trained, 2 when adapters are; logits that are too many
+// to keep are computed twice. An online optimizer samples its answers, scores them, computes them once without
+// gradients by policy and reference, and visits them rollout.inner_epochs times.
 // Thread contract: functions are [any].
 #pragma once
 

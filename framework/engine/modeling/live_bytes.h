@@ -12,7 +12,8 @@
 
 #include <atomic>
 #include <cstdint>
-#include <utility>
+#include <mutex>
+#include <unordered_map>
 
 namespace plumb::test {
 
@@ -28,32 +29,40 @@ class LiveBytes final : public c10::Allocator {
   [[nodiscard]] std::int64_t peak() const { return peak_; }
   void reset_peak() { peak_ = now_.load(); }
 
+  // Memory that is its own context, as raw_allocate wants it: oneDNN's kernels for bfloat16 ask for such.
   at::DataPtr allocate(std::size_t bytes) override {
-    at::DataPtr memory = before_->allocate(bytes);
-    void* const data = memory.get();
-    auto* const piece = new Piece{std::move(memory), static_cast<std::int64_t>(bytes), this};
-    const std::int64_t now = now_ += piece->bytes;
+    void* const data = before_->raw_allocate(bytes);
+    {
+      const std::lock_guard lock(mutex_);
+      pieces_[data] = static_cast<std::int64_t>(bytes);
+    }
+    const std::int64_t now = now_ += static_cast<std::int64_t>(bytes);
     for (std::int64_t peak = peak_; peak < now && !peak_.compare_exchange_weak(peak, now);) {
     }
-    return {data, piece, &release, at::Device(at::kCPU)};
+    return {data, data, &release, at::Device(at::kCPU)};
   }
+  [[nodiscard]] at::DeleterFnPtr raw_deleter() const override { return &release; }
   void copy_data(void* to, const void* from, std::size_t bytes) const override { before_->copy_data(to, from, bytes); }
 
  private:
-  struct Piece {
-    at::DataPtr memory;
-    std::int64_t bytes;
-    LiveBytes* counter;
-  };
   LiveBytes() : before_(c10::GetCPUAllocator()) { c10::SetCPUAllocator(this, 0xff); }
-  static void release(void* context) {
-    auto* const piece = static_cast<Piece*>(context);
-    piece->counter->now_ -= piece->bytes;
-    delete piece;
+  static void release(void* data) {
+    LiveBytes& counter = counting();
+    {
+      const std::lock_guard lock(counter.mutex_);
+      const auto piece = counter.pieces_.find(data);
+      if (piece != counter.pieces_.end()) {  // else it is older than the counter
+        counter.now_ -= piece->second;
+        counter.pieces_.erase(piece);
+      }
+    }
+    counter.before_->raw_deallocate(data);
   }
 
   c10::Allocator* before_;
   std::atomic<std::int64_t> now_{0}, peak_{0};
+  std::mutex mutex_;
+  std::unordered_map<void*, std::int64_t> pieces_;  // bytes of each
 };
 
 }  // namespace plumb::test
