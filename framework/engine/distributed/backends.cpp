@@ -59,12 +59,13 @@ struct Backends::State {
   c10::intrusive_ptr<c10d::Backend> gloo, nccl;
 };
 
-Backends::Backends(const StorePointer& store, const Place& place, milliseconds timeout)
+Backends::Backends(const StorePointer& store, const Place& place, milliseconds meeting, milliseconds timeout)
     : state_(std::make_unique<State>(State{store, place, timeout, {}, {}})) {
   auto options = c10d::ProcessGroupGloo::Options::create();
-  options->timeout = timeout;
+  options->timeout = meeting;
   options->devices.push_back(network(place));
   state_->gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(store, place.rank, place.world, options);
+  state_->gloo->setTimeout(timeout);
 }
 
 Backends::~Backends() = default;

@@ -1,7 +1,7 @@
 // c10d's process groups of one run: Gloo for tensors of the CPU, NCCL for those of a GPU, from a library of its own that is
 // opened when it is first needed.
 //
-//   Backends backends(store, place, timeout);
+//   Backends backends(store, place, meeting, timeout);
 //   c10d::Backend& gloo = backends.of(tensor);
 //
 // Thread contract: [lane].
@@ -22,8 +22,10 @@ namespace plumb {
 
 class Backends {
  public:
-  // Gloo's group; all ranks together. `timeout`: of everything that they do.
-  Backends(const c10::intrusive_ptr<c10d::Store>& store, const Place& place, std::chrono::milliseconds timeout);
+  // Gloo's group; all ranks together. `meeting`: how long they may take to find each other; `timeout`: of everything that
+  // they do then.
+  Backends(const c10::intrusive_ptr<c10d::Store>& store, const Place& place, std::chrono::milliseconds meeting,
+           std::chrono::milliseconds timeout);
   Backends(const Backends&) = delete;
   Backends& operator=(const Backends&) = delete;
   ~Backends();

@@ -105,6 +105,25 @@ BOOST_AUTO_TEST_CASE(a_killed_rank_is_named) {
   BOOST_TEST(WIFSIGNALED(statuses[1]));
 }
 
+BOOST_AUTO_TEST_CASE(a_rank_that_never_joins_is_named) {
+  Place place;
+  place.world = 3;
+  place.host = "127.0.0.1";
+  place.port = test::free_port();
+  place.one_machine = true;
+  place.run = "alone";
+  const auto start = std::chrono::steady_clock::now();
+  std::string said;
+  try {
+    static_cast<void>(join(place, {.timeout = 1s, .silence = 1s}));
+  } catch (const Error& error) {
+    said = error.what();
+  }
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  BOOST_TEST(said.starts_with("rank 0 of 3 waited 1 s for rank 1, rank 2, which did not join: "), said);
+  BOOST_TEST(took.count() < 5);
+}
+
 BOOST_AUTO_TEST_CASE(a_rank_that_lives_and_does_not_come_is_named) {
   test::on_ranks(2,
                  [](Collective& group) {

@@ -33,8 +33,7 @@ using StorePointer = c10::intrusive_ptr<c10d::Store>;
 
 constexpr milliseconds kBeat{250};        // between two looks of the watch
 constexpr milliseconds kExplained{5000};  // how long a broken connection waits for the watch to know why
-const std::string kBoard = "board/", kStop = "stop";
-const std::string kFailed = "failed", kEnd = "end";  // on the board
+const std::string kStop = "stop", kBoard = "board/", kFailed = "failed", kEnd = "end";  // the last two: on the board
 
 std::string first_line(const std::string& text) {
   return text.substr(0, text.find('\n'));
@@ -205,8 +204,9 @@ class Group final : public Collective {
     store_ = connect(place, options.timeout, serves);
     store_->set(fmt::format("who/{}", place.rank), this_process());
     watch_ = std::make_unique<Watch>(connect(place, options.timeout, false), place, options);
+    require_joined(place);
     const milliseconds later = options.timeout + milliseconds(60000);  // ours comes first and says more
-    backends_ = std::make_unique<Backends>(store_, place, later);
+    backends_ = std::make_unique<Backends>(store_, place, options.timeout, later);
     barrier();
   }
 
@@ -279,6 +279,24 @@ class Group final : public Collective {
   void part() override { watch_->end(); }
 
  private:
+  // Waits until every rank is here: c10d's own meeting would wait longer and name nobody.
+  void require_joined(const Place& place) {
+    for (const auto start = Clock::now();; std::this_thread::sleep_for(milliseconds(20))) {
+      std::string missing;
+      for (int r = 0; r < place.world; ++r) {
+        if (!store_->check({fmt::format("who/{}", r)})) missing += fmt::format(" rank {},", r);
+      }
+      if (missing.empty()) return;
+      watch_->require_all();
+      if (Clock::now() - start < options_.timeout) continue;
+      throw Error(
+          ErrorCode::run_failed,
+          fmt::format("rank {} of {} waited {:.0f} s for{} which did not join: not started, ended first, or told "
+                      "another address",
+                      rank(), world(), std::chrono::duration<double>(options_.timeout).count(), missing));
+    }
+  }
+
   // Waits until it is done, failed, or the watch knows that it never will be.
   class Waiting final : public Work {
    public:
