@@ -171,7 +171,8 @@ class Check:
         """While the run is under way, files of this pattern appear with the value and not without it."""
         for settings, wanted in ((entry.after, True), (entry.before, False)):
             runs = self.scratch / f"{entry.safe}-{wanted}"
-            shutil.copytree(self.scratch / "runs", runs, symlinks=True)
+            of_others = shutil.ignore_patterns("*.partial")  # what trials beside this one are writing
+            shutil.copytree(self.scratch / "runs", runs, symlinks=True, ignore=of_others)
             process = self.plumb.start(run_words(entry.recipe, settings, entry.stage, entry.safe, runs))
             seen, end = False, time.time() + 60
             while process.poll() is None and not seen and time.time() < end:
