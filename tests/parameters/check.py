@@ -8,6 +8,7 @@ The parameters are those of `plumb plugins docs`; the tables beside this file sa
 are looked for; with PREFIXes only what begins so is tried. TESTS is the folder where the tests' own plugins are built.
 """
 import concurrent.futures
+import contextlib
 import json
 import pathlib
 import re
@@ -176,7 +177,8 @@ class Check:
             process = self.plumb.start(run_words(entry.recipe, settings, entry.stage, entry.safe, runs))
             seen, end = False, time.time() + 60
             while process.poll() is None and not seen and time.time() < end:
-                seen = any(runs.glob(pattern))
+                with contextlib.suppress(FileNotFoundError):  # a folder that was renamed under the search
+                    seen = any(runs.glob(pattern))
                 time.sleep(0.005)
             process.kill()
             process.wait()
