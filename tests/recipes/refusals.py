@@ -6,7 +6,7 @@
 Every place of the framework's stages that throws Error(recipe) or Error(data), and every Error(recipe) of what the stages
 call and of the plugins, stands in refusals.txt with a part of its message and with the recipe of bad/ that is refused for the
 same before anything runs, or with the reason why nothing but the run itself can know. A place without a row, a row without
-a place and a recipe that is not there are errors. That each recipe of bad/ is refused is for recipes_test.cpp to show.
+a place and a recipe that is not there are errors. That each recipe of bad/ is refused is for bad_recipes_test.cpp to show.
 """
 import pathlib
 import re
