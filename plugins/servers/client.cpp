@@ -12,12 +12,6 @@
 namespace server {
 namespace {
 
-namespace fs = std::filesystem;
-
-std::string in_recipe(const std::string& path, const plumb::Host& host) {
-  return path.empty() ? path : (fs::path(host.recipe_folder()) / path).string();
-}
-
 // Spreads clients apart; no result depends on it.
 double uniform() {
   thread_local std::minstd_rand engine{std::random_device{}()};
@@ -54,10 +48,13 @@ plumb::Params<Access> Access::params() {
 }
 
 std::string Access::wrong(const std::string& url) const {
-  if (std::string wrong = wrong_url(url); !wrong.empty()) return wrong;
-  const Url to = parse_url(url);
-  const bool seen_by_others = !key_from.empty() && !to.tls && !is_loopback(to);
-  return seen_by_others ? "url: the key would travel in the clear; give a url with https://" : "";
+  try {
+    const Url to = parse_url(url);
+    const bool seen_by_others = !key_from.empty() && !to.tls && !is_loopback(to);
+    return seen_by_others ? "url: the key would travel in the clear; give a url with https://" : "";
+  } catch (const plumb::Error& error) {
+    return error.what();
+  }
 }
 
 Client::Client(std::string who, const std::string& url, const Access& access, plumb::Host& host)
@@ -77,7 +74,7 @@ Client::Client(std::string who, const std::string& url, const Access& access, pl
 Outcome Client::ask(HttpRequest request, const std::function<std::string(const std::string& body)>& accept) {
   request.target = url_.path + request.target;
   if (!key_.empty()) request.headers.emplace_back("Authorization", key_.header());
-  const RetryLimits limits{access_.attempts, access_.first_wait, access_.longest_wait};
+  const RetryLimits limits{access_.first_wait, access_.longest_wait};
   std::string last;  // why the last attempt failed
   std::optional<double> asked;
   for (std::int64_t attempt = 1; attempt <= access_.attempts; ++attempt) {
@@ -134,6 +131,10 @@ void Client::wait(double seconds) const {
     const std::chrono::duration<double> left = end - std::chrono::steady_clock::now();
     std::this_thread::sleep_for(std::min<std::chrono::duration<double>>(left, std::chrono::milliseconds(100)));
   }
+}
+
+std::string in_recipe(const std::string& path, const plumb::Host& host) {
+  return path.empty() ? path : (std::filesystem::path(host.recipe_folder()) / path).string();
 }
 
 std::string error_message(const std::string& body) {

@@ -77,6 +77,9 @@ class Client {
   ConnectionPool pool_;
 };
 
+// A path of a recipe, from the recipe's folder; empty stays empty.
+std::string in_recipe(const std::string& path, const plumb::Host& host);
+
 // The message of an error body, or the body as it is when it holds none.
 std::string error_message(const std::string& body);
 

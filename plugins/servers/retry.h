@@ -13,9 +13,8 @@
 namespace server {
 
 struct RetryLimits {
-  std::int64_t attempts = 8;  // requests in all, the first among them
-  double first_wait = 0.5;    // seconds before the second attempt; doubles from attempt to attempt
-  double longest_wait = 60;   // seconds
+  double first_wait = 0.5;   // seconds before the second attempt; doubles from attempt to attempt
+  double longest_wait = 60;  // seconds
 };
 
 enum class Verdict {

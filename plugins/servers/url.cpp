@@ -48,15 +48,6 @@ std::string authority(const Url& url) {
   return url.port == (url.tls ? "443" : "80") ? host : host + ":" + url.port;
 }
 
-std::string wrong_url(const std::string& text) {
-  try {
-    static_cast<void>(parse_url(text));
-    return {};
-  } catch (const plumb::Error& error) {
-    return error.what();
-  }
-}
-
 bool is_loopback(const Url& url) {
   if (url.host == "localhost") return true;
   boost::system::error_code ec;

@@ -20,9 +20,6 @@ struct Url {
 // refused, because those are where keys hide.
 Url parse_url(const std::string& text);
 
-// What is wrong with an address, as "url: …", or empty.
-std::string wrong_url(const std::string& text);
-
 // What stands in the Host header.
 std::string authority(const Url& url);
 

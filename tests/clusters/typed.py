@@ -91,7 +91,7 @@ def a_slurm_array(page, cluster):
     submit, sweep = page.commands["A Slurm array"]
     page.type_in(submit, cluster.environment)
     logs = [(page.folder / f"four-{task}.txt").read_text() for task in range(4)]
-    expect(all("stages ran" in log or "report" in log for log in logs), f"a job says nothing of its end:\n{logs[0]}")
+    expect(all("stages ran" in log or "report" in log for log in logs), "a job says nothing of its end:\n" + "".join(logs))
     waited = re.findall(r"another process is making it; waiting for process \d+ on \S+, which began at \S+Z", "".join(logs))
     expect(waited, "no job waited for another, so nothing is seen of what they share:\n" + "".join(logs))
     check_made_once(page, "runs")

@@ -9,6 +9,7 @@ of which the mapped weights are a part, is printed and held to the limits below.
 sampling 6.6 GiB, the update 7.2 GiB, 17 minutes in all; in bfloat16 it was not measured yet. Skips (status 77) where disk or memory are short.
 """
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -66,7 +67,7 @@ def numbers_block():
 def write_shard(file, entries, block):
     header, end = {}, 0
     for name, shape in entries:
-        size = 2 * shape[0] * (shape[1] if len(shape) > 1 else 1)
+        size = 2 * math.prod(shape)
         header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [end, end + size]}
         end += size
     text = json.dumps(header).encode()
@@ -89,7 +90,7 @@ def write_model(folder, config, tokenizer):
     folder.mkdir(parents=True)
     shards, size = [[]], 0
     for name, shape in tensors(config):
-        of_this = 2 * shape[0] * (shape[1] if len(shape) > 1 else 1)
+        of_this = 2 * math.prod(shape)
         if size + of_this > SHARD:
             shards.append([])
             size = 0
@@ -122,7 +123,6 @@ def run(plumb, folder, *words):
     print(done.stdout, f"({time.monotonic() - start:.0f} s)", flush=True)
     if done.returncode != 0:
         sys.exit(f"`plumb {' '.join(words)}` ended with status {done.returncode}")
-    return done.stdout
 
 
 def main():

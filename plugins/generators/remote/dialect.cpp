@@ -52,6 +52,12 @@ Value list_of(const std::vector<plumb::TokenId>& ids) {
   return list;
 }
 
+bool stopped_by_token(const Value* reason, const std::string& key, const char* token, const char* length) {
+  const std::string said = reason != nullptr && reason->is_string() ? reason->as_string() : "absent";
+  if (said != token && said != length) throw NoAnswer("the answer was dropped: " + key + " " + said);
+  return said == token;
+}
+
 void refuse_without_ids(const std::string& wanted) {
   throw plumb::Error(
       plumb::ErrorCode::run_failed,

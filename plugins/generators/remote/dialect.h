@@ -73,6 +73,8 @@ const plumb::Value* field(const plumb::Value& map, const char* key);          //
 std::optional<std::vector<plumb::TokenId>> ids_of(const plumb::Value* list);  // nothing when it is no list of ids
 plumb::Value list_of(const std::vector<plumb::TokenId>& ids);
 std::optional<std::int64_t> integer_of(const plumb::Value* value);
+// Whether a token ended the answer, else its length did; NoAnswer when `reason`, which `key` names, says neither.
+bool stopped_by_token(const plumb::Value* reason, const std::string& key, const char* token, const char* length);
 // Error(run_failed): the ids are missing, and what the server would have to be.
 [[noreturn]] void refuse_without_ids(const std::string& wanted);
 

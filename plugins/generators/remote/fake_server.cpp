@@ -84,7 +84,7 @@ struct FakeServer::State {
   std::thread acceptance;
 };
 
-FakeServer::FakeServer(Answer answer) : state_(std::make_shared<State>(std::move(answer))) {
+FakeServer::FakeServer(Answer answer) : state_(std::make_unique<State>(std::move(answer))) {
   state_->acceptance = std::thread([state = state_.get()] { state->accept(); });
 }
 

@@ -1,7 +1,7 @@
 // A server in this process that does what a test says, request by request.
 //
 //   FakeServer server([](const FakeServer::Asked& asked) { return FakeServer::Said{.body = "{}"}; });
-//   … ask http://127.0.0.1:{server.port()} …
+//   … ask server.url() …
 //
 // Thread contract: the test's function is called from one thread at a time; the server ends with the object.
 #pragma once
@@ -34,12 +34,12 @@ class FakeServer {
 
   [[nodiscard]] std::string url() const;
   [[nodiscard]] std::size_t most_at_once() const;
-  // From now on no connection is taken, and those that are open are reset.
+  // From now on no connection is taken, and those that are open are ended.
   void die();
 
  private:
   struct State;
-  std::shared_ptr<State> state_;
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace remote::test

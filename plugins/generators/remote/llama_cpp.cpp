@@ -47,14 +47,12 @@ class LlamaCpp final : public Dialect {
 
   [[nodiscard]] Reply read(const std::string& body, const Question& q) const override {
     const Value root = parse_answer(body);
-    const Value* type = field(root, "stop_type");
-    const std::string stop = type != nullptr && type->is_string() ? type->as_string() : "absent";
-    if (stop != "eos" && stop != "limit") throw NoAnswer("the answer was dropped: stop_type " + stop);
+    const bool stopped = stopped_by_token(field(root, "stop_type"), "stop_type", "eos", "limit");
     const auto ids = ids_of(field(root, "tokens"));
     const auto read = integer_of(field(root, "tokens_evaluated"));
     if (!ids || ids->empty() || !read) refuse_without_ids("Use a llama-server that knows return_tokens");
     check_settings(root, q);
-    return {.ids = *ids, .stopped = stop == "eos", .holds_end = true, .prompt_tokens = read};
+    return {.ids = *ids, .stopped = stopped, .holds_end = true, .prompt_tokens = read};
   }
 
  private:

@@ -56,10 +56,6 @@ Probe::Probe(std::string prompt, std::string folder, Question question, std::vec
       question_(std::move(question)),
       expected_(std::move(expected)) {}
 
-Probe::Probe(Probe&& other) noexcept
-    : Probe(std::move(other.prompt_), std::move(other.folder_), std::move(other.question_),
-            std::move(other.expected_)) {}
-
 void Probe::compare(server::Client& client, const Dialect& dialect) {
   const std::scoped_lock lock(mutex_);
   compare_now(client, dialect);

@@ -29,7 +29,6 @@ plumb::Response ask(server::Client& client, const Dialect& dialect, const Questi
 class Probe {
  public:
   Probe(std::string prompt, std::string folder, Question question, std::vector<plumb::TokenId> expected);
-  Probe(Probe&& other) noexcept;
 
   void compare(server::Client& client, const Dialect& dialect);
   void hold(server::Client& client, const Dialect& dialect);

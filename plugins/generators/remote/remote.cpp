@@ -12,6 +12,7 @@
 #include <plumb/policy_texts.h>
 #include <plumb/served_generator.h>
 #include <cstdlib>
+#include <memory>
 #include <mutex>
 
 #include "client.h"
@@ -97,11 +98,11 @@ class Remote final : public plumb::ServedGenerator {
     try {
       learn_engine();
       if (settings_.probe > 0) {
-        if (!probe_) probe_.emplace(expected(prompts.front(), round.question(0), sampling));
+        if (!probe_) probe_ = expected(prompts.front(), round.question(0), sampling);
         probe_->compare(client_, dialect_);
       }
-      answers_ += round.run(client_, dialect_, probe_ ? &*probe_ : nullptr, done,
-                            static_cast<std::size_t>(settings_.access.concurrency));
+      answers_ +=
+          round.run(client_, dialect_, probe_.get(), done, static_cast<std::size_t>(settings_.access.concurrency));
     } catch (const server::Stopped&) {  // some prompts stay undone
     }
   }
@@ -129,7 +130,7 @@ class Remote final : public plumb::ServedGenerator {
   }
 
   // What the local model says greedily: its first tokens after one prompt.
-  Probe expected(const plumb::Prompt& prompt, Question question, const plumb::Sampling& sampling) {
+  std::unique_ptr<Probe> expected(const plumb::Prompt& prompt, Question question, const plumb::Sampling& sampling) {
     auto& models = service_of<plumb::LanguageModels>(host_, "language models to compare the server's with");
     plumb::Sampling greedy{
         .responses = 1, .max_new_tokens = std::min(settings_.probe, sampling.max_new_tokens), .temperature = 0};
@@ -146,7 +147,7 @@ class Remote final : public plumb::ServedGenerator {
                                          " in " + settings_.placement.dtype +
                                          (settings_.placement.int8() ? " with int8 weights" : "") + " on " +
                                          settings_.placement.device);
-    return Probe(prompt.id, settings_.path, std::move(question), std::move(ids));
+    return std::make_unique<Probe>(prompt.id, settings_.path, std::move(question), std::move(ids));
   }
 
   void learn_engine() {
@@ -179,7 +180,7 @@ class Remote final : public plumb::ServedGenerator {
   const Dialect& dialect_;
   server::Client client_;
   std::unique_ptr<plumb::TextsHandle> texts_;
-  std::optional<Probe> probe_;
+  std::unique_ptr<Probe> probe_;
   std::size_t answers_ = 0;
   bool warned_ = false;
   mutable std::mutex mutex_;

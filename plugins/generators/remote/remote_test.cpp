@@ -241,7 +241,10 @@ BOOST_AUTO_TEST_CASE(a_prompt_that_is_refused_ends_the_round_and_says_which) {
 BOOST_AUTO_TEST_CASE(what_was_answered_before_a_server_died_is_handed_over) {
   FakeServer* server = nullptr;
   Sampling sampling([&](const Asked& asked) {
-    if (asked.number == 15) server->die();
+    if (asked.number == 15) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(500));  // what was asked before is answered by now
+      server->die();
+    }
     return well(asked);
   });
   server = &sampling.server;

@@ -41,12 +41,11 @@ class SgLang final : public Dialect {
     const Value* about = field(root, "meta_info");
     const Value* reason = about == nullptr ? nullptr : field(*about, "finish_reason");
     const Value* type = reason == nullptr ? nullptr : field(*reason, "type");
-    const std::string finish = type != nullptr && type->is_string() ? type->as_string() : "absent";
-    if (finish != "stop" && finish != "length") throw NoAnswer("the answer was dropped: finish_reason " + finish);
+    const bool stopped = stopped_by_token(type, "finish_reason", "stop", "length");
     const auto ids = ids_of(field(root, "output_ids"));
     const auto read = integer_of(field(*about, "prompt_tokens"));
     if (!ids || !read) refuse_without_ids("Use an SGLang whose /generate gives output_ids and prompt_tokens");
-    Reply reply{.ids = *ids, .stopped = finish == "stop", .prompt_tokens = read};
+    Reply reply{.ids = *ids, .stopped = stopped, .prompt_tokens = read};
     if (const auto by = integer_of(field(*reason, "matched"))) reply.stopped_by = static_cast<plumb::TokenId>(*by);
     return reply;
   }

@@ -45,13 +45,11 @@ class Vllm final : public Dialect {
       throw NoAnswer("the answer holds no single choice");
     }
     const Value& choice = choices->as_list().front();
-    const Value* reason = field(choice, "finish_reason");
-    const std::string finish = reason != nullptr && reason->is_string() ? reason->as_string() : "absent";
-    if (finish != "stop" && finish != "length") throw NoAnswer("the answer was dropped: finish_reason " + finish);
+    const bool stopped = stopped_by_token(field(choice, "finish_reason"), "finish_reason", "stop", "length");
     const auto ids = ids_of(field(choice, "token_ids"));
     const auto prompt = ids_of(field(choice, "prompt_token_ids"));
     if (!ids || !prompt) refuse_without_ids("Use vLLM 0.10.2 or later, which knows return_token_ids");
-    Reply reply{.ids = *ids, .stopped = finish == "stop", .prompt = prompt};
+    Reply reply{.ids = *ids, .stopped = stopped, .prompt = prompt};
     if (const auto by = integer_of(field(choice, "stop_reason"))) {
       reply.stopped_by = static_cast<plumb::TokenId>(*by);
     }

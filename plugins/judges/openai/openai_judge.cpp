@@ -118,13 +118,9 @@ class OpenAiJudge final : public plumb::WaitingJudge {
     return to_judgement(answer);
   }
 
-  [[nodiscard]] std::string in_recipe(const std::string& path) const {
-    return path.empty() ? path : (fs::path(host_.recipe_folder()) / path).string();
-  }
-
   // One file for each address and model, so that one judge's file stays readable to a person.
   [[nodiscard]] fs::path cache_file() const {
-    fs::path folder = in_recipe(settings_.cache);
+    fs::path folder = server::in_recipe(settings_.cache, host_);
     if (folder.empty()) {
       const char* cache = std::getenv("XDG_CACHE_HOME");
       const char* home = std::getenv("HOME");
