@@ -12,9 +12,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/test/unit_test.hpp>
+#include <chrono>
 #include <fstream>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "framework/core/artifacts/artifact.h"
@@ -76,6 +79,19 @@ struct Outcome {
   }
 };
 
+// An environment with settings of io_faults.cpp, and what preloads it.
+inline std::vector<std::string> with_faults(std::vector<std::string> settings) {
+  settings.insert(settings.end(), {"LD_PRELOAD=" PLUMB_FAULTS_IO, "ASAN_OPTIONS=verify_asan_link_order=0"});
+  return settings;
+}
+
+inline void wait_for(const std::filesystem::path& file) {
+  for (int i = 0; i < 6000 && !std::filesystem::exists(file); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  BOOST_REQUIRE(std::filesystem::exists(file));
+}
+
 class Command {
  public:
   // `settings`: each a --set of every call.
@@ -96,10 +112,7 @@ class Command {
     const bool faults = std::any_of(environment.begin(), environment.end(), [](const std::string& setting) {
       return setting.starts_with("PLUMB_CRASH_AT") || setting.starts_with("PLUMB_FAIL_FROM");
     });
-    if (faults) {
-      environment.emplace_back("LD_PRELOAD=" PLUMB_FAULTS_IO);
-      environment.emplace_back("ASAN_OPTIONS=verify_asan_link_order=0");
-    }
+    if (faults) environment = with_faults(std::move(environment));
     return {std::move(words), {errors(mark), output(mark)}, std::move(environment)};
   }
 

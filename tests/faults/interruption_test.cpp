@@ -73,11 +73,6 @@ void sleep_ms(int milliseconds) {
   std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
 }
 
-void wait_for(const fs::path& file) {
-  for (int i = 0; i < 500 && !fs::exists(file); ++i) sleep_ms(10);
-  BOOST_REQUIRE(fs::exists(file));
-}
-
 struct SmallDisk {
   explicit SmallDisk(const fs::path& folder)
       : place(folder), mounted(::mount("tmpfs", folder.c_str(), "tmpfs", 0, "size=96k") == 0) {}
@@ -132,9 +127,7 @@ BOOST_AUTO_TEST_CASE(a_crash_before_any_file_operation_is_survived) {
   int operation = 0;
   for (int status = -1; status != 0;) {
     Folder folder;
-    status = run(folder.path(), size,
-                 {fmt::format("PLUMB_CRASH_AT={}", ++operation), "LD_PRELOAD=" PLUMB_FAULTS_IO,
-                  "ASAN_OPTIONS=verify_asan_link_order=0"});
+    status = run(folder.path(), size, test::with_faults({fmt::format("PLUMB_CRASH_AT={}", ++operation)}));
     BOOST_REQUIRE_MESSAGE(status == 0 || status == 137, operation << ": " << status << " " << errors(folder.path()));
     run_to_the_end(folder.path(), size);
     BOOST_REQUIRE_MESSAGE(products(folder.path()) == expected, "other bytes after a crash at operation " << operation);
@@ -149,9 +142,7 @@ BOOST_AUTO_TEST_CASE(a_disk_that_fills_up_at_any_operation_is_reported_and_loses
   int failures = 0;
   for (int operation = 1;; ++operation) {
     Folder folder;
-    const int status = run(folder.path(), size,
-                           {fmt::format("PLUMB_FAIL_FROM={}", operation), "LD_PRELOAD=" PLUMB_FAULTS_IO,
-                            "ASAN_OPTIONS=verify_asan_link_order=0"});
+    const int status = run(folder.path(), size, test::with_faults({fmt::format("PLUMB_FAIL_FROM={}", operation)}));
     const std::string said = errors(folder.path());
     if (status == 0) break;
     ++failures;
@@ -173,7 +164,7 @@ BOOST_AUTO_TEST_CASE(signals_end_a_run_with_their_status_and_it_goes_on) {
        {std::pair{SIGTERM, 75}, {SIGUSR1, 75}, {SIGINT, 130}, {SIGHUP, 75}, {SIGPIPE, 75}}) {
     fs::remove(folder / "bodies");  // so that it is this process that is seen at work
     Process process(worker(folder.path(), size), {folder / "stderr"});
-    wait_for(folder / "bodies");
+    test::wait_for(folder / "bodies");
     sleep_ms(100);
     process.signal(signal);
     BOOST_TEST(process.wait() == wanted);
@@ -189,7 +180,7 @@ BOOST_AUTO_TEST_CASE(a_second_signal_ends_at_once) {
   std::vector<std::string> command = worker(folder.path(), {100000, 1, 1000});
   command.emplace_back("stubborn");
   Process process(command, {folder / "stderr"});
-  wait_for(folder / "bodies");
+  test::wait_for(folder / "bodies");
   process.signal(SIGINT);
   sleep_ms(1100);
   const auto start = std::chrono::steady_clock::now();
@@ -202,7 +193,7 @@ BOOST_AUTO_TEST_CASE(two_signals_together_ask_once) {
   const Size size{300, 300, 1000};
   Folder folder;
   Process process(worker(folder.path(), size), {folder / "stderr"});
-  wait_for(folder / "bodies");
+  test::wait_for(folder / "bodies");
   sleep_ms(100);
   process.signal(SIGTERM);
   sleep_ms(20);
@@ -218,7 +209,7 @@ BOOST_AUTO_TEST_CASE(of_two_processes_one_works_and_the_other_finds_it) {
   const Size size{400, 50, 1000};
   Folder folder;
   Process first(worker(folder.path(), size), {folder / "stderr"});
-  wait_for(folder / "bodies");
+  test::wait_for(folder / "bodies");
   Process second(worker(folder.path(), size), {folder / "stderr-2"});
   const pid_t writing = first.number();
   BOOST_TEST(first.wait() == 0);

@@ -22,14 +22,6 @@ namespace fs = std::filesystem;
 using test::Folder;
 using test::Process;
 
-const std::vector<std::string> preloaded{"LD_PRELOAD=" PLUMB_FAULTS_IO, "ASAN_OPTIONS=verify_asan_link_order=0"};
-
-std::vector<std::string> with(std::string setting, std::string second = "PLUMB_FAULT_PATH=") {
-  std::vector<std::string> out = preloaded;
-  out.insert(out.end(), {std::move(setting), std::move(second)});
-  return out;
-}
-
 class Writers {
  public:
   Writers(int count, int keys) : keys_(keys) {
@@ -57,7 +49,7 @@ class Writers {
     return std::make_unique<Process>(std::vector<std::string>{PLUMB_FAULTS_WRITER, folder.path().string(),
                                                               std::to_string(keys_), std::to_string(seed)},
                                      Process::Streams{folder / fmt::format("stderr-{}", seed)},
-                                     with("PLUMB_STALE_STAT=1000", "PLUMB_FAULT_PATH=.lock"));
+                                     test::with_faults({"PLUMB_STALE_STAT=1000", "PLUMB_FAULT_PATH=.lock"}));
   }
   static void check(int status, bool killed) {
     BOOST_REQUIRE_MESSAGE(status != 9, "two processes wrote one key at the same time");
@@ -96,7 +88,7 @@ BOOST_AUTO_TEST_CASE(a_file_system_that_does_not_lock_is_refused_before_anything
                                    {"refused", "No locks available"}}) {
     Folder folder;
     const int status = Process({PLUMB_FAULTS_WORKER, folder.path().string(), "2", "2", "0"}, {folder / "stderr"},
-                               with("PLUMB_LOCKS=" + locks))
+                               test::with_faults({"PLUMB_LOCKS=" + locks, "PLUMB_FAULT_PATH="}))
                            .wait();
     const std::string said = read_file(folder / "stderr").value();
     BOOST_TEST(status == 4);

@@ -48,7 +48,6 @@ BOOST_AUTO_TEST_CASE(adapters_above_adapters_change_what_lies_below) {
   }
 }
 
-// What is no sum of products stays the base of what is trained above it, and is on where the new adapter is off.
 // NeoX's head is embed_out, and lm_head in the files of some tools: the same module, whichever name each adapter uses.
 BOOST_AUTO_TEST_CASE(a_head_saved_by_its_other_name_ends_the_adapter_below) {
   for (const auto& [below, above] : {std::pair{"embed_out", "lm_head"}, {"lm_head", "embed_out"}}) {
@@ -68,6 +67,7 @@ BOOST_AUTO_TEST_CASE(a_head_saved_by_its_other_name_ends_the_adapter_below) {
   }
 }
 
+// What is no sum of products stays the base of what is trained above it, and is on where the new adapter is off.
 BOOST_AUTO_TEST_CASE(an_adapter_is_trained_above_those_that_do_not_add_up) {
   for (const char* sort : {"dora", "saved", "table", "pissa"}) {
     Bench bench;

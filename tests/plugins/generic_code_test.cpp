@@ -14,11 +14,12 @@ namespace fs = std::filesystem;
 namespace {
 
 const char* const kGeneric[] = {
-    "framework/core/artifacts",  "framework/core/telemetry",     "framework/core/data",
-    "framework/core/catalogue",  "framework/core/door",          "framework/core/registry",
-    "framework/core/isolation",  "framework/core/components",    "framework/core/recipe",
-    "framework/core/evaluation", "framework/core/report",        "framework/core/pipeline",
-    "framework/core/sweep",      "framework/engine/modeling",    "framework/engine/rollout",
+    "framework/core/artifacts",  "framework/core/ranks",         "framework/core/telemetry",
+    "framework/core/data",       "framework/core/catalogue",     "framework/core/door",
+    "framework/core/registry",   "framework/core/isolation",     "framework/core/components",
+    "framework/core/recipe",     "framework/core/evaluation",    "framework/core/report",
+    "framework/core/pipeline",   "framework/core/sweep",         "framework/engine/distributed",
+    "framework/engine/nccl",     "framework/engine/modeling",    "framework/engine/rollout",
     "framework/engine/training", "framework/engine/certificate", "tools/cli",
 };
 

@@ -1,7 +1,5 @@
 // The real command as the ranks of one run, started as launchers start it: the same bytes as one process makes, whatever
 // the number of ranks and wherever they are stopped, and a word about the rank that failed.
-#include <arpa/inet.h>
-#include <sys/socket.h>
 
 #include <boost/test/unit_test.hpp>
 #include <chrono>
@@ -11,6 +9,7 @@
 #include <optional>
 #include <thread>
 
+#include "framework/core/ranks/test_port.h"
 #include "tests/faults/command.h"
 
 namespace plumb {
@@ -29,24 +28,12 @@ const fs::path kLong = fs::path(PLUMB_SOURCE_DIR) / "tests/faults/resume.yaml";
 // Sums are taken in an order that depends on the number of threads.
 const std::string kOneThread = "OMP_NUM_THREADS=1";
 
-int free_port() {
-  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = ::inet_addr("127.0.0.1");
-  socklen_t size = sizeof address;
-  BOOST_REQUIRE(::bind(socket, reinterpret_cast<sockaddr*>(&address), size) == 0);
-  BOOST_REQUIRE(::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) == 0);
-  ::close(socket);
-  return ntohs(address.sin_port);
-}
-
 // The processes of one run, started by hand.
 class Ranks {
  public:
   Ranks(const Command& plumb, int world, const Words& arguments = {}, const std::map<int, Words>& own = {})
       : plumb_(plumb) {
-    const std::string port = std::to_string(free_port());
+    const std::string port = std::to_string(test::free_port());
     for (int rank = 0; rank < world; ++rank) {
       Words environment{"RANK=" + std::to_string(rank),
                         "WORLD_SIZE=" + std::to_string(world),
@@ -103,11 +90,6 @@ void check_same(const Command& plumb, const Command& wanted, const Words& stages
   }
 }
 
-void wait_for(const fs::path& file) {
-  for (int i = 0; i < 6000 && !fs::exists(file); ++i) std::this_thread::sleep_for(10ms);
-  BOOST_REQUIRE(fs::exists(file));
-}
-
 const Words kStages{"sft", "backbone", "reward", "responses", "rewards", "pairs", "aligned", "ppo", "gold"};
 const Words kUntil{"--until", "ppo", "--until", "gold"};
 
@@ -142,7 +124,7 @@ BOOST_AUTO_TEST_SUITE_END()
 BOOST_AUTO_TEST_SUITE(ranks_slow, *boost::unit_test::fixture<test::InMemory>())
 
 // The command as a launcher starts its two processes; nothing when the launcher is not there.
-std::optional<Outcome> launched(const Command& plumb, Words launcher, const Words& environment = {}) {
+std::optional<Outcome> launched(const Command& plumb, Words launcher) {
   const fs::path program = launcher.front();
   if (!fs::exists(program)) {
     BOOST_TEST_MESSAGE("skipped: there is no " << program);
@@ -150,10 +132,8 @@ std::optional<Outcome> launched(const Command& plumb, Words launcher, const Word
   }
   launcher.insert(launcher.end(), {PLUMB_COMMAND, "run", kRecipe.string(), "--runs", plumb.runs().string(), "--quiet"});
   launcher.insert(launcher.end(), kUntil.begin(), kUntil.end());
-  Words variables{kOneThread};
-  variables.insert(variables.end(), environment.begin(), environment.end());
   const fs::path errors = plumb.folder() / "launcher-errors", output = plumb.folder() / "launcher-output";
-  Process process(launcher, {errors, output}, variables);
+  Process process(launcher, {errors, output}, {kOneThread});
   const int status = process.wait();
   return Outcome{status, read_file(errors).value(), read_file(output).value()};
 }
@@ -169,7 +149,8 @@ BOOST_AUTO_TEST_CASE(launchers_start_ranks) {
   one_process(alone, kUntil);
   const std::map<std::string, Words> launchers{
       {"mpirun", {"/usr/bin/mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "2"}},
-      {"torchrun", {torchrun(), "--no-python", "--nproc-per-node", "2", "--master-port", std::to_string(free_port())}}};
+      {"torchrun",
+       {torchrun(), "--no-python", "--nproc-per-node", "2", "--master-port", std::to_string(test::free_port())}}};
   for (const auto& [name, words] : launchers) {
     const Command plumb(kRecipe);
     const auto outcome = launched(plumb, words);
@@ -187,20 +168,19 @@ BOOST_AUTO_TEST_CASE(launchers_start_ranks) {
 BOOST_AUTO_TEST_CASE(a_stop_of_any_rank_stops_all_and_any_number_goes_on) {
   const Command alone(kRecipe), plumb(kRecipe);
   one_process(alone, kUntil);
-  const Words& longer = kUntil;
   {
-    Ranks two(plumb, 2, longer);
-    wait_for(plumb.stage("sft") / "work");
+    Ranks two(plumb, 2, kUntil);
+    test::wait_for(plumb.stage("sft") / "work");
     two.signal(1, SIGTERM);
     for (const Outcome& outcome : two.wait()) BOOST_TEST(outcome.status == 75, outcome.errors);
   }
   {
-    Ranks four(plumb, 4, longer);
-    wait_for(plumb.stage("aligned") / "work");
+    Ranks four(plumb, 4, kUntil);
+    test::wait_for(plumb.stage("aligned") / "work");
     four.signal(0, SIGTERM);
     for (const Outcome& outcome : four.wait()) BOOST_TEST(outcome.status == 75, outcome.errors);
   }
-  require_success(Ranks(plumb, 1, longer).wait());
+  require_success(Ranks(plumb, 1, kUntil).wait());
   check_same(plumb, alone, kStages);
 }
 
@@ -209,7 +189,7 @@ BOOST_AUTO_TEST_CASE(a_killed_rank_is_named_and_any_number_goes_on) {
   one_process(alone);
   for (const auto& [world, stage] : {std::pair{2, "sft"}, std::pair{4, "responses"}, std::pair{3, "aligned"}}) {
     Ranks some(plumb, world, {"--rank-timeout", "20"});
-    wait_for(plumb.stage(stage) / "work");
+    test::wait_for(plumb.stage(stage) / "work");
     std::this_thread::sleep_for(200ms);
     some.signal(1, SIGKILL);
     const auto outcomes = some.wait();
@@ -236,7 +216,7 @@ pid_t worker_of(const Command& plumb, const std::string& run, std::size_t rank) 
 BOOST_AUTO_TEST_CASE(a_rank_that_hangs_is_named) {
   const Command plumb(kLong);
   Ranks two(plumb, 2, {"--rank-timeout", "5"});
-  wait_for(plumb.stage("sft") / "work");
+  test::wait_for(plumb.stage("sft") / "work");
   const pid_t worker = worker_of(plumb, "resume", 1);
   ::kill(worker, SIGSTOP);
   const auto start = std::chrono::steady_clock::now();

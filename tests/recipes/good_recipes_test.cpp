@@ -67,13 +67,12 @@ BOOST_AUTO_TEST_CASE(good_recipes_are_accepted_and_survive_being_written_out) {
 }
 
 BOOST_AUTO_TEST_CASE(every_study_of_the_paper_has_its_recipe) {
-  const fs::path recipes = kRecipes;
   for (const char* study : {"paper/table-1", "paper/table-2", "paper/table-3", "paper/table-4", "paper/table-5",
                             "paper/table-6", "paper/figure-2", "paper/figure-3", "paper/figure-4", "lab/table-1",
                             "lab/table-3", "lab/table-6", "lab/figure-2", "lab/figure-3", "lab/ppo-sensitivity"}) {
     BOOST_TEST_CONTEXT(study) {
       const auto loaded =
-          plumb::load_recipe({.file = recipes / (std::string(study) + ".yaml"), .files_may_be_absent = true});
+          plumb::load_recipe({.file = kRecipes / (std::string(study) + ".yaml"), .files_may_be_absent = true});
       BOOST_REQUIRE(loaded.sweep.has_value());
       BOOST_TEST(loaded.sweep->arms.size() >= 2U);
     }
@@ -129,7 +128,7 @@ BOOST_AUTO_TEST_CASE(recipes_can_be_planned_before_their_files_are_there) {
   }
   BOOST_TEST(planned >= 11U);
   // Absent files stay a problem of everything else.
-  const std::string recipe = std::string(PLUMB_SOURCE_DIR) + "/recipes/paper/hh.yaml";
+  const std::string recipe = (kRecipes / "paper" / "hh.yaml").string();
   BOOST_TEST(run({command(), "validate", recipe}).status == 2);
   BOOST_TEST(run({command(), "run", recipe}).status == 2);
   BOOST_TEST(run({command(), "validate", recipe, "--without-files"}).text.ends_with("valid: 14 stages\n"));

@@ -8,10 +8,8 @@
 // there fail the case here. Thread contract: one thread.
 #pragma once
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <spawn.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,22 +19,10 @@
 #include <string>
 #include <vector>
 
+#include "framework/core/ranks/test_port.h"
 #include "framework/engine/distributed/collective.h"
 
 namespace plumb::test {
-
-inline int free_port() {
-  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = ::inet_addr("127.0.0.1");
-  socklen_t size = sizeof address;
-  const bool bound = ::bind(socket, reinterpret_cast<sockaddr*>(&address), size) == 0;
-  const bool named = ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) == 0;
-  ::close(socket);
-  BOOST_REQUIRE((bound && named));
-  return ntohs(address.sin_port);
-}
 
 // The environment of this process with a rank's variables, which replace those that are there.
 inline std::vector<std::string> environment_of_rank(int rank, int world, int port) {
