@@ -62,7 +62,7 @@ LoadedRecipe load(const po::variables_map& given) {
 }
 
 // Alone, or as rank 0 of several.
-int run_here(const po::variables_map& given, Leader* leader, const Place& place, RankGroup* group) {
+int run_here(const po::variables_map& given, Leader* leader) {
   const bool json = given.count("json") != 0;
   LoadedRecipe loaded = load(given);
   if (const int status = report_problems(loaded, json); status != 0) return status;
@@ -84,9 +84,9 @@ int run_here(const po::variables_map& given, Leader* leader, const Place& place,
   }
   RunOptions options{.runs = runs, .until = until, .form = form};
   if (leader != nullptr) {
-    agree(*group, facts_of(loaded.recipe), runs);
+    leader->agree(loaded.recipe, runs);
     options.runner = leader;
-    options.ranks = leader->record(place);
+    options.ranks = leader->record();
   }
   const RunResult result = run_recipe(loaded.recipe, loaded.source.text.text, loaded.registry, options);
   if (!json) print_outcome(result);
@@ -94,9 +94,9 @@ int run_here(const po::variables_map& given, Leader* leader, const Place& place,
 }
 
 int run_as_leader(const po::variables_map& given, const Place& place, RankGroup& group) {
-  Leader leader(group);
+  Leader leader(group, place);
   try {
-    const int status = run_here(given, &leader, place, &group);
+    const int status = run_here(given, &leader);
     leader.end(status);
     return status;
   } catch (const Error& error) {
@@ -163,7 +163,7 @@ int run_run(int argc, char** argv) {
   const double timeout = (*given)["rank-timeout"].as<double>();
   if (!(timeout > 0)) throw Error(ErrorCode::recipe, "--rank-timeout must be above 0 seconds");
   const Place place = place_from_environment();
-  if (place.world == 1) return run_here(*given, nullptr, place, nullptr);
+  if (place.world == 1) return run_here(*given, nullptr);
   const std::unique_ptr<RankGroup> group = join_others(place, timeout);
   return place.rank == 0 ? run_as_leader(*given, place, *group) : run_as_follower(*given, *group);
 }

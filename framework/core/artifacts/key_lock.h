@@ -9,7 +9,7 @@
 // would write. While the lock is held the file says by whom, as {"host": …, "process": …, "start": …} with the time
 // when it was taken; afterwards it is empty.
 //
-// Thread contract: take and probe_locks [any]; a lock: one thread.
+// Thread contract: take [any]; probe_locks: one thread of a process; a lock: one thread.
 #pragma once
 
 #include <filesystem>

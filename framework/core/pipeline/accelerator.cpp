@@ -18,11 +18,6 @@ double real_at(const Value& params, const char* key, double otherwise) {
   return number ? value->as_double() : otherwise;
 }
 
-bool is_true_at(const Value& params, const char* key) {
-  const Value* value = params.find(key);
-  return value != nullptr && value->type() == Value::Type::boolean && value->as_bool();
-}
-
 bool is_map_at(const Value& params, const char* key) {
   const Value* value = params.find(key);
   return value != nullptr && value->is_map();
@@ -112,7 +107,7 @@ GpuEstimate training(const Work& w, const Rows& rows) {
   const auto batch = static_cast<double>(integer_at(w.params, "batch_size", 1));
   const auto micro = static_cast<double>(integer_at(w.params, "micro_batch_size", 0));
   const auto length = static_cast<double>(integer_at(w.params, "max_length", kAssumedTokens));
-  const bool checkpointing = is_true_at(w.params, "gradient_checkpointing");
+  const bool checkpointing = flag_at(w.params, "gradient_checkpointing", false);
   const double activations =
       (micro > 0 ? micro : batch) * activation_bytes(w.model, computed_of(length, rows.pairs), checkpointing);
   GpuEstimate out;

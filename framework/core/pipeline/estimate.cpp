@@ -8,17 +8,17 @@
 #include "framework/core/pipeline/accelerator.h"
 
 namespace plumb {
+bool flag_at(const Value& config, const char* key, bool otherwise) {
+  const Value* value = config.is_map() ? config.find(key) : nullptr;
+  return value != nullptr && value->type() == Value::Type::boolean ? value->as_bool() : otherwise;
+}
+
 namespace {
 
 std::optional<std::uint64_t> size_at(const Value& config, const char* key) {
   const Value* value = config.is_map() ? config.find(key) : nullptr;
   if (value == nullptr || value->type() != Value::Type::integer || value->as_int() < 0) return std::nullopt;
   return static_cast<std::uint64_t>(value->as_int());
-}
-
-bool flag_at(const Value& config, const char* key, bool otherwise) {
-  const Value* value = config.is_map() ? config.find(key) : nullptr;
-  return value != nullptr && value->type() == Value::Type::boolean ? value->as_bool() : otherwise;
 }
 
 using Shape = StageEstimate::Shape;

@@ -31,6 +31,9 @@ struct DecoderSize {
 
 inline constexpr std::int64_t kAssumedPrompt = 256;  // tokens
 
+// A boolean of a map, `otherwise` where there is none.
+bool flag_at(const Value& config, const char* key, bool otherwise);
+
 // Whether an evaluator of the stage asks each model twice a prompt.
 bool holds_second_turn(const PlannedStage& stage);
 

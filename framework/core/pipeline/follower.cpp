@@ -12,6 +12,7 @@
 #include "framework/core/pipeline/guardian.h"
 #include "framework/core/pipeline/interruption.h"
 #include "framework/core/pipeline/leader.h"
+#include "framework/core/telemetry/text.h"
 
 namespace plumb {
 namespace {
@@ -24,7 +25,7 @@ constexpr auto kParting = 15s;  // for rank 0 to say that the run is over, once 
 
 // The status with which the run ended, if it has.
 std::optional<int> ended(RankGroup& group) {
-  const auto status = group.posted(call::end);
+  const auto status = group.posted(board::end);
   if (!status) return std::nullopt;
   group.post(call::gone(group.rank()), "");
   group.part();
@@ -79,8 +80,7 @@ Failure failure_of(const std::exception_ptr& failure) {
   } catch (const std::bad_alloc&) {
     return {ErrorCode::run_failed, "out of memory"};
   } catch (const std::exception& error) {
-    const std::string text = error.what();
-    return {ErrorCode::run_failed, text.substr(0, text.find('\n'))};
+    return {ErrorCode::run_failed, first_line(error.what())};
   } catch (...) {
     return {ErrorCode::plugin, "something that is no exception was thrown"};
   }
@@ -94,7 +94,7 @@ int report_failure(RankGroup& group, const std::exception_ptr& thrown) {
     if (!failure.of_another) {
       const std::string text =
           fmt::format("rank {} of {} ({}): {}", group.rank(), group.world(), group.who(group.rank()), failure.text);
-      group.post(call::failed,
+      group.post(board::failed,
                  to_json(Value::map(
                      {{"rank", group.rank()}, {"code", static_cast<std::int64_t>(failure.code)}, {"text", text}})));
     }

@@ -115,6 +115,10 @@ void agree(RankGroup& group, const Value& facts, const fs::path& runs) {
   require_shared(group, runs);
 }
 
+void Leader::agree(const Recipe& recipe, const fs::path& runs) {
+  plumb::agree(group_, facts_of(recipe), runs);
+}
+
 void Leader::run(const StageTask& task) {
   group_.require_all();
   if (task.kind.body || !works_on_ranks(task.kind.kind)) return here_->run(task);
@@ -124,17 +128,18 @@ void Leader::run(const StageTask& task) {
                              [&](const std::string& note) { context.log(LogLevel::info, note); });
   Value inputs = Value::map();
   for (const auto& [stage, folder] : task.inputs) inputs.set(stage, fs::absolute(folder).string());
-  group_.post(call::stage(stages_++), to_json(Value::map({{"stage", context.name()},
-                                                          {"folder", fs::absolute(context.folder()).string()},
-                                                          {"work", fs::absolute(context.work_folder()).string()},
-                                                          {"threads", threads.count()},
-                                                          {"inputs", std::move(inputs)}})));
+  const int number = stages_++;
+  group_.post(call::stage(number), to_json(Value::map({{"stage", context.name()},
+                                                       {"folder", fs::absolute(context.folder()).string()},
+                                                       {"work", fs::absolute(context.work_folder()).string()},
+                                                       {"threads", threads.count()},
+                                                       {"inputs", std::move(inputs)}})));
   {
     const WorkInRanks scope(group_);
     engine.body(task.kind.kind)(context);
   }
   for (int rank = 1; rank < group_.world(); ++rank) {  // they read what lies in the folders until here
-    while (!group_.posted(call::done(stages_ - 1, rank))) {
+    while (!group_.posted(call::done(number, rank))) {
       group_.require_all();
       std::this_thread::sleep_for(kLook);
     }
@@ -143,15 +148,15 @@ void Leader::run(const StageTask& task) {
   context.summarise("ranks", group_.world());
 }
 
-Value Leader::record(const Place& place) {
+Value Leader::record() {
   Value::List processes;
   for (int rank = 0; rank < group_.world(); ++rank) processes.emplace_back(group_.who(rank));
-  return Value::map({{"world", group_.world()}, {"launcher", place.launcher}, {"processes", std::move(processes)}});
+  return Value::map({{"world", group_.world()}, {"launcher", place_.launcher}, {"processes", std::move(processes)}});
 }
 
 void Leader::end(int status) {
   try {
-    group_.post(call::end, std::to_string(status));
+    group_.post(board::end, std::to_string(status));
     const auto until = std::chrono::steady_clock::now() + kParting;
     std::set<int> waiting;
     for (int rank = 1; rank < group_.world(); ++rank) waiting.insert(rank);
@@ -160,10 +165,9 @@ void Leader::end(int status) {
       if (status != 0) group_.require_all();  // one that is gone says nothing any more
       std::this_thread::sleep_for(20ms);
     }
-    group_.part();
   } catch (const RankMissing&) {  // the run is over all the same
-    group_.part();
   }
+  group_.part();
 }
 
 }  // namespace plumb

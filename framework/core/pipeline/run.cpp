@@ -21,11 +21,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Some libraries append a stack of addresses below the first line.
-std::string first_line(const std::string& text) {
-  return text.substr(0, text.find('\n'));
-}
-
 bool is_stop(const Error& error) {
   return error.code() == ErrorCode::preempted || error.code() == ErrorCode::interrupted;
 }
@@ -217,7 +212,7 @@ class Run {
     {
       RunningStage context({recipe_, stage, registry_, artifacts_, progress_}, writer);
       std::map<std::string, fs::path> inputs;
-      for (const auto& [made, artifact] : artifacts_) inputs.emplace(made, artifact.folder);
+      for (const StageInput& in : stage.spec->inputs) inputs.emplace(in.stage, artifacts_.at(in.stage).folder);
       runner_.run({*stage.spec->kind, context, std::move(inputs)});
       context.close();
       manifest.summary = context.summary();

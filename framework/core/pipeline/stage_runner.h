@@ -23,7 +23,7 @@ namespace plumb {
 struct StageTask {
   const StageKind& kind;
   StageContext& context;                                     // inputs, output and work folder, services, measurements
-  std::map<std::string, std::filesystem::path> inputs = {};  // artifacts of the stages that were made so far
+  std::map<std::string, std::filesystem::path> inputs = {};  // folders of its inputs, by stage
 };
 
 class StageRunner {

@@ -2,7 +2,7 @@
 // sets RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT.
 //
 //   const Place place = place_from_environment();
-//   if (place.world > 1) join(place);                                      // engine: distributed/collective.h
+//   if (place.world > 1) group = join_ranks(place, options);               // core/door/ranks.h
 //
 // Thread contract: [any], as long as nobody changes the environment.
 #pragma once

@@ -25,6 +25,12 @@ class RankMissing final : public Error {
   using Error::Error;
 };
 
+// Who waits for others is told of these.
+namespace board {
+inline const std::string failed = "failed";  // {"rank", "code", "text"}
+inline const std::string end = "end";        // rank 0's: the exit status
+}  // namespace board
+
 class RankGroup {
  public:
   RankGroup(int rank, int world) : rank_(rank), world_(world) {}
@@ -42,8 +48,8 @@ class RankGroup {
   virtual std::string broadcast_text(const std::string& text) = 0;             // rank 0's, for all
   virtual void barrier() = 0;
 
-  // The board. The first text under a name stays. Two names mean something to the group itself: who waits for others is
-  // told of `failed`, {"rank", "code", "text"}, and of rank 0's `end`, an exit status. Throw RankMissing when nobody keeps the board any more.
+  // The board. The first text under a name stays. Two names mean something to the group itself: namespace board. Throw
+  // RankMissing when nobody keeps the board any more.
   virtual void post(const std::string& name, const std::string& text) = 0;
   [[nodiscard]] virtual std::optional<std::string> posted(const std::string& name) = 0;
   // What is known by now of a rank that failed or is gone; throws it.

@@ -53,6 +53,10 @@ std::string decimals(double value, int digits, bool sign) {
 
 }  // namespace
 
+std::string first_line(const std::string& text) {
+  return text.substr(0, text.find('\n'));
+}
+
 std::string escape_markdown(std::string_view text) {
   return rewrite(text, [](std::string& out, char32_t code) {
     if (code == '\n') {

@@ -26,6 +26,9 @@ std::string code_markdown(std::string_view text);
 // The text for a terminal: control characters, also those of Unicode, become U+FFFD; line breaks stay.
 std::string printable(std::string_view text);
 
+// Up to its first line break: some libraries append a stack of addresses to what they say.
+std::string first_line(const std::string& text);
+
 struct Table {
   std::vector<std::string> header;
   std::vector<std::vector<std::string>> rows;

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
+#include <boost/dll/runtime_symbol_info.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
@@ -25,17 +26,11 @@ std::shared_ptr<::gloo::transport::Device> network(const Place& place) {
   return Gloo::createDefaultDevice();
 }
 
-std::filesystem::path beside_this_library(const char* name) {
-  Dl_info info{};
-  static const int somewhere = 0;
-  if (::dladdr(&somewhere, &info) == 0) return name;
-  return std::filesystem::path(info.dli_fname).parent_path() / name;
-}
-
 // nccl/nccl.cpp. A tensor of a GPU exists, so libtorch_cuda.so is loaded.
 c10::intrusive_ptr<c10d::Backend> open_nccl(const StorePointer& store, const Place& place, milliseconds timeout) {
   using Make = c10d::Backend*(const StorePointer&, int, int, milliseconds);
-  const auto file = beside_this_library("libplumb_nccl.so");
+  const std::filesystem::path here = boost::dll::this_line_location().parent_path().string();
+  const std::filesystem::path file = here / "libplumb_nccl.so";
   void* library = ::dlopen(file.c_str(), RTLD_NOW);
   const char* why = library == nullptr ? ::dlerror() : nullptr;
   auto* make = library == nullptr ? nullptr : reinterpret_cast<Make*>(::dlsym(library, "plumb_nccl_make"));

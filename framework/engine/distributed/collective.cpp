@@ -51,14 +51,6 @@ Collective& ranks() {
   return current == nullptr ? alone() : *current;
 }
 
-InRanks::InRanks(Collective& group) : before_(current) {
-  current = &group;
-}
-
-InRanks::~InRanks() {
-  current = before_;
-}
-
 void add_in_order(Collective& group, at::Tensor& sum, const at::Tensor& full, int contributing) {
   const at::NoGradGuard no_grad;
   at::Tensor received = full;

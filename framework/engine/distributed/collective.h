@@ -58,15 +58,5 @@ std::unique_ptr<Collective> join(const Place& place, const JoinOptions& options)
 
 // The group that a body works in: alone() unless the pipeline started it on several ranks.
 Collective& ranks();
-class InRanks {
- public:
-  explicit InRanks(Collective& group);
-  InRanks(const InRanks&) = delete;
-  InRanks& operator=(const InRanks&) = delete;
-  ~InRanks();
-
- private:
-  Collective* before_;
-};
 
 }  // namespace plumb

@@ -1,8 +1,4 @@
-// c10d's store and process groups behind Collective, and a watch that knows within seconds when a rank is gone.
-//
-// The watch of each rank has a connection of its own to the store: it gives a sign of life four times a second, looks
-// for those of the others, and passes on that a rank failed or was asked to stop. Whoever waits for the others looks at
-// what the watch knows.
+// c10d's store and process groups behind Collective. Whoever waits for the others looks at what the watch knows.
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
@@ -10,19 +6,17 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
-#include <condition_variable>
 #include <cstring>
-#include <mutex>
 #include <thread>
 #include <torch/csrc/distributed/c10d/Backend.hpp>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include "framework/core/pipeline/guardian.h"
+#include "framework/core/telemetry/text.h"
 #include "framework/engine/distributed/backends.h"
 #include "framework/engine/distributed/collective.h"
-#include "plumb/value.h"
+#include "framework/engine/distributed/watch.h"
 
 namespace plumb {
 namespace {
@@ -31,13 +25,7 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 using StorePointer = c10::intrusive_ptr<c10d::Store>;
 
-constexpr milliseconds kBeat{250};        // between two looks of the watch
 constexpr milliseconds kExplained{5000};  // how long a broken connection waits for the watch to know why
-const std::string kStop = "stop", kBoard = "board/", kFailed = "failed", kEnd = "end";  // the last two: on the board
-
-std::string first_line(const std::string& text) {
-  return text.substr(0, text.find('\n'));
-}
 
 std::string this_process() {
   std::array<char, 256> host{};
@@ -56,142 +44,6 @@ StorePointer connect(const Place& place, milliseconds timeout, bool serve) {
                                                 c10::make_intrusive<c10d::TCPStore>(place.host, options));
 }
 
-std::optional<std::string> look(c10d::Store& store, const std::string& key) {
-  if (!store.check({key})) return std::nullopt;
-  return store.get_to_str(key);
-}
-
-// What a rank's watch knows of the others.
-class Watch {
- public:
-  Watch(StorePointer store, const Place& place, const JoinOptions& options)
-      : store_(std::move(store)), place_(place), options_(options), seen_(static_cast<std::size_t>(place.world)) {
-    thread_ = std::thread([this] { run(); });
-  }
-  Watch(const Watch&) = delete;
-  Watch& operator=(const Watch&) = delete;
-  ~Watch() { end(); }
-
-  void end() {
-    {
-      const std::scoped_lock lock(mutex_);
-      ended_ = true;
-    }
-    wake_.notify_all();
-    if (thread_.joinable()) thread_.join();
-  }
-
-  // Throws RankMissing when a rank is known to have failed or to be gone.
-  void require_all() {
-    const std::scoped_lock lock(mutex_);
-    if (lost_) throw RankMissing(lost_->code(), lost_->what());
-  }
-  // The first reason stays.
-  void lose(ErrorCode code, const std::string& text) {
-    const std::scoped_lock lock(mutex_);
-    if (!lost_ && !ended_) lost_.emplace(code, text);
-  }
-  // Of what all ranks do together: which of them this one is at.
-  void set_at(std::uint64_t number) { at_ = number; }
-
-  // Those that are not yet at what this rank waits for, "rank 1 (process …), rank 3 (…)"; empty: none is known.
-  std::string behind() {
-    const std::scoped_lock lock(mutex_);
-    std::string names;
-    for (std::size_t r = 0; r < seen_.size(); ++r) {
-      if (static_cast<int>(r) == place_.rank || seen_[r].at >= at_) continue;
-      names += fmt::format("{}rank {} ({})", names.empty() ? "" : ", ", r, seen_[r].who);
-    }
-    return names;
-  }
-
- private:
-  struct Seen {
-    std::string sign, who = "never seen";
-    std::uint64_t at = 0;
-    Clock::time_point since = Clock::now();
-  };
-
-  void run() {
-    std::uint64_t beat = 0;
-    for (;;) {
-      try {
-        const std::string sign = fmt::format("{} {}", ++beat, at_.load());
-        store_->set(fmt::format("alive/{}", place_.rank), sign);
-        look_for_stop();
-        look_for_failure();
-        look_for_end();
-        for (int rank = 0; rank < place_.world; ++rank) look_at(rank);
-      } catch (const std::exception& error) {
-        lose(ErrorCode::run_failed,
-             fmt::format("rank 0, which keeps what the ranks tell each other, is gone ({})", first_line(error.what())));
-        return;
-      }
-      std::unique_lock lock(mutex_);
-      if (wake_.wait_for(lock, kBeat, [this] { return ended_; })) return;
-    }
-  }
-
-  void look_for_stop() {
-    const int own = options_.stop ? options_.stop() : 0;
-    if (own != 0) {
-      store_->compareSet(kStop, std::string(), std::to_string(own));
-    } else if (const auto signal = look(*store_, kStop); signal && options_.stop_too) {
-      options_.stop_too(std::stoi(*signal));
-    }
-  }
-
-  void look_for_failure() {
-    const auto text = look(*store_, kBoard + kFailed);
-    if (!text) return;
-    const Value failure = parse_json(*text);
-    if (failure.at("rank").as_int() == place_.rank) return;
-    lose(static_cast<ErrorCode>(failure.at("code").as_int()), failure.at("text").as_string());
-  }
-
-  // Rank 0 ends a run that failed or was stopped while others may wait for it.
-  void look_for_end() {
-    if (place_.rank == 0) return;
-    const auto status = look(*store_, kBoard + kEnd);
-    if (status) lose(static_cast<ErrorCode>(std::stoi(*status)), "rank 0 has ended the run");
-  }
-
-  void look_at(int rank) {
-    if (rank == place_.rank) return;
-    const auto sign = look(*store_, fmt::format("alive/{}", rank));
-    const auto who = look(*store_, fmt::format("who/{}", rank));
-    std::string silent;
-    {
-      const std::scoped_lock lock(mutex_);
-      Seen& seen = seen_[static_cast<std::size_t>(rank)];
-      if (who) seen.who = *who;
-      if (sign && *sign != seen.sign) {
-        seen.sign = *sign;
-        seen.since = Clock::now();
-        seen.at = std::stoull(sign->substr(sign->find(' ') + 1));
-        return;
-      }
-      if (!sign) return;  // not here yet; joining has a limit of its own
-      const auto quiet = Clock::now() - seen.since;
-      if (quiet < options_.silence) return;
-      silent = fmt::format("rank {} of {} ({}) gives no sign of life for {:.0f} s: it was killed, or its machine hangs",
-                           rank, place_.world, seen.who, std::chrono::duration<double>(quiet).count());
-    }
-    lose(ErrorCode::run_failed, silent);
-  }
-
-  StorePointer store_;
-  const Place place_;
-  const JoinOptions options_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool ended_ = false;
-  std::optional<Error> lost_;
-  std::vector<Seen> seen_;
-  std::atomic<std::uint64_t> at_{0};
-  std::thread thread_;
-};
-
 at::Tensor as_bytes(const at::Tensor& tensor) {
   return tensor.detach().view({-1}).view(at::kByte);
 }
@@ -203,16 +55,22 @@ class Group final : public Collective {
     const bool serves = place.rank == 0 && !place.agent_store;
     store_ = connect(place, options.timeout, serves);
     store_->set(fmt::format("who/{}", place.rank), this_process());
-    watch_ = std::make_unique<Watch>(connect(place, options.timeout, false), place, options);
+    watched_ = connect(place, options.timeout, false);
+    watch_ = std::make_unique<Watch>(*watched_, place, options);
     require_joined(place);
     const milliseconds later = options.timeout + milliseconds(60000);  // ours comes first and says more
     backends_ = std::make_unique<Backends>(store_, place, options.timeout, later);
-    barrier();
+    try {
+      barrier();
+    } catch (...) {  // no destructor will
+      backends_->abandon();
+      throw;
+    }
   }
 
   ~Group() override {
     watch_->end();
-    if (broken_ && backends_) backends_->abandon();
+    if (broken_) backends_->abandon();
   }
 
   std::unique_ptr<Work> gather(const at::Tensor& full, const at::Tensor& part) override {
@@ -258,15 +116,15 @@ class Group final : public Collective {
     return {reinterpret_cast<const char*>(data), static_cast<std::size_t>(*size)};
   }
 
-  void barrier() override { static_cast<void>(broadcast_text(gather_texts("")[0])); }
+  void barrier() override { static_cast<void>(gather_texts("")); }
 
   void post(const std::string& name, const std::string& text) override {
-    on_board([&] { store_->compareSet(kBoard + name, std::string(), text); });
+    on_board([&] { store_->compareSet(board::key(name), std::string(), text); });
   }
 
   std::optional<std::string> posted(const std::string& name) override {
     std::optional<std::string> text;
-    on_board([&] { text = look(*store_, kBoard + name); });
+    on_board([&] { text = look(*store_, board::key(name)); });
     return text;
   }
 
@@ -367,14 +225,12 @@ class Group final : public Collective {
     } catch (const std::exception& error) {
       broken_ = true;
       watch_->require_all();
-      throw RankMissing(
-          ErrorCode::run_failed,
-          fmt::format("rank 0, which keeps what the ranks tell each other, is gone ({})", first_line(error.what())));
+      throw RankMissing(ErrorCode::run_failed, store_is_gone(error));
     }
   }
 
   JoinOptions options_;
-  StorePointer store_;
+  StorePointer store_, watched_;
   std::unique_ptr<Watch> watch_;
   std::unique_ptr<Backends> backends_;
   std::uint64_t number_ = 0;
