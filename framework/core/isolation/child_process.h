@@ -39,8 +39,7 @@ class ChildProcess {
   [[nodiscard]] std::array<int, 2> outputs() const { return {out_, err_}; }  // to poll; -1: at its end
   bool ended();
   [[nodiscard]] int status() const { return status_; }
-  [[nodiscard]] int signal() const { return signal_; }      // that ended it; 0: none
-  [[nodiscard]] pid_t process() const { return process_; }  // its number, also of one that ended
+  [[nodiscard]] int signal() const { return signal_; }  // that ended it; 0: none
   void stop(int signal);
   void stop_all(int signal);  // what it started, too
 

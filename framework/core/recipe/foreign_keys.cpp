@@ -18,7 +18,8 @@ constexpr const char* kTrackers =
     "metrics.jsonl and TensorBoard's event file are always written into the stage's folder, and there is no other "
     "tracker";
 constexpr const char* kFolder = "a run lies in runs/NAME; `plumb run --runs DIR` takes another folder than runs";
-constexpr const char* kOneProcess = "a recipe runs in one process on one device";
+constexpr const char* kRanks =
+    "torchrun, mpirun or srun start `plumb run` on several ranks, and no key of the recipe says how many";
 constexpr const char* kResume = "the same command goes on where it stopped, and finished stages are cached";
 constexpr const char* kModel = "a model stands under `models:` with its path, and stages name it";
 constexpr const char* kDataset = "rows come from an entry under `datasets:`, and stages name it";
@@ -172,10 +173,10 @@ constexpr std::array kForeign = {
                "the weights after the last update are saved; max_steps ends training earlier"},
     ForeignKey{"push_to_hub", "", "nothing is uploaded; the stage's folder is one that the hub takes"},
     ForeignKey{"disable_tqdm", "", "`plumb run --quiet` shows no progress"},
-    ForeignKey{"deepspeed", "", kOneProcess},
-    ForeignKey{"fsdp", "", kOneProcess},
-    ForeignKey{"num_processes", "", kOneProcess},
-    ForeignKey{"ddp_timeout", "", kOneProcess},
+    ForeignKey{"deepspeed", "", kRanks},
+    ForeignKey{"fsdp", "", kRanks},
+    ForeignKey{"num_processes", "", kRanks},
+    ForeignKey{"ddp_timeout", "", "`plumb run --rank-timeout` says how long ranks wait for each other"},
 };
 
 const ParamInfo* find_param(const std::vector<ParamInfo>& infos, const std::string& dotted) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <map>
 #include <memory>
@@ -30,15 +31,18 @@ std::vector<std::string> names_of(const Sweep& sweep) {
   return out;
 }
 
-// Keys that must be made, by arm.
-std::vector<std::vector<std::string>> missing(const SweepPlan& plan) {
-  std::vector<std::vector<std::string>> out;
-  for (const Plan& arm : plan.arms) {
-    out.emplace_back();
-    for (const PlannedStage& stage : arm.stages) {
-      if (stage.state == StageState::run) out.back().push_back(stage.manifest.key);
-    }
+// Keys that an arm must make.
+std::vector<std::string> keys_to_make(const Plan& arm) {
+  std::vector<std::string> out;
+  for (const PlannedStage& stage : arm.stages) {
+    if (stage.state == StageState::run) out.push_back(stage.manifest.key);
   }
+  return out;
+}
+
+std::vector<std::vector<std::string>> keys_by_arm(const SweepPlan& plan) {
+  std::vector<std::vector<std::string>> out;
+  for (const Plan& arm : plan.arms) out.push_back(keys_to_make(arm));
   return out;
 }
 
@@ -55,9 +59,7 @@ struct Ending {
         status = event.at("status").as_string();
         if (const Value* why = event.find("error")) error = why->as_string();
       } else if (kind == "stage-finished" && event.at("outcome") == Value("failed")) {
-        for (const PlannedStage& stage : plan.stages) {
-          if (stage.spec->name == event.at("stage").as_string()) failed_key = stage.manifest.key;
-        }
+        if (const PlannedStage* stage = plan.find(event.at("stage").as_string())) failed_key = stage->manifest.key;
       }
     } catch (const Error&) {
       return;  // no event: something that a plugin printed
@@ -84,7 +86,7 @@ class SweepRun {
         store_(options.runs / artifacts_folder),
         plan_(plan_sweep(sweep_, store_).value()),
         record_(options.runs / loaded.recipe.name, loaded.recipe, loaded.source.text.text, sweep_),
-        order_(missing(plan_)),
+        order_(keys_by_arm(plan_)),
         progress_({.form = options.form,
                    .name = loaded.recipe.name,
                    .arms = names_of(sweep_),
@@ -128,9 +130,7 @@ class SweepRun {
   void take_what_is_done() {
     for (std::size_t arm = 0; arm < sweep_.arms.size(); ++arm) {
       const auto seconds = record_.done_before(arm);
-      bool cached = seconds.has_value();
-      for (const PlannedStage& stage : plan_.arms[arm].stages) cached = cached && stage.state != StageState::run;
-      if (!cached) continue;
+      if (!seconds || !keys_to_make(plan_.arms[arm]).empty()) continue;
       order_.skip(arm);
       ++result_.done;
       record_.set(arm, "done", *seconds);
@@ -138,15 +138,15 @@ class SweepRun {
     }
   }
 
+  bool is_there(const std::string& key) {
+    if (there_.count(key) != 0) return true;
+    const auto found = store_.find(key);
+    return found && found->has_value() && there_.insert(key).second;
+  }
+
   void start_arms() {
-    const auto is_there = [&](const std::string& key) {
-      if (there_.count(key) != 0) return true;
-      const auto found = store_.find(key);
-      if (!found || !found->has_value()) return false;
-      return there_.insert(key).second;
-    };
     while (interruption() == 0 && running_.size() < options_.jobs) {
-      const auto arm = order_.next(is_there);
+      const auto arm = order_.next([&](const std::string& key) { return is_there(key); });
       if (!arm) break;
       start(*arm);
     }
@@ -188,13 +188,9 @@ class SweepRun {
   }
 
   // Whether the store holds all that an arm was to make.
-  [[nodiscard]] bool is_made(std::size_t arm) const {
-    for (const PlannedStage& stage : plan_.arms[arm].stages) {
-      if (stage.state != StageState::run) continue;
-      const auto found = store_.find(stage.manifest.key);
-      if (!found || !found->has_value()) return false;
-    }
-    return true;
+  bool is_made(std::size_t arm) {
+    const std::vector<std::string> keys = keys_to_make(plan_.arms[arm]);
+    return std::all_of(keys.begin(), keys.end(), [&](const std::string& key) { return is_there(key); });
   }
 
   void end(std::size_t arm, const Running& running, double seconds) {
