@@ -23,7 +23,6 @@ void count_sync();
 // Carries out an operator on the stack: on copies with the CPU's kernel, or dry.
 void run(const c10::OperatorHandle& op, torch::jit::Stack* stack);
 void run_dry(const c10::OperatorHandle& op, torch::jit::Stack* stack);
-bool inside_kernel();
 
 // While one lives the tensor's memory may be read and written through cpu().
 class Opened {

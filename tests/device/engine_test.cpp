@@ -22,7 +22,7 @@ using Numbers = std::vector<double>;
 
 // Losses and gradient norms of three updates.
 Numbers updates(LanguageModel& model, double rate) {
-  UpdateRule rule(tensors_of(model), {.weight_decay = 0.1});
+  UpdateRule rule(trained_tensors(model), {.weight_decay = 0.1});
   Numbers out;
   for (int update = 0; update < 3; ++update) {
     const at::Tensor loss = -completion_logps(model, groups(), {}).sums().mean();
@@ -97,6 +97,15 @@ ReferenceLogps reference_of(LanguageModel& model, const PairRows& rows) {
   }
   return reference;
 }
+MicroLoss update_once(Objective& objective, UpdateRule& rule, std::span<const std::size_t> batch, int update) {
+  objective.starting(update);
+  MicroLoss loss = objective.micro_loss(batch, objective.totals(batch));
+  loss.share.backward();
+  rule.step(1e-3);
+  rule.clear_gradients();
+  return loss;
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(engine)
@@ -155,7 +164,7 @@ BOOST_AUTO_TEST_CASE(rewards_are_the_cpus) {
       rewards.sum().backward();
       const at::Tensor here = rewards.detach().cpu();
       Numbers out(here.const_data_ptr<float>(), here.const_data_ptr<float>() + here.numel());
-      out.push_back(UpdateRule(tensors_of(model), {}).gradient_norm());
+      out.push_back(UpdateRule(trained_tensors(model), {}).gradient_norm());
       return out;
     });
   }
@@ -176,16 +185,11 @@ BOOST_AUTO_TEST_CASE(pairs_begin_at_their_reference_and_lose_as_on_the_cpu) {
     const PairRows rows = two_pairs();
     PairObjective objective(model, optimizer<PairwiseOptimizer>("dpo"), rows, reference_of(model, rows));
     const std::vector<std::size_t> batch{0, 1};
-    UpdateRule rule(tensors_of(model), {});
+    UpdateRule rule(trained_tensors(model), {});
     objective.expect_identity();
     Numbers out;
     for (int update = 0; update < 2; ++update) {
-      objective.starting(update);
-      const MicroLoss loss = objective.micro_loss(batch, objective.totals(batch));
-      loss.share.backward();
-      out.push_back(loss.share.item<double>());
-      rule.step(1e-3);
-      rule.clear_gradients();
+      out.push_back(update_once(objective, rule, batch, update).share.item<double>());
     }
     BOOST_TEST(out.front() == std::log(2.0), boost::test_tools::tolerance(1e-6));
     return out;
@@ -214,19 +218,15 @@ BOOST_AUTO_TEST_CASE(rollouts_and_their_losses_are_the_cpus) {
     how.max_new_tokens = 6;
     OnlineObjective objective({policy, &reference, optimizer<OnlineOptimizer>("ppo"), true}, prompts, how, 4, score,
                               host(), Random(9));
-    auto tensors = tensors_of(policy);
+    auto tensors = trained_tensors(policy);
     for (const TrainedTensor& value : objective.value_tensors()) tensors.push_back(value);
     UpdateRule rule(tensors, {});
     const std::vector<std::size_t> batch{0, 1, 2, 3};
     Numbers out;
     for (int update = 0; update < 2; ++update) {
-      objective.starting(update);
-      const MicroLoss loss = objective.micro_loss(batch, objective.totals(batch));
-      loss.share.backward();
+      const MicroLoss loss = update_once(objective, rule, batch, update);
       out.push_back(loss.share.item<double>());
       for (const auto& [name, value] : loss.metrics) out.push_back(value);
-      rule.step(1e-3);
-      rule.clear_gradients();
     }
     for (const SequenceGroup& group : objective.groups()) {
       for (const auto& answer : group.completions) out.insert(out.end(), answer.begin(), answer.end());

@@ -1,15 +1,11 @@
 // Operators that LibTorch has for CUDA alone, by their definitions, in double. What a GPU's kernels refuse is refused.
-#include <ATen/TensorIndexing.h>
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/full.h>
 #include <ATen/ops/logsumexp.h>
 #include <ATen/ops/matmul.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/ones.h>
-#include <ATen/ops/zeros.h>
 #include <torch/library.h>
 
+#include <c10/util/strides.h>
 #include <limits>
 
 #include "accounting.h"
@@ -19,9 +15,7 @@ namespace plumb::strict {
 namespace {
 
 at::Tensor make(at::IntArrayRef size, at::ScalarType type) {
-  std::vector<std::int64_t> stride(size.size(), 1);
-  for (std::size_t i = size.size(); i-- > 1;) stride[i - 1] = stride[i] * size[i];
-  return new_tensor(size, stride, type);
+  return new_tensor(size, c10::contiguous_strides(size), type);
 }
 
 void put(const at::Tensor& to, const at::Tensor& numbers) {

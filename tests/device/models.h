@@ -14,6 +14,7 @@
 #include "framework/engine/modeling/language_model.h"
 #include "framework/engine/modeling/model_weights.h"
 #include "framework/engine/rollout/random_models.h"
+#include "framework/engine/training/trained_tensors.h"
 #include "framework/engine/training/update_rule.h"
 
 namespace plumb::test {
@@ -55,12 +56,6 @@ inline LanguageModel small_model(const Small& how) {
   model.tokenizer = std::make_shared<Characters>();
   model.chat_format = find_chat_format("plain");
   return model;
-}
-
-inline std::vector<TrainedTensor> tensors_of(const LanguageModel& model) {
-  std::vector<TrainedTensor> tensors;
-  for (const Parameter* p : model.trainable()) tensors.push_back({p->name, *p->tensor, p->decays});
-  return tensors;
 }
 
 // Prompts with one, two and three answers.

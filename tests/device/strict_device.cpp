@@ -178,10 +178,6 @@ struct Hooks final : at::PrivateUse1HooksInterface {
 
 }  // namespace
 
-bool inside_kernel() {
-  return in_kernel;
-}
-
 void run(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   if (!in_kernel) count_launch(op.schema().name());
   const InKernel own;

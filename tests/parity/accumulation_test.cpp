@@ -18,7 +18,7 @@ using namespace plumb::test;
 
 std::map<std::string, at::Tensor> take_gradients(const LanguageModel& model) {
   std::map<std::string, at::Tensor> out;
-  for (const TrainedTensor& tensor : tensors_of(model)) {
+  for (const TrainedTensor& tensor : trained_tensors(model)) {
     out[tensor.name] = tensor.value.grad().clone();
     tensor.value.mutable_grad().reset();
   }

@@ -46,7 +46,7 @@ struct GoldenRun {
     settings.weight_decay = weight_decay;
     settings.max_grad_norm = clip;
     settings.logging_steps = 1;
-    train({tensors_of(model), objective.get(), in_order(6), nullptr}, settings, context);
+    train({trained_tensors(model), objective.get(), in_order(6), nullptr}, settings, context);
   }
 };
 
@@ -132,7 +132,7 @@ BOOST_AUTO_TEST_CASE(three_updates_of_all_weights) {
   compare_weights("dpo_full_steps", "step3.", run.model, 1e-4);
   const Value document = golden_json("dpo_full_steps.json");
   std::vector<std::string> undecayed;
-  for (const TrainedTensor& tensor : tensors_of(run.model)) {
+  for (const TrainedTensor& tensor : trained_tensors(run.model)) {
     if (!tensor.decays) undecayed.push_back(tensor.name);
   }
   std::sort(undecayed.begin(), undecayed.end());

@@ -75,7 +75,7 @@ struct Process {
                                                   batch, evenness, host(), Random(3));
   }
   TrainingRun run() {
-    TrainingRun run{.tensors = tensors_of(policy), .train = objective.get(), .order = shuffled(objective->size())};
+    TrainingRun run{.tensors = trained_tensors(policy), .train = objective.get(), .order = shuffled(objective->size())};
     for (TrainedTensor& tensor : objective->value_tensors()) run.tensors.push_back(tensor);
     run.updates_per_step = objective->updates_per_step();
     run.measure = [this] { return objective->measure(prompts); };

@@ -40,7 +40,7 @@ PairRows dense_pairs() {
 
 std::map<std::string, at::Tensor> gradients(const LanguageModel& model) {
   std::map<std::string, at::Tensor> out;
-  for (const TrainedTensor& tensor : tensors_of(model)) {
+  for (const TrainedTensor& tensor : trained_tensors(model)) {
     out[tensor.name] = tensor.value.grad().clone();
     tensor.value.mutable_grad().reset();
   }
@@ -171,9 +171,9 @@ BOOST_AUTO_TEST_CASE(stopping_at_any_update_leaves_the_same_weights) {
     const auto visited = batch_plan(rows.pairs.size(), order, settings, context.random()).visited();
     PairObjective objective(model, dpo, rows, reference_logps(model, rows, visited, {}, context));
     objective.expect_identity();
-    train({tensors_of(model), &objective, order, nullptr}, settings, context);
+    train({trained_tensors(model), &objective, order, nullptr}, settings, context);
     std::map<std::string, at::Tensor> weights;
-    for (const TrainedTensor& tensor : tensors_of(model)) weights[tensor.name] = tensor.value.detach().clone();
+    for (const TrainedTensor& tensor : trained_tensors(model)) weights[tensor.name] = tensor.value.detach().clone();
     return weights;
   };
   const test::Folder straight_folder;

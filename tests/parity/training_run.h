@@ -12,6 +12,7 @@
 #include "framework/core/components/make.h"
 #include "framework/engine/training/pair_rows.h"
 #include "framework/engine/training/recording_context.h"
+#include "framework/engine/training/trained_tensors.h"
 #include "framework/engine/training/trainer.h"
 #include "goldens.h"
 #include "plumb/tensor/optimizer.h"
@@ -42,12 +43,6 @@ inline PairRows golden_pairs() {
         {ids_of(pair.at("prompt_ids")), {ids_of(pair.at("chosen_ids")), ids_of(pair.at("rejected_ids"))}});
   }
   return rows;
-}
-
-inline std::vector<TrainedTensor> tensors_of(const LanguageModel& model) {
-  std::vector<TrainedTensor> tensors;
-  for (const Parameter* p : model.trainable()) tensors.push_back({p->name, *p->tensor, p->decays});
-  return tensors;
 }
 
 template <class Kind>

@@ -102,7 +102,5 @@ at::Tensor varlen_attention(std::shared_ptr<const VarlenLists> lists, const at::
 std::shared_ptr<const PlainLists> plain_lists(const AttentionPlan& plan, const at::Device& device);
 at::Tensor plain_attention(const PlainLists& lists, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                            double scale, std::int64_t window);
-at::Tensor plain_attention(const AttentionPlan& plan, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                           double scale, std::int64_t window);
 
 }  // namespace plumb

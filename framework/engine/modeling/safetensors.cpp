@@ -352,11 +352,15 @@ void write_pieces(const fs::path& file, const fs::path& temporary, const std::ve
 
 }  // namespace
 
+TensorToWrite to_write(std::string name, const at::Tensor& tensor) {
+  return {std::move(name), tensor.scalar_type(), tensor.sizes().vec(), [tensor] { return tensor; }};
+}
+
 Result<void> write_safetensors(const fs::path& file, const std::vector<std::pair<std::string, at::Tensor>>& tensors,
                                const std::map<std::string, std::string>& metadata) {
   std::vector<TensorToWrite> out;
   for (const auto& [name, tensor] : tensors) {
-    out.push_back({name, tensor.scalar_type(), tensor.sizes().vec(), [tensor = tensor] { return tensor; }});
+    out.push_back(to_write(name, tensor));
   }
   return stream_safetensors(file, out, metadata);
 }

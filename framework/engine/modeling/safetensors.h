@@ -57,6 +57,8 @@ struct TensorToWrite {
   std::vector<std::int64_t> shape;
   std::function<at::Tensor()> make;  // called once, in the file's order; of this type and shape
 };
+// Of a tensor that is there.
+TensorToWrite to_write(std::string name, const at::Tensor& tensor);
 Result<void> stream_safetensors(const std::filesystem::path& file, const std::vector<TensorToWrite>& tensors,
                                 const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
 // Makes the same in the same order and writes nothing: for a rank that has a part of each while another one writes.

@@ -5,7 +5,6 @@
 #include <ATen/ops/_flash_attention_backward.h>
 #include <ATen/ops/_flash_attention_forward.h>
 #include <ATen/ops/arange.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/logaddexp.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -52,8 +51,7 @@ struct VarlenLists {
   std::vector<std::int64_t> responses, prompts;  // tokens
   std::int64_t sequences = 0, groups = 0;
   std::int64_t longest = 0, longest_answers = 0, longest_prompt = 0;
-  bool neighbours = false;  // responses and prompts are one range each
-  std::size_t at[3] = {};   // numbers of the lists above in the upload
+  std::size_t at[3] = {};  // numbers of the lists above in the upload
 
   at::Tensor own, response_offsets, prompt_offsets;  // int32
   Rows response_rows, prompt_rows;
@@ -89,7 +87,6 @@ std::shared_ptr<VarlenLists> lists_of(const AttentionPlan& plan) {
   l.sequences = static_cast<std::int64_t>(own.size()) - 1;
   l.groups = static_cast<std::int64_t>(answers.size()) - 1;
   for (const auto* part : {&own, &answers, &prompts}) l.offsets.insert(l.offsets.end(), part->begin(), part->end());
-  l.neighbours = l.groups == 1;
   return lists;
 }
 
@@ -190,7 +187,7 @@ bool takes_varlen_attention(const at::Tensor& q) {
 std::shared_ptr<VarlenLists> add_lists(const AttentionPlan& plan, IndexUpload& upload) {
   auto lists = lists_of(plan);
   lists->at[0] = upload.add(lists->offsets);
-  if (!lists->neighbours) {
+  if (lists->groups != 1) {  // of one group they are one range each
     lists->at[1] = upload.add(lists->responses);
     lists->at[2] = upload.add(lists->prompts);
   }
@@ -202,7 +199,7 @@ void take_lists(VarlenLists& lists, const IndexUpload& upload) {
   lists.own = offsets.narrow(0, 0, lists.sequences + 1);
   lists.response_offsets = offsets.narrow(0, lists.sequences + 1, lists.groups + 1);
   lists.prompt_offsets = offsets.narrow(0, lists.sequences + lists.groups + 2, lists.groups + 1);
-  if (lists.neighbours) {
+  if (lists.groups == 1) {
     const auto range = [](const std::vector<std::int64_t>& tokens) {
       return TokenRange{tokens.front(), static_cast<std::int64_t>(tokens.size())};
     };

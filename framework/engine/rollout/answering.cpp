@@ -83,7 +83,7 @@ class FolderAnswerer final : public Answerer {
     const std::size_t row = decoder.add_row(slots.front());
     at::Tensor logits = decoder.prompt_logits(slots).cpu();
     for (std::int64_t i = 0; !(out.interrupted = host_.cancelled());) {
-      const auto width = limits.vocabulary > 0 ? std::min(limits.vocabulary, logits.size(1)) : logits.size(1);
+      const std::int64_t width = limits.drawn(logits.size(1));
       const std::span<const float> line(logits.const_data_ptr<float>(), static_cast<std::size_t>(width));
       const TokenId id = draw_token(line, sampling, random.uniform_at(static_cast<std::uint64_t>(i)));
       out.ids.push_back(id);

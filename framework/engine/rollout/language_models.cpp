@@ -54,9 +54,7 @@ class Texts final : public TextsHandle {
     return format_->parse_completion(*tokenizer_, ids);
   }
   [[nodiscard]] std::vector<TokenId> ends() const override { return limits_.ends; }
-  [[nodiscard]] std::int64_t vocabulary() const override {
-    return limits_.vocabulary > 0 ? std::min(limits_.vocabulary, shape_.vocabulary) : shape_.vocabulary;
-  }
+  [[nodiscard]] std::int64_t vocabulary() const override { return limits_.drawn(shape_.vocabulary); }
   [[nodiscard]] std::int64_t context() const override { return shape_.context; }
 
  private:

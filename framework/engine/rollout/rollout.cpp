@@ -49,8 +49,7 @@ class Rollout {
         draws_(static_cast<std::size_t>(sampling.temperature == 0 ? 1 : sampling.responses)),
         done_(done),
         groups_(prompts.size()) {
-    const std::int64_t known = policy.shape().vocabulary;
-    vocabulary_ = static_cast<std::size_t>(limits.vocabulary > 0 ? std::min(limits.vocabulary, known) : known);
+    vocabulary_ = static_cast<std::size_t>(limits.drawn(policy.shape().vocabulary));
     if (!device_.is_cpu() && !prompts.empty()) take_room(policy);
   }
 

@@ -3,10 +3,11 @@
 //   generate_responses(policy, prompts, sampling, {}, host, [&](std::size_t i, ResponseGroup&& g) { … });
 //
 // The result for a prompt does not depend on the other prompts, their order, or `rows` beyond rounding of the logits.
-// Same call, same machine: the same bits.
+// Same call, same machine: the same bits; on a GPU only where its free memory holds as many rows.
 // Thread contract: [lane] per model; `done` is called from the calling thread.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <span>
 
@@ -41,6 +42,11 @@ struct SampledTokens {
 struct TokenLimits {
   std::vector<TokenId> ends;    // any of them stops a response; none: only the length does
   std::int64_t vocabulary = 0;  // ids from here on are never drawn (rows of a padded LM head); 0: the model's
+
+  // How many ids may be drawn of those that the model knows.
+  [[nodiscard]] std::int64_t drawn(std::int64_t known) const {
+    return vocabulary > 0 ? std::min(vocabulary, known) : known;
+  }
 };
 void sample_tokens(LanguageModel& policy, std::span<const TokenPrompt> prompts, const Sampling& sampling,
                    const TokenLimits& limits, const RolloutOptions& options, Host& host,
@@ -52,8 +58,8 @@ void require_texts(const LanguageModel& policy);
 // Error(data), which names the prompt, for a conversation that the format cannot write.
 std::vector<TokenId> render_prompt(const ChatFormat& format, const Tokenizer& tokenizer, const Prompt& prompt);
 
-// What a model's own files say: the tokens that end an answer (modeling/end_tokens.h), and the tokenizer's vocabulary
-// where the model's is larger.
+// What a model's own files say: the tokens that end an answer (modeling/end_tokens.h), and the tokenizer's
+// vocabulary, if there is a tokenizer.
 TokenLimits token_limits(const LanguageModel& model);
 
 // The framework's LanguageModels service (plumb/language_models.h), for plugins.

@@ -28,10 +28,8 @@ class DurableGroups {
   // Warns `host` of rows that an earlier attempt left and that cannot be used. Only rank 0 opens the file.
   DurableGroups(const std::filesystem::path& file, Host& host, Collective& group = ranks());
 
-  [[nodiscard]] std::size_t done() const { return done_; }  // rows on disk
-  // Rows first, first + 1, … of the file; those that an earlier attempt had written are left out. On disk on return.
-  // Rank 0's.
-  void append(std::size_t first, std::span<const ResponseGroup> groups);
+  // Rows on disk when this was opened; on rank 0 also those that came since.
+  [[nodiscard]] std::size_t done() const { return done_; }
 
   using Compute = std::function<std::vector<ResponseGroup>(std::size_t begin, std::size_t end)>;
   // The rows that are missing of `total`, `block` at a time. `compute` throws Cancelled to stop: every rank then does,
@@ -40,6 +38,9 @@ class DurableGroups {
             const std::function<void(std::size_t first, std::span<const ResponseGroup>)>& written = {});
 
  private:
+  // Rows first, first + 1, … of the file; those that an earlier attempt had written are left out. On disk on return.
+  void append(std::size_t first, std::span<const ResponseGroup> groups);
+
   Collective& group_;
   std::optional<CheckedRows> rows_;  // rank 0's
   std::size_t done_ = 0;

@@ -138,8 +138,8 @@ class Sampler {
   }
 
   void require_complete(const std::optional<ResponseGroup>& group, const std::string& prompt) const {
+    if (group && is_complete(*group)) return;
     const std::size_t got = group ? group->responses.size() : 0;
-    if (got == static_cast<std::size_t>(sampling_.responses)) return;
     throw Error(ErrorCode::plugin, fmt::format("{} gave {} responses to prompt {}; wanted {}", generator_.name(), got,
                                                prompt, sampling_.responses));
   }

@@ -19,14 +19,15 @@ namespace {
 
 constexpr std::size_t kBlock = 64;  // prompts
 
-void score(StageContext& context, StageReward& reward, std::vector<ResponseGroup>& groups, DurableGroups& rows) {
+void score(StageContext& context, StageReward& reward, const std::vector<ResponseGroup>& groups, DurableGroups& rows) {
   if (rows.done() > 0) context.log(LogLevel::info, fmt::format("{} prompts were scored before", rows.done()));
   rows.fill(
       groups.size(), kBlock,
       [&](std::size_t begin, std::size_t end) {
-        const auto block = std::span(groups).subspan(begin, end - begin);
+        const auto part = std::span(groups).subspan(begin, end - begin);
+        std::vector<ResponseGroup> block(part.begin(), part.end());
         reward.fill(block);
-        return std::vector<ResponseGroup>(block.begin(), block.end());
+        return block;
       },
       [&](std::size_t first, std::span<const ResponseGroup> block) {
         context.progress("prompts", first + block.size(), groups.size());

@@ -3,6 +3,7 @@
 // Output: a model folder, or an adapter's (training_stage.h).
 #include "framework/engine/stages/body.h"
 #include "framework/engine/stages/training_task.h"
+#include "framework/engine/training/trained_tensors.h"
 
 namespace plumb {
 namespace {

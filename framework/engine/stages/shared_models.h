@@ -33,7 +33,8 @@ class SharedModels final : public LanguageModels {
   int asked_ = 0;
 };
 
-// The others' part, until rank 0's SharedModels ends. Throws Cancelled when a rank was asked to stop.
+// The others' part, until rank 0's SharedModels ends. Throws Cancelled when a rank was asked to stop while prompts were
+// answered.
 void serve(LanguageModels& own, Collective& group, StageContext& context);
 
 }  // namespace plumb

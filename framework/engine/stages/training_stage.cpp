@@ -98,14 +98,6 @@ void require_finite(const LanguageModel& model) {
   }
 }
 
-std::vector<TrainedTensor> trained_tensors(const LanguageModel& model) {
-  std::vector<TrainedTensor> tensors;
-  for (const Parameter* parameter : model.trainable()) {
-    tensors.push_back({parameter->name, *parameter->tensor, parameter->decays});
-  }
-  return tensors;
-}
-
 void save_trainee(const LanguageModel& model, const std::string& merge, StageContext& context) {
   require_finite(model);
   if (!ranks().leads()) return;

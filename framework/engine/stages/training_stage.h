@@ -29,14 +29,12 @@ LanguageModel open_trainee(StageContext& context, const TrainingSettings& settin
 LanguageModel open_trainee_of(const std::string& param, StageContext& context, const TrainingSettings& settings,
                               const Value& lora);
 
-std::vector<TrainedTensor> trained_tensors(const LanguageModel& model);
-
 // Throws Error(run_failed) that names a trained tensor with a NaN or an infinity.
 void require_finite(const LanguageModel& model);
 
-// Of the ranks, 0 writes. Refuses weights that are not finite. `merge`: none, or the type of the weights in merged/. What share of the update they
-// hold becomes part of the summary ({"merged": {"dtype", "survives", "error"}}, merged_model.h), and less than 99 % a
-// warning.
+// Of the ranks, 0 writes. Refuses weights that are not finite. `merge`: none, or the type of the weights in merged/.
+// What share of the update they hold becomes part of the summary ({"merged": {"dtype", "survives", "error"}},
+// merged_model.h), and less than 99 % a warning.
 void save_trainee(const LanguageModel& model, const std::string& merge, StageContext& context);
 
 // The model whose layers several ranks train in parts (TrainingRun::in_parts): one that is trained whole, with

@@ -3,6 +3,7 @@
 #include "framework/core/kinds/optimizer_rules.h"
 #include "framework/core/registry/registry.h"
 #include "framework/engine/modeling/lora.h"
+#include "framework/engine/training/trained_tensors.h"
 
 namespace plumb {
 namespace {

@@ -2,14 +2,13 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
-#include <cstring>
 
+#include "framework/core/isolation/wire.h"
 #include "plumb/error.h"
 
 namespace plumb {
@@ -17,79 +16,12 @@ namespace {
 
 constexpr std::int64_t kVector = 64;  // elements: a rank's part has no tail that a vector unit takes otherwise
 
-// Numbers as they lie in memory: every rank is the same kind of machine, and NaN must come through.
-class Packed {
- public:
-  template <class T>
-  void put(const T& value) {
-    bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
-  }
-  void put(const std::string& text) {
-    put(text.size());
-    bytes_ += text;
-  }
-  [[nodiscard]] const std::string& bytes() const { return bytes_; }
-
- private:
-  std::string bytes_;
-};
-
-class Unpacked {
- public:
-  explicit Unpacked(const std::string& bytes) : bytes_(bytes) {}
-  template <class T>
-  T take() {
-    T value;
-    require(sizeof value);
-    std::memcpy(&value, bytes_.data() + at_, sizeof value);
-    at_ += sizeof value;
-    return value;
-  }
-  std::string take_text() {
-    const auto size = take<std::size_t>();
-    require(size);
-    at_ += size;
-    return bytes_.substr(at_ - size, size);
-  }
-  [[nodiscard]] bool done() const { return at_ == bytes_.size(); }
-
- private:
-  void require(std::size_t size) const {
-    if (bytes_.size() - at_ < size) throw Error(ErrorCode::run_failed, "a rank sent fewer bytes than it announced");
-  }
-  const std::string& bytes_;
-  std::size_t at_ = 0;
-};
-
-std::string pack(const std::vector<MicroResult>& micros) {
-  Packed packed;
-  for (const MicroResult& micro : micros) {
-    packed.put(micro.loss);
-    packed.put(micro.type);
-    packed.put(micro.metrics.size());
-    for (const auto& [name, value] : micro.metrics) {
-      packed.put(name);
-      packed.put(value);
-    }
-  }
-  return packed.bytes();
-}
-
-std::vector<MicroResult> unpack(const std::string& bytes) {
-  std::vector<MicroResult> micros;
-  for (Unpacked packed(bytes); !packed.done();) {
-    MicroResult& micro = micros.emplace_back();
-    micro.loss = packed.take<double>();
-    micro.type = packed.take<at::ScalarType>();
-    for (auto left = packed.take<std::size_t>(); left > 0; --left) {
-      const std::string name = packed.take_text();
-      micro.metrics[name] = packed.take<double>();
-    }
-  }
-  return micros;
-}
-
 }  // namespace
+
+template <class Wire>
+void wire_fields(Wire& w, MicroResult& v) {
+  w(v.loss, v.type, v.metrics);
+}
 
 double sum_of_losses(const std::vector<MicroResult>& micros) {
   at::Tensor sum;
@@ -186,7 +118,8 @@ std::vector<MicroResult> BatchShare::finish() {
   if (rounds_ < rounds) end_round(static_cast<int>(micros_ - (rounds - 1) * world));  // no micro-batch of mine in it
   read_losses();
   std::vector<std::vector<MicroResult>> of_rank;
-  for (const std::string& bytes : group_.gather_texts(pack(mine_))) of_rank.push_back(unpack(bytes));
+  for (const std::string& bytes : group_.gather_texts(packed(mine_)))
+    of_rank.push_back(unpacked<std::vector<MicroResult>>(bytes));
   std::vector<MicroResult> all;
   for (std::size_t micro = 0; micro < micros_; ++micro) all.push_back(of_rank[micro % world].at(micro / world));
   hand_out();
@@ -215,13 +148,10 @@ void BatchShare::hand_out() {
 
 bool any_rank(Collective& group, bool here, double same) {
   if (group.alone()) return here;
-  Packed packed;
-  packed.put(here);
-  packed.put(same);
   bool any = false;
-  const std::vector<std::string> all = group.gather_texts(packed.bytes());
+  const std::vector<std::string> all = group.gather_texts(packed(here, same));
   for (std::size_t rank = 0; rank < all.size(); ++rank) {
-    any = Unpacked(all[rank]).take<bool>() || any;
+    any = WireReader(all[rank]).take<bool>() || any;
     if (all[rank].substr(sizeof(bool)) == all[0].substr(sizeof(bool))) continue;
     throw Error(
         ErrorCode::run_failed,

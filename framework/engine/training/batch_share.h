@@ -1,8 +1,8 @@
-// A rank's share of a batch, and what all shares give together. Micro-batch j of a batch is rank j mod world's; gradients,
-// losses and metrics are added in the order of the micro-batches, so that every rank ends with the bits that one process
-// gets, whatever the number of ranks.
+// A rank's share of a batch, and what all shares give together. Micro-batch j of a batch is rank j mod world's;
+// gradients, losses and metrics are added in the order of the micro-batches, so that every rank ends with the bits that
+// one process gets, whatever the number of ranks.
 //
-//   BatchShare share(ranks(), run.tensors, micros.size());
+//   BatchShare share(ranks(), tensors, micros.size());           // those that every rank holds whole
 //   for (std::size_t j = 0; j < micros.size(); ++j) {
 //     if (!share.mine(j)) continue;
 //     MicroLoss loss = objective.micro_loss(micros[j], totals);
@@ -46,7 +46,7 @@ class BatchShare {
   [[nodiscard]] bool idle_at_the_end() const;
   // Of micro-batches that are mine, ascending, after backward.
   void add(std::size_t micro, const MicroLoss& loss);
-  // Throws RankMissing; then no gradient is defined.
+  // Throws RankMissing; then the gradients are not the batch's.
   std::vector<MicroResult> finish();
 
  private:

@@ -80,7 +80,7 @@ void CheckpointFolder::write(const CheckpointToWrite& checkpoint) {
 
   std::vector<TensorToWrite> tensors = checkpoint.made;
   for (const auto& [name, tensor] : checkpoint.tensors) {
-    tensors.push_back({name, tensor.scalar_type(), tensor.sizes().vec(), [tensor = tensor] { return tensor; }});
+    tensors.push_back(to_write(name, tensor));
   }
   stream_safetensors(temporary / kTensors, tensors).value();
   Value document = Value::map();

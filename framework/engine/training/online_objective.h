@@ -9,8 +9,8 @@
 // a batch in progress is part of the checkpoint, so that a run goes on bit by bit from any update.
 //
 // On several ranks prompts are answered side by side, rank 0 scores, and the passes over the answers go round. Draws are
-// those of one process; logits are to rounding, so that one token in many thousands of answers may be another. Thread contract: [lane]; all
-// ranks together.
+// those of one process; logits are to rounding, so that one token in many thousands of answers may be another.
+// Thread contract: [lane]; all ranks together.
 #pragma once
 
 #include <functional>

@@ -152,12 +152,7 @@ void ShardedLayers::start(Unit& unit) {
   unit.coming = group_.gather(unit.full, part);
 }
 
-void ShardedLayers::use(std::int64_t layer) {
-  if (layer == current_) return;
-  const bool backward = at::GradMode::is_enabled();  // a layer that is computed again
-  const at::NoGradGuard no_grad;
-  settle();
-  auto& units = layers_.at(static_cast<std::size_t>(layer));
+void ShardedLayers::place(std::vector<std::unique_ptr<Unit>>& units) {
   for (auto& unit : units) start(*unit);
   for (auto& unit : units) {
     if (unit->coming) unit->coming->wait();
@@ -167,7 +162,16 @@ void ShardedLayers::use(std::int64_t layer) {
           unit->full.narrow(0, slot.begin, slot.size).view(slot.parameter->shape).detach().set_requires_grad(true);
     }
   }
-  current_ = layer;
+}
+
+void ShardedLayers::use(std::int64_t layer) {
+  const bool backward = at::GradMode::is_enabled();  // a layer that is computed again
+  const at::NoGradGuard no_grad;
+  if (layer != current_) {
+    settle();
+    place(layers_.at(static_cast<std::size_t>(layer)));
+    current_ = layer;
+  }
   const std::int64_t next = layer + (backward ? -1 : 1);
   if (next < 0 || next >= static_cast<std::int64_t>(layers_.size())) return;
   for (auto& unit : layers_[static_cast<std::size_t>(next)]) start(*unit);
@@ -247,13 +251,10 @@ std::map<std::string, at::Tensor> ShardedLayers::norms() {
   return out;
 }
 
-const ShardedLayers::Unit& ShardedLayers::unit_of(const std::string& parameter) const {
-  return *by_name_.at(parameter).first;
-}
-
 TensorToWrite ShardedLayers::whole(const std::string& parameter, const std::string& name, const at::Tensor& of_part) {
-  const Slot& slot = unit_of(parameter).slots[by_name_.at(parameter).second];
-  return {name, of_part.scalar_type(), slot.parameter->shape, [this, layer = unit_of(parameter).layer, slot, of_part] {
+  const auto& [unit, number] = by_name_.at(parameter);
+  const Slot& slot = unit->slots[number];
+  return {name, of_part.scalar_type(), slot.parameter->shape, [this, layer = unit->layer, slot, of_part] {
             if (made_.first != layer) made_ = {layer, {}};
             at::Tensor& all = made_.second[of_part.unsafeGetTensorImpl()];
             if (!all.defined()) all = gathered(of_part);

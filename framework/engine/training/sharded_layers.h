@@ -77,10 +77,10 @@ class ShardedLayers {
   };
   struct Unit;
   void start(Unit& unit);
+  void place(std::vector<std::unique_ptr<Unit>>& units);
   void settle();
   void drop(Unit& unit);
   void take_gradients(Unit& unit);
-  [[nodiscard]] const Unit& unit_of(const std::string& parameter) const;
   at::Tensor gathered(const at::Tensor& part) const;
 
   LanguageModel& model_;
@@ -90,8 +90,8 @@ class ShardedLayers {
   std::map<std::string, std::pair<Unit*, std::size_t>> by_name_;
   std::int64_t current_ = -1;
   int contributing_ = 1;
-  std::pair<std::int64_t, std::map<const void*, at::Tensor>> made_{-1,
-                                                                   {}};  // whole() of the layer that was asked for last
+  // whole() of the layer that was asked for last
+  std::pair<std::int64_t, std::map<const void*, at::Tensor>> made_{-1, {}};
 };
 
 }  // namespace plumb

@@ -1,4 +1,5 @@
 #include "framework/engine/training/sharded_layers.h"
+#include "framework/engine/training/trained_tensors.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -31,12 +32,6 @@ LanguageModel model_of(Host& host, const char* dtype) {
   return model;
 }
 
-std::vector<TrainedTensor> tensors_of(const LanguageModel& model) {
-  std::vector<TrainedTensor> out;
-  for (const Parameter* p : model.trainable()) out.push_back({p->name, *p->tensor, p->decays});
-  return out;
-}
-
 at::Tensor share_of(LanguageModel& model, std::uint64_t micro) {
   Random random(100 + micro);
   SequenceGroup group;
@@ -54,7 +49,7 @@ constexpr std::uint64_t kMicros = 5;
 // Three updates by one process that holds everything.
 std::map<std::string, at::Tensor> trained_alone(Host& host, const char* dtype, std::vector<double>& norms) {
   LanguageModel model = model_of(host, dtype);
-  UpdateRule rule(tensors_of(model), {.weight_decay = 0.1});
+  UpdateRule rule(trained_tensors(model), {.weight_decay = 0.1});
   for (std::uint64_t update = 0; update < 3; ++update) {
     for (std::uint64_t micro = 0; micro < kMicros; ++micro) share_of(model, update * kMicros + micro).backward();
     norms.push_back(rule.gradient_norm());
@@ -95,7 +90,7 @@ void trains_as_alone(Collective& group, const char* dtype) {
   const auto wanted = trained_alone(host, dtype, norms);
 
   LanguageModel model = model_of(host, dtype);
-  const std::vector<TrainedTensor> all = tensors_of(model);
+  const std::vector<TrainedTensor> all = trained_tensors(model);
   ShardedLayers layers(model, group);
   Whole whole;
   std::int64_t held = 0, numbers = 0;

@@ -18,6 +18,14 @@ constexpr std::array kKinds{"", ".exp_avg", ".exp_avg_sq", ".master"};
 
 }  // namespace
 
+std::vector<TrainedTensor> trained_tensors(const LanguageModel& model) {
+  std::vector<TrainedTensor> tensors;
+  for (const Parameter* parameter : model.trainable()) {
+    tensors.push_back({parameter->name, *parameter->tensor, parameter->decays});
+  }
+  return tensors;
+}
+
 TrainedTensors::TrainedTensors(std::vector<TrainedTensor> tensors, const UpdateRule::Settings& settings,
                                LanguageModel* in_parts)
     : tensors_(std::move(tensors)) {
@@ -98,7 +106,7 @@ std::vector<TensorToWrite> TrainedTensors::state() const {
       if (part != nullptr) {
         out.push_back(layers_->whole(tensor.name, name, value));
       } else {
-        out.push_back({name, value.scalar_type(), value.sizes().vec(), [value] { return value; }});
+        out.push_back(to_write(name, value));
       }
     }
   }

@@ -25,6 +25,9 @@
 
 namespace plumb {
 
+// What training of the model changes, in the model's order.
+std::vector<TrainedTensor> trained_tensors(const LanguageModel& model);
+
 class TrainedTensors {
  public:
   // `in_parts`: the model whose layers are taken apart; null: all is whole.

@@ -1,9 +1,10 @@
 #include "framework/engine/training/unpaired_objective.h"
-#include "plumb/tensor/upload.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/tensor.h>
+
+#include "plumb/tensor/upload.h"
 
 namespace plumb {
 

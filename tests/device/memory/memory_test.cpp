@@ -76,7 +76,7 @@ Measured supervised(std::int64_t length, bool checkpointing) {
 double pair_peak(std::int64_t length, bool quantised, bool checkpointing) {
   LanguageModel model = large_model("Llama-2-7b", {.quantised = quantised, .lora = true});
   model.gradient_checkpointing = checkpointing;
-  UpdateRule rule(tensors_of(model), {});
+  UpdateRule rule(trained_tensors(model), {});
   strict::reset_counts();
   (-completion_logps(model, pair_of(length), {}).sums().mean()).backward();
   rule.step(1e-5);
@@ -157,7 +157,7 @@ BOOST_AUTO_TEST_CASE(a_row_of_2048_trains_in_16_gib) {
 BOOST_AUTO_TEST_CASE(full_training_needs_what_is_planned) {
   LanguageModel model = large_model("Llama-2-7b", {.training = true});
   model.gradient_checkpointing = true;
-  UpdateRule rule(tensors_of(model), {.weight_decay = 0.1});
+  UpdateRule rule(trained_tensors(model), {.weight_decay = 0.1});
   strict::reset_counts();
   (-masked_logps(model, sequence(2048), {}).tokens.mean()).backward();
   BOOST_TEST(rule.gradient_norm() == 1);  // what a dry device says of every number
@@ -173,7 +173,7 @@ BOOST_AUTO_TEST_CASE(rows_above_an_adapter_need_what_is_planned) {
     for (const std::int64_t length : {512, 2048}) {
       LanguageModel model = large_model("Llama-2-7b", {.lora = true});
       model.gradient_checkpointing = checkpointing;
-      const UpdateRule rule(tensors_of(model), {});
+      const UpdateRule rule(trained_tensors(model), {});
       strict::reset_counts();
       (-masked_logps(model, sequence(length), {}).tokens.mean()).backward();
       Planned plan;
@@ -221,7 +221,7 @@ BOOST_AUTO_TEST_CASE(rollouts_with_8_bit_models_fit_20_gib) {
                 reward = large_model("pythia-6.9b", {.quantised = true, .reward = true});
   policy.gradient_checkpointing = true;
   const ValueHead head(policy);
-  auto trained = tensors_of(policy);
+  auto trained = trained_tensors(policy);
   for (const TrainedTensor& tensor : head.tensors()) trained.push_back(tensor);
   UpdateRule rule(trained, {});
   strict::reset_counts();
