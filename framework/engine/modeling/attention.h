@@ -65,8 +65,8 @@ class SequenceAttention final : public Attention {
   at::Tensor attend(std::int64_t layer, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                     const AttentionOptions& options) override;
 
-  // Sends what attention on a GPU reads of the plan together with the other lists of a batch; else the first layer
-  // sends it. First add_to, then take from the upload that was sent.
+  // Sends what the flash kernel of a GPU reads of the plan together with the other lists of a batch; else the first
+  // layer sends it. First add_to, then take from the upload that was sent.
   void add_to(IndexUpload& upload);
   void take(const IndexUpload& upload);
 

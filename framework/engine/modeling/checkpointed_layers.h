@@ -4,8 +4,9 @@
 //   const LayersThrough scope(layers);
 //   at::Tensor hidden = model.model.call(&Model::hidden, TokenBatch{ids, positions, *attention});
 //
-// Losses and gradients have the bits that they have without, dropout included. Where no gradient is wanted, layers run
-// as ever. Thread contract: [lane]; backward may run on threads of autograd's.
+// Losses and gradients have the bits that they have without, dropout included; on a GPU, where some kernels add in any
+// order, to rounding. Where no gradient is wanted, layers run as ever. Thread contract: [lane]; backward may run on
+// threads of autograd's.
 #pragma once
 
 #include <memory>
